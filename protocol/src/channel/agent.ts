@@ -1,0 +1,97 @@
+/** What agent and coordinator say to each other on the side channel. JSON texts, one message each. */
+import { z } from "zod";
+import {
+  agentId,
+  base64Of,
+  candidates,
+  endpointText,
+  grantedTicket,
+  label,
+  milliseconds,
+  natMapping,
+  networkId,
+  peerInfo,
+  publicKey,
+  rankedRelay,
+  reason,
+  relayId,
+  relayInfo,
+  softwareVersion,
+} from "./fields.ts";
+
+/** Answer to the challenge: who the agent is, proven by its key. A key not known yet needs a token. */
+export const agentHello = z.object({
+  type: z.literal("hello"),
+  role: z.literal("agent"),
+  key: publicKey,
+  proof: base64Of(32),
+  token: z.string().max(256).optional(),
+  /** Asked for on enrolment; the coordinator takes the host's name or another if absent. */
+  name: label.optional(),
+  version: softwareVersion,
+  /** Whether the agent takes unmodified WireGuard clients through its relays. */
+  acceptsOutside: z.boolean(),
+});
+
+/** How a peer is reached at the moment, and why so. */
+export const pathReport = z.object({
+  peer: agentId,
+  kind: z.enum(["direct", "relay", "none"]),
+  endpoint: endpointText.optional(),
+  relay: relayId.optional(),
+  rttMs: milliseconds.optional(),
+  /** Unix milliseconds. */
+  sinceMs: milliseconds,
+  reason,
+});
+export type PathReport = z.output<typeof pathReport>;
+
+export const fromAgent = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("candidates"), candidates, nat: natMapping }),
+  /** Where the agent is bound now, and what it measured. */
+  z.object({
+    type: z.literal("home"),
+    home: relayId.optional(),
+    standby: relayId.optional(),
+    rtts: z.array(z.object({ relay: relayId, rttMs: milliseconds })).max(64),
+    reason,
+  }),
+  /** Asks that this agent and the peer get each other's candidates and probe at the same moment. */
+  z.object({ type: z.literal("introduce"), peer: agentId }),
+  z.object({ type: z.literal("ticket-request"), relays: z.array(relayId).max(16) }),
+  z.object({ type: z.literal("paths"), paths: z.array(pathReport).max(1000) }),
+  z.object({ type: z.literal("ping") }),
+]);
+export type FromAgent = z.output<typeof fromAgent>;
+export type AgentHello = z.output<typeof agentHello>;
+
+export const toAgent = z.discriminatedUnion("type", [
+  /** First message to agents and relays alike: prove your key against this one-time key. */
+  z.object({ type: z.literal("challenge"), protocol: z.number(), nonce: base64Of(32), key: publicKey }),
+  z.object({
+    type: z.literal("welcome"),
+    agent: z.object({
+      id: agentId,
+      name: label,
+      network: networkId,
+      networkName: z.string(),
+      ipv4: z.string(),
+      ipv6: z.string(),
+    }),
+    /** The address this connection came from, and where a database places it. */
+    observed: z.object({ address: z.string(), place: z.string().optional() }),
+    relays: z.array(relayInfo),
+    ranking: z.array(rankedRelay),
+    tickets: z.array(grantedTicket),
+    peers: z.array(peerInfo),
+  }),
+  /** The whole relay map, whenever it changes. */
+  z.object({ type: z.literal("relays"), relays: z.array(relayInfo), ranking: z.array(rankedRelay) }),
+  z.object({ type: z.literal("tickets"), tickets: z.array(grantedTicket) }),
+  z.object({ type: z.literal("peers"), upsert: z.array(peerInfo), remove: z.array(agentId) }),
+  /** Both sides get this at the same moment: probe all of these now. */
+  z.object({ type: z.literal("probe-now"), peer: agentId, candidates, nat: natMapping }),
+  z.object({ type: z.literal("pong") }),
+  z.object({ type: z.literal("error"), code: z.string(), message: z.string(), remedy: z.string() }),
+]);
+export type ToAgent = z.output<typeof toAgent>;

@@ -1,0 +1,103 @@
+/** Fields that several side-channel messages share. Texts are parsed into branded types, and bounded. */
+import { z } from "zod";
+import { fromBase64 } from "../encoding.ts";
+import { type Endpoint, parseEndpoint } from "../endpoint.ts";
+import { type AgentId, isId, type KeyText, keyFromText, type NetworkId, type RelayId } from "../ids.ts";
+
+const id = z.string().refine(isId, "not an id of 16 hex digits");
+
+export const agentId = id.transform((text) => text as AgentId);
+export const relayId = id.transform((text) => text as RelayId);
+export const networkId = id.transform((text) => text as NetworkId);
+
+export const publicKey = z
+  .string()
+  .refine((text) => keyFromText(text) !== undefined, "not a base64 key of 32 bytes")
+  .transform((text) => text as KeyText);
+
+/** Base64 of exactly `length` bytes. */
+export const base64Of = (length: number) =>
+  z
+    .string()
+    .max(4 * length)
+    .refine((text) => fromBase64(text)?.length === length, `not base64 of ${length} bytes`);
+
+export const endpointText = z
+  .string()
+  .max(64)
+  .transform((text, context): Endpoint => {
+    const parsed = parseEndpoint(text);
+    if (parsed !== undefined) return parsed;
+    context.addIssue({ code: "custom", message: "not an IP:PORT endpoint" });
+    return z.NEVER;
+  });
+
+/** A name that works as a DNS label (RFC 1123 §2.1), so that names can resolve one day. */
+export const label = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "letters a-z, digits and -, 63 at most");
+
+export const place = z.object({ lat: z.number().min(-90).max(90), lon: z.number().min(-180).max(180) });
+export type Place = z.output<typeof place>;
+
+export const softwareVersion = z.string().max(64);
+export const milliseconds = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+export const reason = z.string().max(500);
+
+/** Where an agent may be reached directly, by how it came to know (RFC 8445 §5.1.1 for the first two). */
+export const candidate = z.object({
+  kind: z.enum(["host", "reflexive", "mapped", "stated"]),
+  endpoint: endpointText,
+});
+export type Candidate = z.output<typeof candidate>;
+export const CANDIDATES_MAX = 32;
+export const candidates = z.array(candidate).max(CANDIDATES_MAX);
+
+/** How a NAT maps one socket towards several destinations (RFC 4787 §4.1), as far as two relays can tell. */
+export const natMapping = z.enum(["endpoint-independent", "address-dependent", "none", "unknown"]);
+export type NatMapping = z.output<typeof natMapping>;
+
+export const relayState = z.enum(["healthy", "draining", "down"]);
+export type RelayState = z.output<typeof relayState>;
+
+/** What everybody may know of a relay. */
+export const relayInfo = z.object({
+  id: relayId,
+  key: publicKey,
+  region: z.string().max(64),
+  at: place.optional(),
+  /** Same relay, several doors: addresses of both families, further ports. The first is preferred. */
+  endpoints: z.array(endpointText).min(1).max(8),
+  state: relayState,
+});
+export type RelayInfo = z.output<typeof relayInfo>;
+
+/** What agents of one network may know of each other. */
+export const peerInfo = z.object({
+  id: agentId,
+  key: publicKey,
+  name: label,
+  ipv4: z.string(),
+  ipv6: z.string(),
+  online: z.boolean(),
+  /** Where it is bound: first its home, then its standby. Empty while it has none. */
+  relays: z.array(relayId).max(4),
+});
+export type PeerInfo = z.output<typeof peerInfo>;
+
+export const grantedTicket = z.object({
+  relay: relayId,
+  /** Sealed for the relay; opaque to the agent. */
+  ticket: base64Of(124),
+  sessionKey: base64Of(32),
+  expiresAtMs: milliseconds,
+});
+export type GrantedTicket = z.output<typeof grantedTicket>;
+
+/** One relay in the order in which an agent should try them, and why it stands there. */
+export const rankedRelay = z.object({
+  relay: relayId,
+  expectedRttMs: milliseconds.optional(),
+  reason,
+});
+export type RankedRelay = z.output<typeof rankedRelay>;

@@ -1,0 +1,69 @@
+/** What relay and coordinator say to each other on the side channel. */
+import { z } from "zod";
+import {
+  agentId,
+  base64Of,
+  endpointText,
+  networkId,
+  place,
+  publicKey,
+  relayId,
+  relayInfo,
+  softwareVersion,
+} from "./fields.ts";
+
+export const relayHello = z.object({
+  type: z.literal("hello"),
+  role: z.literal("relay"),
+  key: publicKey,
+  proof: base64Of(32),
+  /** Needed on the first registration of this key. */
+  token: z.string().max(256).optional(),
+  region: z.string().min(1).max(64),
+  at: place.optional(),
+  /** Stated with --advertise; otherwise the coordinator takes the connection's address and `port`. */
+  endpoints: z.array(endpointText).max(8),
+  port: z.number().int().min(1).max(65535),
+  version: softwareVersion,
+});
+export type RelayHello = z.output<typeof relayHello>;
+
+/** Counters since the relay started. */
+export const relayLoad = z.object({
+  sessions: z.number().int().min(0),
+  flows: z.number().int().min(0),
+  packets: z.number().min(0),
+  bytes: z.number().min(0),
+  drops: z.record(z.string().max(64), z.number().min(0)),
+});
+export type RelayLoad = z.output<typeof relayLoad>;
+
+export const fromRelay = z.discriminatedUnion("type", [
+  /** Every second: silence means death. */
+  z.object({ type: z.literal("heartbeat"), load: relayLoad, draining: z.boolean() }),
+]);
+export type FromRelay = z.output<typeof fromRelay>;
+
+/** An agent that a relay may have to reach by trunk: its network, its key (for MAC1), and where it is bound. */
+export const route = z.object({ agent: agentId, key: publicKey, network: networkId, relay: relayId });
+export type Route = z.output<typeof route>;
+
+export const toRelay = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("challenge"), protocol: z.number(), nonce: base64Of(32), key: publicKey }),
+  z.object({
+    type: z.literal("welcome"),
+    relay: relayId,
+    ticketKey: base64Of(32),
+    /** How the relay is advertised to agents and other relays. */
+    endpoints: z.array(endpointText),
+    relays: z.array(relayInfo),
+    routes: z.array(route),
+  }),
+  z.object({ type: z.literal("relays"), relays: z.array(relayInfo) }),
+  z.object({ type: z.literal("routes"), upsert: z.array(route), remove: z.array(agentId) }),
+  /** Drop this agent's bindings and refuse it, whatever its ticket says. */
+  z.object({ type: z.literal("revoke"), agent: agentId }),
+  z.object({ type: z.literal("drain"), draining: z.boolean() }),
+  z.object({ type: z.literal("error"), code: z.string(), message: z.string(), remedy: z.string() }),
+]);
+export type ToRelay = z.output<typeof toRelay>;

@@ -1,0 +1,55 @@
+/** Who is who: keys, and the short ids made from them. */
+import { blake2s } from "@noble/hashes/blake2.js";
+import type { Bytes } from "./bytes.ts";
+import { fromBase64, fromHex, toBase64, toHex, utf8 } from "./encoding.ts";
+
+/** X25519 public key, 32 bytes. */
+export type PublicKey = Bytes & { readonly __brand?: "PublicKey" };
+/** A public key as WireGuard prints it: 44 characters of base64. Usable as a map key. */
+export type KeyText = string & { readonly __brand: "KeyText" };
+
+/** 8 bytes as 16 hex digits. An id is made from a key, so nobody can claim another's. */
+export type AgentId = string & { readonly __brand: "AgentId" };
+export type RelayId = string & { readonly __brand: "RelayId" };
+/** 8 random bytes as 16 hex digits. */
+export type NetworkId = string & { readonly __brand: "NetworkId" };
+
+export const KEY_LENGTH = 32;
+export const ID_LENGTH = 8;
+
+const ID_PATTERN = /^[0-9a-f]{16}$/;
+
+export function agentIdOf(key: PublicKey): AgentId {
+  return deriveId("burrow agent id v1", key) as AgentId;
+}
+
+export function relayIdOf(key: PublicKey): RelayId {
+  return deriveId("burrow relay id v1", key) as RelayId;
+}
+
+export function isId(text: string): boolean {
+  return ID_PATTERN.test(text);
+}
+
+export function idFromBytes<Id extends AgentId | RelayId | NetworkId>(bytes: Bytes): Id {
+  return toHex(bytes) as Id;
+}
+
+export function idToBytes(id: AgentId | RelayId | NetworkId): Bytes {
+  const bytes = fromHex(id);
+  if (bytes?.length !== ID_LENGTH) throw new Error(`not an id: ${id}`);
+  return bytes;
+}
+
+export function keyToText(key: PublicKey): KeyText {
+  return toBase64(key) as KeyText;
+}
+
+export function keyFromText(text: string): PublicKey | undefined {
+  const key = fromBase64(text);
+  return key?.length === KEY_LENGTH ? key : undefined;
+}
+
+function deriveId(label: string, key: PublicKey): string {
+  return toHex(blake2s(key, { key: utf8(label), dkLen: ID_LENGTH }));
+}
