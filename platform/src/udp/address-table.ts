@@ -1,0 +1,269 @@
+/**
+ * The address table: gives every IP address and port that a socket meets a small number (a handle), so that the
+ * packet path carries and compares integers and allocates nothing for an address it has seen before.
+ *
+ * Bounded whatever arrives: an unpinned address is forgotten when room is needed, the longest unseen first; a
+ * pinned one stays, and its handle is the dense index that others may key arrays by. Some of the room can never
+ * be pinned, so strangers are always heard, and no handle met in a batch is forgotten within that batch.
+ */
+import { type Endpoint, endpoint, splitEndpoint } from "@burrow/protocol";
+import { formatIpWords, isV4Words, parseIpWords } from "./ip-text.ts";
+
+/**
+ * Index of an address in its table, from 0. Valid while pinned; else until the callback that it was met in
+ * returns: after that the number may stand for another address.
+ */
+export type AddressHandle = number & { readonly __brand: "AddressHandle" };
+
+/** What stands for "no address". */
+export const NO_ADDRESS = -1 as AddressHandle;
+
+export interface AddressTableOptions {
+  /** Addresses held at most. */
+  readonly capacity?: number;
+  /** How many of them can never be pinned; more than the largest batch. */
+  readonly unpinnable?: number;
+}
+
+/** Room for the agents of a full relay (20,000) three times over; 3 MB with every slot used. */
+const CAPACITY_DEFAULT = 65_536;
+const UNPINNABLE_DEFAULT = 4_096;
+
+const NONE = -1;
+
+export class AddressTable {
+  readonly capacity: number;
+  readonly #pinnedMax: number;
+  /** Sources choose their addresses: a secret seed keeps them from choosing their buckets too. */
+  readonly #seed: number;
+
+  readonly #words: Uint32Array<ArrayBuffer>;
+  readonly #ports: Uint16Array<ArrayBuffer>;
+  readonly #pins: Uint32Array<ArrayBuffer>;
+  readonly #texts: (Endpoint | undefined)[];
+  readonly #hosts: (string | undefined)[];
+
+  /** Hash buckets, each the head of a chain through `#chain`. */
+  readonly #buckets: Int32Array<ArrayBuffer>;
+  readonly #chain: Int32Array<ArrayBuffer>;
+
+  /** Unpinned handles from the longest unseen to the latest seen: a ring through a sentinel at `capacity`. */
+  readonly #older: Int32Array<ArrayBuffer>;
+  readonly #newer: Int32Array<ArrayBuffer>;
+
+  readonly #scratch = new Uint32Array(4);
+  #used = 0;
+  #pinned = 0;
+  #evictions = 0;
+
+  constructor(options: AddressTableOptions = {}) {
+    this.capacity = options.capacity ?? CAPACITY_DEFAULT;
+    const unpinnable = options.unpinnable ?? Math.min(UNPINNABLE_DEFAULT, this.capacity >> 1);
+    if (!(unpinnable >= 1 && unpinnable <= this.capacity))
+      throw new Error("unpinnable must be 1 to capacity");
+    this.#pinnedMax = this.capacity - unpinnable;
+    this.#seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+    this.#words = new Uint32Array(this.capacity * 4);
+    this.#ports = new Uint16Array(this.capacity);
+    this.#pins = new Uint32Array(this.capacity);
+    this.#texts = new Array(this.capacity);
+    this.#hosts = new Array(this.capacity);
+    this.#buckets = new Int32Array(1 << Math.ceil(Math.log2(this.capacity * 2))).fill(NONE);
+    this.#chain = new Int32Array(this.capacity).fill(NONE);
+    this.#older = new Int32Array(this.capacity + 1);
+    this.#newer = new Int32Array(this.capacity + 1);
+    this.#older[this.capacity] = this.capacity;
+    this.#newer[this.capacity] = this.capacity;
+  }
+
+  get size(): number {
+    return this.#used;
+  }
+
+  get pinned(): number {
+    return this.#pinned;
+  }
+
+  get evictions(): number {
+    return this.#evictions;
+  }
+
+  /** The handle of an address held as four words (IPv4 as ::ffff:a.b.c.d). NO_ADDRESS for port 0: none can answer it. */
+  internWords(w0: number, w1: number, w2: number, w3: number, port: number): AddressHandle {
+    if (port === 0) return NO_ADDRESS;
+    const bucket = this.#bucketOf(w0, w1, w2, w3, port);
+    const words = this.#words;
+    for (let at = this.#buckets[bucket] ?? NONE; at !== NONE; at = this.#chain[at] ?? NONE) {
+      const base = at << 2;
+      if (
+        words[base + 3] === w3 &&
+        this.#ports[at] === port &&
+        words[base] === w0 &&
+        words[base + 1] === w1 &&
+        words[base + 2] === w2
+      ) {
+        if (this.#pins[at] === 0) {
+          this.#unlink(at);
+          this.#linkNewest(at);
+        }
+        return at as AddressHandle;
+      }
+    }
+    return this.#insert(w0, w1, w2, w3, port, bucket);
+  }
+
+  /** The handle of an address as text, as sockets report it. NO_ADDRESS when it is none. */
+  intern(address: string, port: number): AddressHandle {
+    const words = this.#scratch;
+    if (!parseIpWords(address, words)) return NO_ADDRESS;
+    return this.internWords(words[0] ?? 0, words[1] ?? 0, words[2] ?? 0, words[3] ?? 0, port);
+  }
+
+  internEndpoint(of: Endpoint): AddressHandle {
+    const { address, port } = splitEndpoint(of);
+    return this.intern(address, port);
+  }
+
+  endpoint(handle: AddressHandle): Endpoint {
+    let text = this.#texts[handle];
+    if (text === undefined) {
+      text = endpoint(this.#format(handle), this.port(handle));
+      this.#texts[handle] = text;
+    }
+    return text;
+  }
+
+  /** The address without its port, as text. */
+  host(handle: AddressHandle): string {
+    let host = this.#hosts[handle];
+    if (host === undefined) {
+      host = splitEndpoint(this.endpoint(handle)).address;
+      this.#hosts[handle] = host;
+    }
+    return host;
+  }
+
+  port(handle: AddressHandle): number {
+    return this.#ports[handle] ?? 0;
+  }
+
+  /** The 32-bit word `index` (0 to 3) of the address in IPv6 form. */
+  word(handle: AddressHandle, index: number): number {
+    return this.#words[handle * 4 + index] ?? 0;
+  }
+
+  family(handle: AddressHandle): 4 | 6 {
+    return isV4Words(this.word(handle, 0), this.word(handle, 1), this.word(handle, 2)) ? 4 : 6;
+  }
+
+  /** Keeps the handle's meaning until as many `unpin`s. False, and not kept, when all that may be pinned is. */
+  pin(handle: AddressHandle): boolean {
+    const pins = this.#pins[handle];
+    if (pins === undefined || handle >= this.#used) throw new Error(`no such address handle: ${handle}`);
+    if (pins === 0) {
+      if (this.#pinned >= this.#pinnedMax) return false;
+      this.#pinned++;
+      this.#unlink(handle);
+    }
+    this.#pins[handle] = pins + 1;
+    return true;
+  }
+
+  unpin(handle: AddressHandle): void {
+    const pins = this.#pins[handle];
+    if (pins === undefined || pins === 0) throw new Error(`address handle is not pinned: ${handle}`);
+    this.#pins[handle] = pins - 1;
+    if (pins === 1) {
+      this.#pinned--;
+      this.#linkNewest(handle);
+    }
+  }
+
+  #insert(w0: number, w1: number, w2: number, w3: number, port: number, bucket: number): AddressHandle {
+    const at = this.#used < this.capacity ? this.#used++ : this.#evict();
+    const base = at << 2;
+    this.#words[base] = w0;
+    this.#words[base + 1] = w1;
+    this.#words[base + 2] = w2;
+    this.#words[base + 3] = w3;
+    this.#ports[at] = port;
+    this.#texts[at] = undefined;
+    this.#hosts[at] = undefined;
+    this.#chain[at] = this.#buckets[bucket] ?? NONE;
+    this.#buckets[bucket] = at;
+    this.#linkNewest(at);
+    return at as AddressHandle;
+  }
+
+  /** Forgets the unpinned address that was not seen for longest; there is always one. */
+  #evict(): number {
+    const victim = this.#newer[this.capacity] ?? NONE;
+    this.#evictions++;
+    this.#unlink(victim);
+    const base = victim << 2;
+    const words = this.#words;
+    const bucket = this.#bucketOf(
+      words[base] ?? 0,
+      words[base + 1] ?? 0,
+      words[base + 2] ?? 0,
+      words[base + 3] ?? 0,
+      this.#ports[victim] ?? 0,
+    );
+    const next = this.#chain[victim] ?? NONE;
+    let at = this.#buckets[bucket] ?? NONE;
+    if (at === victim) this.#buckets[bucket] = next;
+    else {
+      while (this.#chain[at] !== victim) at = this.#chain[at] ?? NONE;
+      this.#chain[at] = next;
+    }
+    return victim;
+  }
+
+  #unlink(at: number): void {
+    const older = this.#older[at] ?? NONE;
+    const newer = this.#newer[at] ?? NONE;
+    this.#newer[older] = newer;
+    this.#older[newer] = older;
+  }
+
+  #linkNewest(at: number): void {
+    const sentinel = this.capacity;
+    const newest = this.#older[sentinel] ?? sentinel;
+    this.#older[at] = newest;
+    this.#newer[at] = sentinel;
+    this.#newer[newest] = at;
+    this.#older[sentinel] = at;
+  }
+
+  /** Murmur3's mixing (Appleby, public domain) over the words and the port. */
+  #bucketOf(w0: number, w1: number, w2: number, w3: number, port: number): number {
+    let hash = this.#seed;
+    hash = mix(hash, w0);
+    hash = mix(hash, w1);
+    hash = mix(hash, w2);
+    hash = mix(hash, w3);
+    hash = mix(hash, port);
+    hash ^= hash >>> 16;
+    hash = Math.imul(hash, 0x85ebca6b);
+    hash ^= hash >>> 13;
+    hash = Math.imul(hash, 0xc2b2ae35);
+    hash ^= hash >>> 16;
+    return hash & (this.#buckets.length - 1);
+  }
+
+  #format(handle: AddressHandle): string {
+    return formatIpWords(
+      this.word(handle, 0),
+      this.word(handle, 1),
+      this.word(handle, 2),
+      this.word(handle, 3),
+    );
+  }
+}
+
+function mix(hash: number, word: number): number {
+  let k = Math.imul(word, 0xcc9e2d51);
+  k = (k << 15) | (k >>> 17);
+  const mixed = hash ^ Math.imul(k, 0x1b873593);
+  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
+}
