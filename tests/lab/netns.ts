@@ -3,7 +3,7 @@
  * processes, and taken away again whatever happens. It knows namespaces, not networks: who routes and who translates
  * addresses is topology.ts's business.
  *
- * A namespace is called `burrow-PID-START-SEQ-LABEL`: PID and START (its start time in clock ticks since boot) name
+ * A namespace is called `burrow-lab-PID-START-SEQ-LABEL`: PID and START (its start time in clock ticks since boot) name
  * the owning process beyond doubt, even after the kernel reuses the pid, so that every lab can remove what a killed
  * one left behind and never touches a living neighbour's.
  */
@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommandError, type CommandResult, LabProcess, quote } from "./process.ts";
 
-const PREFIX = "burrow";
+const PREFIX = "burrow-lab";
 const NETNS_FOLDER = "/run/netns";
 
 /** How long a command that is expected to end may take before it is killed. */

@@ -37,7 +37,9 @@ async function open(command: PeerCommand & { do: "open" }): Promise<Socket> {
     port: command.port,
     socket: {
       data(self, bytes, port, address) {
-        const from = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+        // A dual-stack socket sees IPv4 mapped into IPv6.
+        const plain = address.replace(/^::ffff:/, "");
+        const from = plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`;
         if (command.echo) self.send(from, port, address);
         tell({ event: "datagram", socket: command.socket, text: bytes.toString(), from });
       },
