@@ -1,4 +1,8 @@
 /** The doors to the operating system. */
+
+export { nativePrimitives } from "./crypto/native.ts";
+export { noblePrimitives, portablePrimitives } from "./crypto/portable.ts";
+export { type AeadKey, type Primitives, randomBytes } from "./crypto/primitives.ts";
 export * from "./udp/address-table.ts";
 export * from "./udp/dual-stack.ts";
 export * from "./udp/open.ts";

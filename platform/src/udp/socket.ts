@@ -17,7 +17,7 @@ import type { AddressHandle, AddressTable } from "./address-table.ts";
 export interface PacketBatch {
   readonly count: number;
   /** The packet `i`, 0 to count - 1; may be changed in place during the callback. */
-  bytes(i: number): Uint8Array<ArrayBuffer>;
+  bytes(i: number): Uint8Array;
 }
 
 export interface DatagramBatch extends PacketBatch {

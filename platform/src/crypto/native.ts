@@ -1,0 +1,163 @@
+/**
+ * The primitives by libsodium (`sodium-native`): 1.6 µs to seal a full packet, 31 µs for X25519 without key objects.
+ * Loads it once and checks it against noble; where either fails, the portable primitives serve.
+ */
+import { noblePrimitives, portablePrimitives, within } from "./portable.ts";
+import {
+  type AeadKey,
+  CounterNonce,
+  KEY_LENGTH,
+  type Primitives,
+  randomBytes,
+  TAG_LENGTH,
+  undefinedIfThrown,
+  XNONCE_LENGTH,
+} from "./primitives.ts";
+
+type Bytes = Uint8Array;
+
+/** What is used of sodium-native. Functions throw on forged input and on results of all zeros. */
+interface Sodium {
+  crypto_scalarmult(out: Bytes, privateKey: Bytes, publicKey: Bytes): void;
+  crypto_scalarmult_base(out: Bytes, privateKey: Bytes): void;
+  crypto_aead_chacha20poly1305_ietf_encrypt: SodiumSeal;
+  crypto_aead_chacha20poly1305_ietf_decrypt: SodiumOpen;
+  crypto_aead_xchacha20poly1305_ietf_encrypt: SodiumSeal;
+  crypto_aead_xchacha20poly1305_ietf_decrypt: SodiumOpen;
+}
+type SodiumSeal = (
+  out: Bytes,
+  plaintext: Bytes,
+  ad: Bytes | null,
+  secretNonce: null,
+  nonce: Bytes,
+  key: Bytes,
+) => number;
+type SodiumOpen = (
+  out: Bytes,
+  secretNonce: null,
+  sealed: Bytes,
+  ad: Bytes | null,
+  nonce: Bytes,
+  key: Bytes,
+) => number;
+
+class SodiumAeadKey implements AeadKey {
+  readonly #sodium: Sodium;
+  readonly #key: Uint8Array;
+  readonly #nonce = new CounterNonce();
+
+  constructor(sodium: Sodium, key: Uint8Array) {
+    if (key.length !== KEY_LENGTH) throw new RangeError(`a key is ${KEY_LENGTH} bytes, not ${key.length}`);
+    this.#sodium = sodium;
+    this.#key = key.slice();
+  }
+
+  seal(counter: number, buffer: Uint8Array, offset: number, length: number, ad?: Uint8Array): void {
+    this.#sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
+      within(buffer, offset, length + TAG_LENGTH),
+      within(buffer, offset, length),
+      ad ?? null,
+      null,
+      this.#nonce.set(counter),
+      this.#key,
+    );
+  }
+
+  open(
+    counter: number,
+    sealed: Uint8Array,
+    sealedOffset: number,
+    sealedLength: number,
+    out: Uint8Array,
+    outOffset: number,
+    ad?: Uint8Array,
+  ): boolean {
+    if (sealedLength < TAG_LENGTH) return false;
+    const from = within(sealed, sealedOffset, sealedLength);
+    const to = within(out, outOffset, sealedLength - TAG_LENGTH);
+    const nonce = this.#nonce.set(counter);
+    try {
+      this.#sodium.crypto_aead_chacha20poly1305_ietf_decrypt(to, null, from, ad ?? null, nonce, this.#key);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  destroy(): void {
+    this.#key.fill(0);
+  }
+}
+
+function sodiumPrimitives(sodium: Sodium): Primitives {
+  return {
+    kind: "native",
+    x25519(privateKey, publicKey) {
+      mustBe(privateKey, KEY_LENGTH);
+      mustBe(publicKey, KEY_LENGTH);
+      const shared = new Uint8Array(KEY_LENGTH);
+      return undefinedIfThrown(() => {
+        sodium.crypto_scalarmult(shared, privateKey, publicKey);
+        return shared;
+      });
+    },
+    x25519Public(privateKey) {
+      mustBe(privateKey, KEY_LENGTH);
+      const publicKey = new Uint8Array(KEY_LENGTH);
+      sodium.crypto_scalarmult_base(publicKey, privateKey);
+      return publicKey;
+    },
+    aeadKey: (key) => new SodiumAeadKey(sodium, key),
+    xaeadSeal(key, nonce, plaintext, ad) {
+      const sealed = new Uint8Array(plaintext.length + TAG_LENGTH);
+      sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, plaintext, ad, null, nonce, key);
+      return sealed;
+    },
+    xaeadOpen(key, nonce, sealed, ad) {
+      mustBe(key, KEY_LENGTH);
+      mustBe(nonce, XNONCE_LENGTH);
+      if (sealed.length < TAG_LENGTH) return undefined;
+      const plaintext = new Uint8Array(sealed.length - TAG_LENGTH);
+      return undefinedIfThrown(() => {
+        sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(plaintext, null, sealed, ad, nonce, key);
+        return plaintext;
+      });
+    },
+    randomBytes,
+  };
+}
+
+/** sodium-native asserts lengths too, but inside what a stranger's bytes may fail: a wrong length is our mistake. */
+function mustBe(bytes: Uint8Array, length: number): void {
+  if (bytes.length !== length) throw new RangeError(`${length} bytes wanted, not ${bytes.length}`);
+}
+
+/** One agreement and one sealed packet, against noble. */
+function agreesWithNoble(candidate: Primitives): boolean {
+  const secret = randomBytes(KEY_LENGTH);
+  const other = noblePrimitives.x25519Public(randomBytes(KEY_LENGTH));
+  const shared = candidate.x25519(secret, other);
+  const sealedBy = (primitives: Primitives) => {
+    const buffer = new Uint8Array(100 + TAG_LENGTH);
+    primitives.aeadKey(secret).seal(7, buffer, 0, 100);
+    return Buffer.from(buffer);
+  };
+  return (
+    shared !== undefined &&
+    Buffer.from(shared).equals(noblePrimitives.x25519(secret, other) ?? new Uint8Array()) &&
+    sealedBy(candidate).equals(sealedBy(noblePrimitives))
+  );
+}
+
+let chosen: Primitives | undefined;
+
+/** The fastest primitives that load and prove right here. Look at `kind`. */
+export function nativePrimitives(): Primitives {
+  chosen ??=
+    undefinedIfThrown(() => {
+      const candidate = sodiumPrimitives(require("sodium-native") as Sodium);
+      return agreesWithNoble(candidate) ? candidate : undefined;
+    }) ?? portablePrimitives();
+  return chosen;
+}
