@@ -9,7 +9,7 @@
  * 152  sealed  28 + 12 n, then a tag of 16; under the ticket's session key, bytes 0..127 as additional data:
  *        0  sequence    8   greater than in any Bind before under this session key
  *        8  cookie     16   from the relay's last Bound to this address, or zeros
- *       24  flags       1   bit 0: leaving (drop the binding)
+ *       24  flags       1   bit 0: leaving (drop the binding); the others are zero
  *       25  flow count  1   n ≤ 64
  *       26  zero        2
  *       28  flows    12 n   receiver index (4), id of the agent who owns it (8)
@@ -36,6 +36,7 @@
  */
 import { type Bytes, Reader, Writer } from "./bytes.ts";
 import { ENDPOINT_LENGTH, type Endpoint, readEndpoint, writeEndpoint } from "./endpoint.ts";
+import { invariant } from "./errors.ts";
 import { type AgentId, ID_LENGTH, idFromBytes, idToBytes } from "./ids.ts";
 import { Refusal } from "./refusal.ts";
 import { PacketType, PROTOCOL_VERSION } from "./registry.ts";
@@ -108,6 +109,7 @@ export function encodeBind(
   nonce: Bytes,
   sealer: Sealer,
 ): Bytes {
+  invariant(bind.flows.length <= FLOWS_PER_BIND_MAX, "more flows than a Bind holds");
   const header = new Writer(BIND_NONCE_AT)
     .u8(PacketType.bind)
     .u8(PROTOCOL_VERSION)
@@ -147,14 +149,13 @@ export function openBind(datagram: Bytes, sessionKey: SymmetricKey, sealer: Seal
   const flags = reader.u8();
   const count = reader.u8();
   const zero = reader.u16();
-  if (!reader.ok || zero !== 0 || count > FLOWS_PER_BIND_MAX || reader.remaining !== count * FLOW_LENGTH) {
-    return Refusal.badField;
-  }
+  const flowsFit = count <= FLOWS_PER_BIND_MAX && reader.remaining === count * FLOW_LENGTH;
+  if (!reader.ok || zero !== 0 || flags > FLAG_LEAVING || !flowsFit) return Refusal.badField;
   const flows: Flow[] = [];
   for (let i = 0; i < count; i++) {
     flows.push({ receiverIndex: reader.u32(), agent: idFromBytes<AgentId>(reader.view(ID_LENGTH)) });
   }
-  return { sequence, cookie, leaving: (flags & FLAG_LEAVING) !== 0, flows };
+  return { sequence, cookie, leaving: flags === FLAG_LEAVING, flows };
 }
 
 /** `nonce`: 24 fresh random bytes. */

@@ -9,7 +9,7 @@ export type Bytes = Uint8Array;
 const EMPTY = new Uint8Array(0);
 const U32 = 0x1_0000_0000;
 
-/** Reads little-endian numbers and byte runs, front to back. Check `ok` (or `done`) before believing a value. */
+/** Reads little-endian numbers and byte runs, front to back. Check `ok` before believing a value. */
 export class Reader {
   readonly #bytes: Bytes;
   #at: number;
@@ -90,16 +90,19 @@ export class Writer {
 
   u8(value: number): this {
     invariant(this.#at < this.bytes.length, "write past the end of a packet");
+    invariant(isUnsigned(value, 0xff), "number does not fit 8 bits");
     this.bytes[this.#at++] = value;
     return this;
   }
 
   u16(value: number): this {
-    return this.u8(value & 0xff).u8((value >>> 8) & 0xff);
+    invariant(isUnsigned(value, 0xffff), "number does not fit 16 bits");
+    return this.u8(value & 0xff).u8(value >>> 8);
   }
 
   u32(value: number): this {
-    return this.u16(value & 0xffff).u16(Math.floor(value / 0x1_0000) & 0xffff);
+    invariant(isUnsigned(value, U32 - 1), "number does not fit 32 bits");
+    return this.u16(value & 0xffff).u16(value >>> 16);
   }
 
   u64(value: number): this {
@@ -125,6 +128,10 @@ export class Writer {
     invariant(this.#at === this.bytes.length, "packet not filled");
     return this.bytes;
   }
+}
+
+function isUnsigned(value: number, max: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= max;
 }
 
 /** Compares without telling by its time how far the two agree. Different lengths are different. */

@@ -12,10 +12,22 @@ export const ENDPOINT_LENGTH = 18;
 
 /** The canonical text of an IP address (mapped IPv4 unmapped, no zone), or undefined if it is none. */
 export function parseAddress(text: string): string | undefined {
-  // ipaddr.js reads "1" and "0x7f.1" as addresses, as inet_aton does: only four decimal parts will do.
-  if (!text.includes(":") && !ipaddr.IPv4.isValidFourPartDecimal(text)) return undefined;
-  const bare = text.replace(/%.*$/, "");
-  return ipaddr.isValid(bare) ? ipaddr.process(bare).toString() : undefined;
+  if (!text.includes(":")) return ipaddr.IPv4.isValidFourPartDecimal(text) ? text : undefined;
+  const hex = withHexTail(text.replace(/%.+$/, ""));
+  return hex !== undefined && ipaddr.IPv6.isValid(hex) ? ipaddr.process(hex).toString() : undefined;
+}
+
+/**
+ * An IPv6 text whose last 32 bits, if written as IPv4, are written as hex. ipaddr.js would read such a tail as
+ * inet_aton does ("0x7f.1.1.1", "010.1.1.1") and take "::1.2.3.4" for a mapped address, which it is not.
+ */
+function withHexTail(text: string): string | undefined {
+  if (!text.includes(".")) return text;
+  const tailAt = text.lastIndexOf(":") + 1;
+  const tail = text.slice(tailAt);
+  if (!ipaddr.IPv4.isValidFourPartDecimal(tail)) return undefined;
+  const [a = 0, b = 0, c = 0, d = 0] = tail.split(".").map(Number);
+  return `${text.slice(0, tailAt)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
 }
 
 /** The endpoint of an address and a port that are known to be good (from the kernel, say). */
@@ -25,12 +37,12 @@ export function endpoint(address: string, port: number): Endpoint {
   return (canonical.includes(":") ? `[${canonical}]:${port}` : `${canonical}:${port}`) as Endpoint;
 }
 
-/** An endpoint from text of unknown origin. Ports 1 to 65535; names are not resolved. */
+/** An endpoint from text of unknown origin. Ports 1 to 65535 without leading zeros; names are not resolved. */
 export function parseEndpoint(text: string): Endpoint | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})$/.exec(text);
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([1-9][0-9]{0,4})$/.exec(text);
   const address = parseAddress(match?.[1] ?? match?.[2] ?? "");
   const port = Number(match?.[3]);
-  if (address === undefined || !(port >= 1 && port <= 65535)) return undefined;
+  if (address === undefined || !(port <= 65535)) return undefined;
   return endpoint(address, port);
 }
 
@@ -57,4 +69,64 @@ export function readEndpoint(reader: Reader): Endpoint | undefined {
   const port = reader.u16();
   if (!reader.ok || port === 0) return undefined;
   return endpoint(ipaddr.fromByteArray([...bytes]).toString(), port);
+}
+
+/** Why no datagram should go to an endpoint that somebody else named. */
+export type TargetProblem =
+  | "port-zero"
+  | "unspecified"
+  | "loopback"
+  | "link-local"
+  | "multicast"
+  | "broadcast"
+  | "reserved"
+  | "overlay";
+
+/** These are no target anywhere. The others are, on one machine or one link: see `isUsableTarget`. */
+export const NEVER_TARGETS: ReadonlySet<TargetProblem> = new Set([
+  "port-zero",
+  "unspecified",
+  "multicast",
+  "broadcast",
+  "reserved",
+]);
+
+/**
+ * What speaks against sending to an endpoint named by a peer, a relay or the coordinator. Such a name may point a
+ * host at itself (127.0.0.1), at a cloud's metadata service (169.254.169.254), at all its neighbours (multicast), or
+ * into the tunnel that the packet is meant to carry (100.64.0.0/10). Directed broadcasts cannot be told from here:
+ * sockets leave SO_BROADCAST off.
+ */
+export function targetProblem(of: Endpoint): TargetProblem | undefined {
+  const { address, port } = splitEndpoint(of);
+  if (port === 0) return "port-zero";
+  const parsed = ipaddr.parse(address);
+  return parsed instanceof ipaddr.IPv4 ? problemOf4(parsed.octets) : problemOf6(parsed.parts);
+}
+
+/** May datagrams go there? `despite`: what the caller knows to be fine, such as loopback in a one-machine demo. */
+export function isUsableTarget(of: Endpoint, despite: readonly TargetProblem[] = []): boolean {
+  const problem = targetProblem(of);
+  return problem === undefined || (despite.includes(problem) && !NEVER_TARGETS.has(problem));
+}
+
+function problemOf4([a = 0, b = 0, c = 0, d = 0]: readonly number[]): TargetProblem | undefined {
+  if (a === 0) return "unspecified"; // RFC 1122 §3.2.1.3: "this network", not only 0.0.0.0
+  if (a === 127) return "loopback";
+  if (a === 169 && b === 254) return "link-local";
+  if (a === 100 && (b & 0xc0) === 64) return "overlay";
+  if (a >= 224 && a < 240) return "multicast";
+  if (a === 255 && b === 255 && c === 255 && d === 255) return "broadcast";
+  return a >= 240 ? "reserved" : undefined; // RFC 1112 §4
+}
+
+function problemOf6(parts: readonly number[]): TargetProblem | undefined {
+  const [first = 0] = parts;
+  if (parts.slice(0, 6).every((part) => part === 0)) {
+    const low = (parts[6] ?? 0) * 0x1_0000 + (parts[7] ?? 0);
+    if (low === 0) return "unspecified";
+    return low === 1 ? "loopback" : "reserved"; // IPv4-compatible addresses, RFC 4291 §2.5.5.1
+  }
+  if (first >= 0xff00) return "multicast";
+  return (first & 0xffc0) === 0xfe80 ? "link-local" : undefined;
 }

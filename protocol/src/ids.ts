@@ -8,7 +8,10 @@ export type PublicKey = Bytes & { readonly __brand?: "PublicKey" };
 /** A public key as WireGuard prints it: 44 characters of base64. Usable as a map key. */
 export type KeyText = string & { readonly __brand: "KeyText" };
 
-/** 8 bytes as 16 hex digits. An id is made from a key, so nobody can claim another's. */
+/**
+ * 8 bytes as 16 hex digits, made from a key: nobody uses another's without that key. 64 bits are short enough for
+ * a determined search to find a second key with some agent's id, so the coordinator enrols an id for one key only.
+ */
 export type AgentId = string & { readonly __brand: "AgentId" };
 export type RelayId = string & { readonly __brand: "RelayId" };
 /** 8 random bytes as 16 hex digits. */
@@ -16,6 +19,7 @@ export type NetworkId = string & { readonly __brand: "NetworkId" };
 
 export const KEY_LENGTH = 32;
 export const ID_LENGTH = 8;
+const KEY_TEXT_LENGTH = 44;
 
 const ID_PATTERN = /^[0-9a-f]{16}$/;
 
@@ -46,8 +50,19 @@ export function keyToText(key: PublicKey): KeyText {
 }
 
 export function keyFromText(text: string): PublicKey | undefined {
+  if (text.length !== KEY_TEXT_LENGTH) return undefined;
   const key = fromBase64(text);
   return key?.length === KEY_LENGTH ? key : undefined;
+}
+
+/**
+ * Is this the one encoding of its point? X25519 ignores the top bit and reduces modulo 2^255 - 19 (RFC 7748 §5), so
+ * one private key fits several encodings, and each would make another id. What `wg pubkey` prints is canonical.
+ */
+export function isCanonicalKey(key: PublicKey): boolean {
+  if (key.length !== KEY_LENGTH || (key[31] ?? 0) > 0x7f) return false;
+  const isAllOnes = key[31] === 0x7f && key.subarray(1, 31).every((byte) => byte === 0xff);
+  return !isAllOnes || (key[0] ?? 0) < 0xed;
 }
 
 function deriveId(label: string, key: PublicKey): string {

@@ -9,7 +9,10 @@ import { type AgentId, idToBytes, type NetworkId } from "./ids.ts";
 
 export const OVERLAY_V4_PREFIX = "100.64.0.0/10";
 
-/** Tunnel MTU that fits every path, a trunk over IPv6 included: 1500 - 40 - 8 - 48 (trunk) - 32 (WireGuard). */
+/**
+ * Tunnel MTU that fits every path, a trunk over IPv6 included: 1500 - 40 (IPv6) - 8 (UDP) - 48 (trunk) - 32
+ * (WireGuard) = 1372, down to a multiple of 16, since WireGuard pads to that.
+ */
 export const TUNNEL_MTU_BYTES = 1360;
 
 const OVERLAY_V4_BASE = 0x6440_0000;

@@ -14,10 +14,15 @@
  *       28  padding      n   zeros, so that a probe can be as long as a data packet
  *
  * An ack is 88 bytes and a probe at least that, so an answer is never larger than its question.
+ *
+ * Both directions share one key: type, receiver and sender are authenticated so that neither a probe sent back to
+ * its sender nor an ack passes for something else. A captured probe can be replayed and will be acknowledged, so
+ * a probe proves nothing about a path. Only the first ack of one's own transaction does.
  */
 import { type Bytes, Reader, Writer } from "./bytes.ts";
 import { fromHex, toHex } from "./encoding.ts";
 import { ENDPOINT_LENGTH, type Endpoint, readEndpoint, writeEndpoint } from "./endpoint.ts";
+import { invariant } from "./errors.ts";
 import { type AgentId, ID_LENGTH, idFromBytes, idToBytes } from "./ids.ts";
 import { Refusal } from "./refusal.ts";
 import { PacketType, PROTOCOL_VERSION } from "./registry.ts";
@@ -55,10 +60,12 @@ export function transactionOf(random: Bytes): Transaction {
 }
 
 function transactionBytes(transaction: Transaction): Bytes {
-  return fromHex(transaction) ?? new Uint8Array(TRANSACTION_LENGTH);
+  const bytes = fromHex(transaction);
+  invariant(bytes?.length === TRANSACTION_LENGTH, "not a transaction");
+  return bytes;
 }
 
-/** `nonce`: 24 fresh random bytes. `lengthBytes`: of the whole datagram; at least `PROBE_LENGTH_MIN`. */
+/** `nonce`: 24 fresh random bytes. `lengthBytes`: of the whole datagram, within the limits above; an ack has none to choose. */
 export function encodeProbe(
   header: ProbeHeader,
   body: ProbeBody,
@@ -67,6 +74,8 @@ export function encodeProbe(
   sealer: Sealer,
   lengthBytes = PROBE_LENGTH_MIN,
 ): Bytes {
+  const lengthMax = lengthMaxOf(header.kind);
+  invariant(lengthBytes >= PROBE_LENGTH_MIN && lengthBytes <= lengthMax, "length of a probe");
   const outer = new Writer(NONCE_AT)
     .u8(PacketType[header.kind])
     .u8(PROTOCOL_VERSION)
@@ -85,13 +94,12 @@ export function encodeProbe(
 /** What a relay, and a receiver looking for the key, may know of a probe. Unauthenticated. */
 export function probeHeader(datagram: Bytes): ProbeHeader | Refusal {
   if (datagram.length < PROBE_LENGTH_MIN) return Refusal.tooShort;
-  if (datagram.length > PROBE_LENGTH_MAX) return Refusal.tooLong;
+  const kind = datagram[0] === PacketType.probeAck ? "probeAck" : "probe";
+  if (datagram.length > lengthMaxOf(kind)) return Refusal.tooLong;
   if (datagram[1] !== PROTOCOL_VERSION) return Refusal.badVersion;
-  const type = datagram[0];
-  const known = type === PacketType.probe || type === PacketType.probeAck;
-  if (!known || datagram[2] !== 0 || datagram[3] !== 0) return Refusal.badField;
+  if (datagram[0] !== PacketType[kind] || datagram[2] !== 0 || datagram[3] !== 0) return Refusal.badField;
   return {
-    kind: type === PacketType.probe ? "probe" : "probeAck",
+    kind,
     receiver: idFromBytes(datagram.subarray(RECEIVER_AT, SENDER_AT)),
     sender: idFromBytes(datagram.subarray(SENDER_AT, NONCE_AT)),
   };
@@ -105,8 +113,17 @@ export function openProbe(datagram: Bytes, key: SymmetricKey, sealer: Sealer): P
   if (plaintext === undefined) return Refusal.badSeal;
   const reader = new Reader(plaintext);
   const transaction = transactionOf(reader.view(TRANSACTION_LENGTH));
+  if (header.kind === "probe") {
+    return isZero(reader.rest()) ? { transaction, observed: undefined } : Refusal.badField;
+  }
   const observed = readEndpoint(reader);
-  const zero = reader.u16();
-  const wellFormed = reader.ok && zero === 0 && (header.kind === "probeAck") === (observed !== undefined);
-  return wellFormed ? { transaction, observed } : Refusal.badField;
+  return observed !== undefined && isZero(reader.rest()) ? { transaction, observed } : Refusal.badField;
+}
+
+function lengthMaxOf(kind: ProbeHeader["kind"]): number {
+  return kind === "probe" ? PROBE_LENGTH_MAX : PROBE_LENGTH_MIN;
+}
+
+function isZero(bytes: Bytes): boolean {
+  return bytes.every((byte) => byte === 0);
 }

@@ -1,9 +1,9 @@
 /**
  * The one registry of first bytes on the UDP port, and the one place that tells whose packet a datagram is.
  *
- *   0x01..0x04 + three zero bytes   WireGuard (§5.4), forwarded untouched
- *   0x00..0x3f                      STUN (RFC 7983), never ours
- *   0xb1..0xb5                      Burrow, below
+ *   0x01..0x04 + three zero bytes   WireGuard (§5.4), forwarded untouched; no STUN method has such a type
+ *   0x00..0x3f                      STUN (RFC 8489 §5: the first two bits are zero), never ours
+ *   0xb1..0xb5                      Burrow, below; of RFC 7983's ranges in that of RTP, which never comes here
  *
  * A number given here once is never used for anything else, not even after its packet is gone.
  */

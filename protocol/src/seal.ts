@@ -62,7 +62,7 @@ export function probeKey(shared: Bytes, a: PublicKey, b: PublicKey): SymmetricKe
   return pairKey("burrow probe v1", shared, a, b);
 }
 
-/** Key from which two relays derive their trunk keys, one per sender and boot. */
+/** Key under which `sender` authenticates trunk packets to `receiver`; every boot shares it, see trunk.ts. */
 export function trunkKey(shared: Bytes, sender: PublicKey, receiver: PublicKey): SymmetricKey {
   // Directional: each side counts its own nonces, so the two directions must not share a key.
   const info = new Uint8Array(64);

@@ -3,7 +3,7 @@
  *
  * Sealed, 124 bytes:                          Plaintext, 84 bytes:
  *   0  nonce       24                           0  version      1   = 1
- *  24  ciphertext  84                           1  flags        1   bit 0: accepts outside clients
+ *  24  ciphertext  84                           1  flags        1   bit 0: accepts outside clients; others zero
  * 108  tag         16                           2  rate class   1
  *                                               3  zero         1
  * XChaCha20-Poly1305 under the ticket key,      4  expires at   8   Unix ms, LE
@@ -86,13 +86,13 @@ export function openTicket(
   const agentKey = reader.bytes(KEY_LENGTH);
   const sessionKey = reader.bytes(SYMMETRIC_KEY_LENGTH);
   const network = idFromBytes<NetworkId>(reader.view(ID_LENGTH));
-  if (!reader.ok || zero !== 0) return Refusal.badField;
+  if (!reader.ok || zero !== 0 || flags > FLAG_ACCEPTS_OUTSIDE) return Refusal.badField;
   return {
     agentKey,
     network,
     sessionKey,
     rateClass,
-    acceptsOutside: (flags & FLAG_ACCEPTS_OUTSIDE) !== 0,
+    acceptsOutside: flags === FLAG_ACCEPTS_OUTSIDE,
     expiresAtMs,
   };
 }

@@ -12,7 +12,9 @@
  *
  * Key: from the two relays' static keys and the direction (seal.ts `trunkKey`). Nonce: boot as 4 bytes, counter as 8.
  * A receiver keeps, per sender, the highest boot and a replay window (replay.ts) of its counters.
+ * Senders whose ids begin alike share a tag: each key with that tag is tried, and windows are kept by key.
  * The packet is already encrypted end to end: the tag keeps strangers from injecting and from moving routes.
+ * Nothing else may travel inside, so that a trunk never holds a trunk, and what came by trunk never leaves by one.
  */
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { type Bytes, equalBytes, Reader, Writer } from "./bytes.ts";
@@ -20,19 +22,20 @@ import { fromHex, toHex } from "./encoding.ts";
 import { invariant } from "./errors.ts";
 import { type AgentId, ID_LENGTH, idFromBytes, idToBytes, type RelayId } from "./ids.ts";
 import { Refusal } from "./refusal.ts";
-import { PacketType } from "./registry.ts";
+import { classify, type PacketKind, PacketType } from "./registry.ts";
 import { type SymmetricKey, TAG_LENGTH } from "./seal.ts";
 
 const PACKET_AT = 32;
 const SENDER_LENGTH = 4;
 const BOOT_MAX = 0xff_ffff;
 const NOTHING = new Uint8Array(0);
+const TRAVELS: ReadonlySet<PacketKind> = new Set(["wireguard", "probe", "probeAck"]);
 
 export const TRUNK_OVERHEAD = PACKET_AT + TAG_LENGTH;
 /** Smallest inner packet: a WireGuard keepalive, 32 bytes. */
 export const TRUNK_LENGTH_MIN = TRUNK_OVERHEAD + 32;
 
-/** The first 4 bytes of a relay's id, as hex: which key to try. */
+/** The first 4 bytes of a relay's id, as hex: which keys to try. Not unique: 2^32 keys find another with it. */
 export type RelayTag = string & { readonly __brand: "RelayTag" };
 
 export interface TrunkHeader {
@@ -56,6 +59,7 @@ export const nobleTrunkMac: TrunkMac = (key, nonce, data) =>
 export function encodeTrunk(header: TrunkHeader, packet: Bytes, key: SymmetricKey, mac: TrunkMac): Bytes {
   const { boot } = header;
   invariant(boot >= 0 && boot <= BOOT_MAX, "boot count past 24 bits: give the relay a new key");
+  invariant(TRAVELS.has(classify(packet)), "packet that does not travel by trunk");
   const writer = new Writer(TRUNK_OVERHEAD + packet.length)
     .u8(PacketType.trunk)
     .u8(boot & 0xff)
@@ -83,10 +87,12 @@ export function trunkHeader(datagram: Bytes): TrunkHeader | Refusal {
   const counter = reader.u64();
   const source = idFromBytes<AgentId>(reader.view(ID_LENGTH));
   const destination = idFromBytes<AgentId>(reader.view(ID_LENGTH));
-  return reader.ok ? { boot, sender, counter, source, destination } : Refusal.badField;
+  const mayTravel = TRAVELS.has(classify(trunkPacket(datagram)));
+  return reader.ok && mayTravel ? { boot, sender, counter, source, destination } : Refusal.badField;
 }
 
 export function verifyTrunk(datagram: Bytes, header: TrunkHeader, key: SymmetricKey, mac: TrunkMac): boolean {
+  if (datagram.length < TRUNK_LENGTH_MIN) return false;
   const tagAt = datagram.length - TAG_LENGTH;
   const expected = mac(key, trunkNonce(header.boot, header.counter), datagram.subarray(0, tagAt));
   return equalBytes(expected, datagram.subarray(tagAt));

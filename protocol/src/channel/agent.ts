@@ -4,8 +4,10 @@ import {
   agentId,
   base64Of,
   candidates,
+  claimedKey,
   endpointText,
   grantedTicket,
+  ipAddress,
   label,
   milliseconds,
   natMapping,
@@ -23,7 +25,7 @@ import {
 export const agentHello = z.object({
   type: z.literal("hello"),
   role: z.literal("agent"),
-  key: publicKey,
+  key: claimedKey,
   proof: base64Of(32),
   token: z.string().max(256).optional(),
   /** Asked for on enrolment; the coordinator takes the host's name or another if absent. */
@@ -75,8 +77,8 @@ export const toAgent = z.discriminatedUnion("type", [
       name: label,
       network: networkId,
       networkName: z.string(),
-      ipv4: z.string(),
-      ipv6: z.string(),
+      ipv4: ipAddress,
+      ipv6: ipAddress,
     }),
     /** The address this connection came from, and where a database places it. */
     observed: z.object({ address: z.string(), place: z.string().optional() }),

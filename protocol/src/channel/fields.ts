@@ -1,8 +1,16 @@
 /** Fields that several side-channel messages share. Texts are parsed into branded types, and bounded. */
 import { z } from "zod";
 import { fromBase64 } from "../encoding.ts";
-import { type Endpoint, parseEndpoint } from "../endpoint.ts";
-import { type AgentId, isId, type KeyText, keyFromText, type NetworkId, type RelayId } from "../ids.ts";
+import { type Endpoint, NEVER_TARGETS, parseAddress, parseEndpoint, targetProblem } from "../endpoint.ts";
+import {
+  type AgentId,
+  isCanonicalKey,
+  isId,
+  type KeyText,
+  keyFromText,
+  type NetworkId,
+  type RelayId,
+} from "../ids.ts";
 
 const id = z.string().refine(isId, "not an id of 16 hex digits");
 
@@ -14,6 +22,30 @@ export const publicKey = z
   .string()
   .refine((text) => keyFromText(text) !== undefined, "not a base64 key of 32 bytes")
   .transform((text) => text as KeyText);
+
+/** The key that a hello claims: in its one encoding, so that one private key has one id. */
+export const claimedKey = publicKey.refine((text) => {
+  const key = keyFromText(text);
+  return key !== undefined && isCanonicalKey(key);
+}, "not the canonical encoding of an X25519 key");
+
+/** An address as canonical text; it may end in a command line, so nothing else will do. */
+export const ipAddress = z
+  .string()
+  .max(64)
+  .transform((text, context): string => {
+    const parsed = parseAddress(text);
+    if (parsed !== undefined) return parsed;
+    context.addIssue({ code: "custom", message: "not an IP address" });
+    return z.NEVER;
+  });
+
+/** Text that is shown to people: nothing in it moves a terminal's cursor or breaks a log's line. */
+export const shownText = (lengthMax: number) =>
+  z
+    .string()
+    .max(lengthMax)
+    .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, "control characters");
 
 /** Base64 of exactly `length` bytes. */
 export const base64Of = (length: number) =>
@@ -40,9 +72,10 @@ export const label = z
 export const place = z.object({ lat: z.number().min(-90).max(90), lon: z.number().min(-180).max(180) });
 export type Place = z.output<typeof place>;
 
-export const softwareVersion = z.string().max(64);
+export const softwareVersion = shownText(64);
+export const region = shownText(64);
 export const milliseconds = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
-export const reason = z.string().max(500);
+export const reason = shownText(500);
 
 /** Where an agent may be reached directly, by how it came to know (RFC 8445 §5.1.1 for the first two). */
 export const candidate = z.object({
@@ -51,7 +84,16 @@ export const candidate = z.object({
 });
 export type Candidate = z.output<typeof candidate>;
 export const CANDIDATES_MAX = 32;
-export const candidates = z.array(candidate).max(CANDIDATES_MAX);
+/** Those that are no target anywhere are dropped, not refused: routers do tell 0.0.0.0 as their outer address. */
+export const candidates = z
+  .array(candidate)
+  .max(CANDIDATES_MAX)
+  .transform((all) =>
+    all.filter(({ endpoint }) => {
+      const problem = targetProblem(endpoint);
+      return problem === undefined || !NEVER_TARGETS.has(problem);
+    }),
+  );
 
 /** How a NAT maps one socket towards several destinations (RFC 4787 §4.1), as far as two relays can tell. */
 export const natMapping = z.enum(["endpoint-independent", "address-dependent", "none", "unknown"]);
@@ -64,7 +106,7 @@ export type RelayState = z.output<typeof relayState>;
 export const relayInfo = z.object({
   id: relayId,
   key: publicKey,
-  region: z.string().max(64),
+  region,
   at: place.optional(),
   /** Same relay, several doors: addresses of both families, further ports. The first is preferred. */
   endpoints: z.array(endpointText).min(1).max(8),
@@ -77,8 +119,8 @@ export const peerInfo = z.object({
   id: agentId,
   key: publicKey,
   name: label,
-  ipv4: z.string(),
-  ipv6: z.string(),
+  ipv4: ipAddress,
+  ipv6: ipAddress,
   online: z.boolean(),
   /** Where it is bound: first its home, then its standby. Empty while it has none. */
   relays: z.array(relayId).max(4),

@@ -3,10 +3,12 @@ import { z } from "zod";
 import {
   agentId,
   base64Of,
+  claimedKey,
   endpointText,
   networkId,
   place,
   publicKey,
+  region,
   relayId,
   relayInfo,
   softwareVersion,
@@ -15,11 +17,11 @@ import {
 export const relayHello = z.object({
   type: z.literal("hello"),
   role: z.literal("relay"),
-  key: publicKey,
+  key: claimedKey,
   proof: base64Of(32),
   /** Needed on the first registration of this key. */
   token: z.string().max(256).optional(),
-  region: z.string().min(1).max(64),
+  region: region.min(1),
   at: place.optional(),
   /** Stated with --advertise; otherwise the coordinator takes the connection's address and `port`. */
   endpoints: z.array(endpointText).max(8),
@@ -28,13 +30,18 @@ export const relayHello = z.object({
 });
 export type RelayHello = z.output<typeof relayHello>;
 
+export const DROP_REASONS_MAX = 64;
+
 /** Counters since the relay started. */
 export const relayLoad = z.object({
   sessions: z.number().int().min(0),
   flows: z.number().int().min(0),
   packets: z.number().min(0),
   bytes: z.number().min(0),
-  drops: z.record(z.string().max(64), z.number().min(0)),
+  /** By reason. The coordinator shows these as metrics: few, and with plain names. */
+  drops: z
+    .record(z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/), z.number().min(0))
+    .refine((drops) => Object.keys(drops).length <= DROP_REASONS_MAX, "too many drop reasons"),
 });
 export type RelayLoad = z.output<typeof relayLoad>;
 
