@@ -3,10 +3,11 @@
  * mapping is what address the outside sees, filtering is who may answer to it.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Host } from "./host.ts";
 import { NAT_KINDS, type NatKind } from "./nat-kinds.ts";
 import { Lab } from "./netns.ts";
 import { skipWithoutLab } from "./require.ts";
-import { type Host, Topology } from "./topology.ts";
+import { Topology } from "./topology.ts";
 import { splitEndpoint, UdpPeer, type UdpSocket } from "./udp.ts";
 
 interface Behaviour {

@@ -1,9 +1,10 @@
 /** Proves that the lab's links and cuts do what they say, and that a lab leaves nothing behind. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
+import type { Host } from "./host.ts";
 import { Lab, reapDeadLabs, runCommand } from "./netns.ts";
 import { skipWithoutLab } from "./require.ts";
-import { type Host, Topology } from "./topology.ts";
+import { Topology } from "./topology.ts";
 import { UdpPeer } from "./udp.ts";
 
 const skip = skipWithoutLab("topology.test.ts");
@@ -85,14 +86,36 @@ describe.skipIf(skip)("the topology", () => {
     expect(await pings(one, server.address)).toBe(true);
   });
 
+  test("continents are as far apart as their exchanges, and what is cut between them stays cut", async () => {
+    const mended = await net.cut(
+      { publicAddresses: ["192.0.2.8"] },
+      { publicAddresses: ["192.0.2.9"] },
+      { what: "everything" },
+    );
+    const [east, west] = [
+      await net.exchange("east", { delayMs: 15 }),
+      await net.exchange("west", { delayMs: 15 }),
+    ];
+    const here = await net.publicHost("here", "192.0.2.8", { at: east, v6: "2001:db8::8" });
+    const neighbour = await net.publicHost("neighbour", "192.0.2.10", { at: east });
+    const there = await net.site("there", "port-restricted", "192.0.2.9", {
+      at: west,
+      v6: "2001:db8:9:1::/64",
+    });
+    expect(await pings(there, here.address)).toBe(false);
+    await mended();
+    expect((await roundTrips(there, here.address)).minimumMs).toBeGreaterThanOrEqual(60);
+    expect((await roundTrips(there, "2001:db8::8")).minimumMs).toBeGreaterThanOrEqual(60);
+    expect((await roundTrips(here, neighbour.address)).minimumMs).toBeLessThan(30);
+  });
+
   test("a link's delay counts once each way, through a NAT as well", async () => {
     const near = await net.publicHost("near", "192.0.2.6", { delayMs: 10 });
     const far = await net.site("far", "port-restricted", "192.0.2.7", { delayMs: 30 });
-    const { stdout } = await far.namespace.run(["ping", "-c", "10", "-i", "0.05", near.address]);
-    const [minimum, average] = (/rtt [^=]*= ([\d.]+)\/([\d.]+)/.exec(stdout) ?? []).slice(1).map(Number);
-    expect(minimum).toBeGreaterThanOrEqual(80);
+    const { minimumMs, averageMs } = await roundTrips(far, near.address);
+    expect(minimumMs).toBeGreaterThanOrEqual(80);
     // Not a measurement of speed: a busy machine may be late, but not by half of what is emulated.
-    expect(average).toBeLessThan(120);
+    expect(averageMs).toBeLessThan(120);
   });
 });
 
@@ -161,4 +184,10 @@ describe.skipIf(skip)("a lab", () => {
 async function pings(from: Host, address: string): Promise<boolean> {
   const child = from.namespace.spawn(["ping", "-c", "1", "-W", "1", address]);
   return (await child.exited()) === 0;
+}
+
+async function roundTrips(from: Host, address: string): Promise<{ minimumMs: number; averageMs: number }> {
+  const { stdout } = await from.namespace.run(["ping", "-c", "10", "-i", "0.05", address]);
+  const [, minimum, average] = /rtt [^=]*= ([\d.]+)\/([\d.]+)/.exec(stdout) ?? [];
+  return { minimumMs: Number(minimum), averageMs: Number(average) };
 }

@@ -1,6 +1,7 @@
 /** UDP sockets inside a lab's hosts, driven from the test: open, send, wait for what comes. */
+
+import type { Host } from "./host.ts";
 import type { LabProcess } from "./process.ts";
-import type { Host } from "./topology.ts";
 import type { PeerCommand, PeerEvent } from "./udp-peer.ts";
 
 const PROGRAM = new URL("udp-peer.ts", import.meta.url).pathname;
