@@ -1,0 +1,279 @@
+/**
+ * WireGuard as a machine without input or output of its own: packets, datagrams and the time go in, a sink is told
+ * what comes out. It never looks at a path, opens a socket or reads a clock; the layer above does.
+ *
+ *   const engine = new WireGuardEngine({ privateKey, primitives, random, wallClock, mtuBytes: 1360, cookieSource, sink });
+ *   const peer = engine.addPeer({ publicKey, allowedIps: [...] }, now);
+ *   engine.send(ipPacket, now);               // an initiation goes to sink.transmit, the packet waits
+ *   engine.receive(datagram, path, now);      // the response: the packet goes to sink.transmit, sealed
+ *   engine.tick(now);                         // no later than engine.nextDeadline()
+ */
+import { invariant, keyToText, wireGuardKind } from "@burrow/protocol";
+import { type AllowedIp, AllowedIps } from "./allowed-ips.ts";
+import { SPECIFIED_TIMINGS, type WireGuardTimings } from "./constants.ts";
+import type { EngineContext } from "./context.ts";
+import { Handshaker } from "./handshaker.ts";
+import { IndexTable } from "./index-table.ts";
+import { IPV4_DESTINATION, IPV6_DESTINATION, ipVersion } from "./ip.ts";
+import { DEFAULT_LOAD_LIMITS, type LoadLimits } from "./load.ts";
+import { Peer } from "./peer.ts";
+import { KEY_LENGTH, type WireGuardPrimitives } from "./primitives.ts";
+import { DropReason, type PeerHandle, type WireGuardSink } from "./sink.ts";
+import { Alarm, PeerTimers, Timer } from "./timers.ts";
+import { Transport } from "./transport.ts";
+
+export interface WireGuardEngineOptions<P> {
+  readonly privateKey: Uint8Array;
+  readonly primitives: WireGuardPrimitives;
+  /** Fills the array with unpredictable bytes. */
+  readonly random: (out: Uint8Array) => void;
+  /** Unix time in milliseconds; need not be exact, should not start in the past of an earlier run. */
+  readonly wallClock: () => number;
+  readonly mtuBytes: number;
+  /** The address behind a path as bytes, which cookies are bound to (WireGuard: IP address and port). */
+  readonly cookieSource: (from: P) => Uint8Array;
+  readonly sink: WireGuardSink<P>;
+  readonly loadLimits?: LoadLimits;
+  readonly timings?: WireGuardTimings;
+}
+
+export interface PeerSettings {
+  /** 32 bytes, or undefined for none. */
+  readonly presharedKey?: Uint8Array | undefined;
+  readonly allowedIps?: readonly AllowedIp[];
+  /** Zero: off. */
+  readonly persistentKeepaliveMs?: number;
+}
+
+export class WireGuardEngine<P> {
+  readonly publicKey: Uint8Array;
+  readonly #peers = new Map<string, Peer>();
+  readonly #allowedIps = new AllowedIps<Peer>();
+  readonly #alarm = new Alarm();
+  readonly #drops: Record<DropReason, number>;
+  readonly #context: EngineContext<P>;
+  readonly #handshaker: Handshaker<P>;
+  readonly #transport: Transport<P>;
+
+  constructor(options: WireGuardEngineOptions<P>) {
+    const { privateKey, primitives, random, wallClock, sink, cookieSource, mtuBytes } = options;
+    invariant(privateKey.length === KEY_LENGTH, "a private key has 32 bytes");
+    this.publicKey = primitives.x25519Public(privateKey);
+    this.#drops = noDrops();
+    this.#context = {
+      primitives,
+      local: { privateKey: privateKey.slice(), publicKey: this.publicKey },
+      timings: options.timings ?? SPECIFIED_TIMINGS,
+      sink,
+      random,
+      wallClock,
+      indices: new IndexTable(random),
+      drop: (reason) => {
+        this.#drops[reason] += 1;
+        sink.dropped(reason);
+      },
+      requestHandshake: (peer, now) => this.#handshaker.request(peer, now),
+      sessionReady: (peer, now, isInitiator) => {
+        // The responder may not send before it has heard from the initiator, so something must go out now.
+        if (!this.#transport.flush(peer, now) && isInitiator) this.#transport.sendKeepalive(peer, now);
+      },
+    };
+    const loadLimits = options.loadLimits ?? DEFAULT_LOAD_LIMITS;
+    this.#handshaker = new Handshaker(this.#context, { peers: this.#peers, loadLimits, cookieSource });
+    this.#transport = new Transport(this.#context, {
+      allowedIps: this.#allowedIps,
+      mtuBytes,
+      confirmed: (peer, now) => {
+        this.#handshaker.complete(peer, now);
+        this.#context.sessionReady(peer, now, false);
+      },
+    });
+  }
+
+  /** How many packets went no further, by reason. */
+  get drops(): Readonly<Record<DropReason, number>> {
+    return this.#drops;
+  }
+
+  get peers(): IterableIterator<PeerHandle> {
+    return this.#peers.values();
+  }
+
+  peerOf(publicKey: Uint8Array): PeerHandle | undefined {
+    return this.#peers.get(keyToText(publicKey));
+  }
+
+  /** A key may be added once, and not be our own. */
+  addPeer(settings: PeerSettings & { readonly publicKey: Uint8Array }, now: number): PeerHandle {
+    const { primitives, local, timings, random, indices } = this.#context;
+    const { publicKey } = settings;
+    const text = keyToText(publicKey);
+    invariant(publicKey.length === KEY_LENGTH, "a public key has 32 bytes");
+    invariant(
+      !this.#peers.has(text) && text !== keyToText(this.publicKey),
+      "a peer is added once, and never us",
+    );
+    const seed = new Uint32Array(1);
+    random(new Uint8Array(seed.buffer));
+    const timers = new PeerTimers(this.#alarm, timings, seed[0] ?? 1);
+    const retire = (keypair: { readonly localIndex: number }) => indices.delete(keypair.localIndex);
+    const peer = new Peer(primitives, local, publicKey, timers, retire);
+    this.#peers.set(text, peer);
+    this.updatePeer(peer, settings, now);
+    return peer;
+  }
+
+  /** Changes what is given and leaves the rest. A preshared key counts from the next handshake on. */
+  updatePeer(handle: PeerHandle, settings: PeerSettings, now: number): void {
+    const peer = own(handle);
+    if (peer.isRemoved) return;
+    if ("presharedKey" in settings) {
+      const { presharedKey } = settings;
+      invariant(
+        presharedKey === undefined || presharedKey.length === KEY_LENGTH,
+        "a preshared key has 32 bytes",
+      );
+      peer.presharedKey = presharedKey?.slice() ?? new Uint8Array(KEY_LENGTH);
+    }
+    if (settings.allowedIps !== undefined) {
+      this.#allowedIps.removeOwner(peer);
+      for (const block of settings.allowedIps) this.#allowedIps.set(block, peer);
+    }
+    if (settings.persistentKeepaliveMs !== undefined) {
+      peer.timers.setPersistentKeepalive(settings.persistentKeepaliveMs, now);
+    }
+  }
+
+  removePeer(handle: PeerHandle): void {
+    const peer = own(handle);
+    if (peer.isRemoved) return;
+    peer.isRemoved = true;
+    this.#peers.delete(keyToText(peer.publicKey));
+    this.#allowedIps.removeOwner(peer);
+    this.#zero(peer);
+    peer.timers.cancelAll();
+    peer.presharedKey.fill(0);
+  }
+
+  /** Seals an IP packet to the peer that owns its destination; without a session it waits for one. */
+  send(packet: Uint8Array, now: number): DropReason | undefined {
+    return this.#counted(this.#route(packet, now));
+  }
+
+  /**
+   * A datagram that came by `from`, which the engine hands on and never looks at. Never throws, whatever it holds;
+   * returns why it went no further, if it did not.
+   */
+  receive(datagram: Uint8Array, from: P, now: number): DropReason | undefined {
+    return this.#counted(this.#dispatch(datagram, from, now));
+  }
+
+  /** Is there a session that can send? */
+  isConnected(handle: PeerHandle, now: number): boolean {
+    return own(handle).keypairs.current?.canSend(now, this.#context.timings.rejectAfterMs) ?? false;
+  }
+
+  /**
+   * Begins a handshake unless there is a session or a handshake is under way; with `force` even then, but no sooner
+   * than 20 ms after the last.
+   */
+  initiate(handle: PeerHandle, now: number, options: { readonly force?: boolean } = {}): void {
+    const peer = own(handle);
+    if (peer.isRemoved) return;
+    if (options.force === true) this.#handshaker.force(peer, now);
+    else if (!this.isConnected(peer, now)) this.#handshaker.request(peer, now);
+  }
+
+  /** A path to the peer has come to life: a waiting handshake does not sit out its timer (see handshaker.ts). */
+  kick(handle: PeerHandle, now: number): boolean {
+    const peer = own(handle);
+    return !peer.isRemoved && this.#handshaker.kick(peer, now);
+  }
+
+  /** When it wants to be ticked, or undefined. May be early: then a tick does nothing but find the next moment. */
+  nextDeadline(): number | undefined {
+    return this.#alarm.earliestMs === Number.POSITIVE_INFINITY ? undefined : this.#alarm.earliestMs;
+  }
+
+  tick(now: number): void {
+    if (now < this.#alarm.earliestMs) return;
+    this.#alarm.earliestMs = Number.POSITIVE_INFINITY;
+    for (const peer of this.#peers.values()) {
+      let timer = peer.timers.takeExpired(now);
+      while (timer !== undefined) {
+        this.#expired(peer, timer, now);
+        timer = peer.timers.takeExpired(now);
+      }
+      this.#alarm.note(peer.timers.nextDeadlineMs);
+    }
+  }
+
+  #route(packet: Uint8Array, now: number): DropReason | undefined {
+    const version = ipVersion(packet, packet.length);
+    if (version === 0) return DropReason.notIp;
+    const table = this.#allowedIps;
+    const peer =
+      version === 4 ? table.find4(packet, IPV4_DESTINATION) : table.find6(packet, IPV6_DESTINATION);
+    return peer === undefined ? DropReason.noRoute : this.#transport.send(peer, packet, now);
+  }
+
+  #dispatch(datagram: Uint8Array, from: P, now: number): DropReason | undefined {
+    switch (wireGuardKind(datagram)) {
+      case "transport":
+        return this.#transport.receive(datagram, from, now);
+      case "initiation":
+        return this.#handshaker.receiveInitiation(datagram, from, now);
+      case "response":
+        return this.#handshaker.receiveResponse(datagram, from, now);
+      case "cookieReply":
+        return this.#handshaker.receiveCookieReply(datagram, now);
+      case undefined:
+        return DropReason.malformed;
+    }
+  }
+
+  #counted(reason: DropReason | undefined): DropReason | undefined {
+    if (reason !== undefined) this.#context.drop(reason);
+    return reason;
+  }
+
+  #expired(peer: Peer, timer: Timer, now: number): void {
+    switch (timer) {
+      case Timer.retransmitHandshake:
+        this.#handshaker.retransmit(peer, now);
+        break;
+      case Timer.sendKeepalive:
+        this.#transport.sendKeepalive(peer, now);
+        peer.timers.keepaliveSent(now);
+        break;
+      case Timer.newHandshake:
+        this.#handshaker.request(peer, now);
+        break;
+      case Timer.zeroKeyMaterial:
+        this.#zero(peer);
+        break;
+      case Timer.persistentKeepalive:
+        this.#transport.sendKeepalive(peer, now);
+        break;
+    }
+  }
+
+  #zero(peer: Peer): void {
+    this.#handshaker.forget(peer);
+    peer.keypairs.clear();
+    for (const _ of peer.staged) this.#context.drop(DropReason.handshakeTimedOut);
+    peer.staged = [];
+  }
+}
+
+function own(handle: PeerHandle): Peer {
+  invariant(handle instanceof Peer, "peer handles are made by addPeer");
+  return handle;
+}
+
+function noDrops(): Record<DropReason, number> {
+  return Object.fromEntries(Object.values(DropReason).map((reason) => [reason, 0])) as Record<
+    DropReason,
+    number
+  >;
+}
