@@ -3,6 +3,9 @@
 export { nativePrimitives } from "./crypto/native.ts";
 export { noblePrimitives, portablePrimitives } from "./crypto/portable.ts";
 export { type AeadKey, type Primitives, randomBytes } from "./crypto/primitives.ts";
+export type { PacketBatch } from "./packet-batch.ts";
+export * from "./tun/device.ts";
+export { openTun } from "./tun/open.ts";
 export * from "./udp/address-table.ts";
 export * from "./udp/dual-stack.ts";
 export * from "./udp/open.ts";

@@ -11,14 +11,8 @@
  * Whatever the network or a hostile sender does ends up in `counters`, never in an exception.
  */
 import type { Endpoint } from "@burrow/protocol";
+import type { PacketBatch } from "../packet-batch.ts";
 import type { AddressHandle, AddressTable } from "./address-table.ts";
-
-/** Packets that came together. The batch and its bytes are the receiver's until its callback returns. */
-export interface PacketBatch {
-  readonly count: number;
-  /** The packet `i`, 0 to count - 1; may be changed in place during the callback. */
-  bytes(i: number): Uint8Array;
-}
 
 export interface DatagramBatch extends PacketBatch {
   /** Where datagram `i` came from. Pin it in the address table to keep it beyond the callback. */

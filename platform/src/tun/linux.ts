@@ -1,0 +1,178 @@
+/** TUN on Linux: a descriptor written to by this thread and read by a worker; addresses and routes by `ip`. */
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { UserError } from "@burrow/protocol";
+import { ERRNO, lastErrno } from "../libc.ts";
+import type { PacketBatch } from "../packet-batch.ts";
+import { newTunCounters, type TunDevice, type TunOptions } from "./device.ts";
+import {
+  checkInterfaceName,
+  newEventDescriptor,
+  openTunDescriptor,
+  signalEvent,
+  tunLibrary,
+} from "./kernel.ts";
+import { READER_GONE, type ReaderSettings } from "./reader.worker.ts";
+import { newRing, RingReader } from "./ring.ts";
+
+/** Some 700 full packets: 10 ms at 100 MB/s, for which a main thread may be busy with something else. */
+const RING_BYTES = 1 << 20;
+/** Packets handed over before other events get their turn. */
+const BATCH_MAX = 128;
+/** The least MTU that carries IPv6 (RFC 8200 §5). */
+const MTU_MIN = 1280;
+/** The greatest that a TUN device has. The reader is ready for it: somebody may change the MTU while we run. */
+const MTU_MAX = 65_535;
+
+class LinuxTun implements TunDevice {
+  readonly name: string;
+  readonly mtu: number;
+  readonly counters = newTunCounters();
+  readonly #options: TunOptions;
+  readonly #fd: number;
+  readonly #stopFd: number;
+  readonly #ring: RingReader;
+  readonly #worker: Worker;
+  readonly #workerEnded: Promise<unknown>;
+  readonly #batch: { count: number; bytes(i: number): Uint8Array };
+  #packets: readonly Uint8Array[] = [];
+  #turnDue = false;
+  #closed = false;
+
+  constructor(options: TunOptions, fd: number) {
+    this.name = options.name;
+    this.mtu = options.mtu;
+    this.#options = options;
+    this.#fd = fd;
+    this.#stopFd = newEventDescriptor();
+    const ring = newRing(RING_BYTES);
+    this.#ring = new RingReader(ring);
+    this.#batch = { count: 0, bytes: (i) => this.#packetAt(i) };
+    const workerData: ReaderSettings = { ring, deviceFd: fd, stopFd: this.#stopFd, packetMax: MTU_MAX };
+    this.#worker = new Worker(new URL("./reader.worker.ts", import.meta.url), { workerData });
+    this.#worker.on("message", (message: unknown) => this.#onMessage(message));
+    this.#worker.on("error", (error) => {
+      throw error;
+    });
+    this.#workerEnded = once(this.#worker, "exit");
+  }
+
+  write(packet: Uint8Array): boolean {
+    if (this.#closed) {
+      this.counters.dropDown++;
+      return false;
+    }
+    if (packet.length > 0 && tunLibrary().write(this.#fd, packet, packet.length) === packet.length) {
+      this.counters.written++;
+      this.counters.writtenBytes += packet.length;
+      return true;
+    }
+    this.#countWriteFailure(packet.length === 0 ? ERRNO.EINVAL : lastErrno());
+    return false;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#ring.stop();
+    signalEvent(this.#stopFd);
+    // The worker may be inside `read` or `poll` with these numbers: they are closed only once it has ended.
+    await this.#workerEnded;
+    tunLibrary().close(this.#stopFd);
+    tunLibrary().close(this.#fd);
+  }
+
+  #packetAt(i: number): Uint8Array {
+    const packet = this.#packets[i];
+    if (packet === undefined) throw new RangeError(`no packet ${i} in a batch of ${this.#packets.length}`);
+    return packet;
+  }
+
+  #countWriteFailure(errno: number): void {
+    if (errno === ERRNO.EAGAIN || errno === ERRNO.ENOMEM || errno === ENOBUFS) this.counters.dropFull++;
+    else if (errno === ERRNO.EINVAL) this.counters.dropMalformed++;
+    else if (errno === EIO || errno === EBADFD) this.counters.dropDown++;
+    else this.counters.dropOther++;
+  }
+
+  #onMessage(message: unknown): void {
+    if (this.#closed) return;
+    if (message === READER_GONE) this.#options.onGone?.();
+    else {
+      this.#ring.rearm();
+      this.#turn();
+    }
+  }
+
+  /** Hands over one batch; what remains waits for its turn behind other events. */
+  #turn(): void {
+    if (this.#closed) return;
+    this.#packets = this.#ring.take(BATCH_MAX);
+    this.#batch.count = this.#packets.length;
+    for (const packet of this.#packets) this.counters.receivedBytes += packet.length;
+    this.counters.received += this.#packets.length;
+    try {
+      if (this.#packets.length > 0) this.#options.onPackets(this.#batch as PacketBatch);
+    } finally {
+      this.#batch.count = 0;
+      this.#ring.release();
+    }
+    if (this.#turnDue || this.#ring.empty) return;
+    this.#turnDue = true;
+    setImmediate(() => {
+      this.#turnDue = false;
+      this.#turn();
+    });
+  }
+}
+
+/** asm-generic/errno.h */
+const EIO = 5;
+const EBADFD = 77;
+const ENOBUFS = 105;
+
+async function ip(...args: string[]): Promise<void> {
+  if (Bun.which("ip") === null) {
+    throw new UserError(
+      "the `ip` command is missing: it sets the device's addresses and routes",
+      "install iproute2",
+    );
+  }
+  const child = Bun.spawn(["ip", ...args], { stdout: "ignore", stderr: "pipe" });
+  const [code, complaint] = await Promise.all([child.exited, child.stderr.text()]);
+  if (code === 0) return;
+  throw new UserError(
+    `\`ip ${args.join(" ")}\` failed: ${complaint.trim()}`,
+    "check the address or route that it names; for IPv6, that the system has it enabled (net.ipv6.conf.all.disable_ipv6)",
+  );
+}
+
+const familyFlag = (address: string) => (address.includes(":") ? "-6" : "-4");
+
+async function configure(options: TunOptions): Promise<void> {
+  const { name, mtu } = options;
+  await ip("link", "set", "dev", name, "mtu", String(mtu), "up");
+  for (const { address, prefixLength } of options.addresses) {
+    // Nobody else can have the address: without `nodad` an IPv6 address is unusable for its first second.
+    const quick = address.includes(":") ? ["nodad"] : [];
+    await ip(familyFlag(address), "addr", "add", `${address}/${prefixLength}`, "dev", name, ...quick);
+  }
+  for (const route of options.routes ?? []) {
+    await ip(familyFlag(route), "route", "replace", route, "dev", name);
+  }
+}
+
+export async function openLinuxTun(options: TunOptions): Promise<TunDevice> {
+  checkInterfaceName(options.name);
+  if (!(options.mtu >= MTU_MIN && options.mtu <= MTU_MAX)) {
+    throw new UserError(`an MTU of ${options.mtu} cannot be`, `choose one from ${MTU_MIN} to ${MTU_MAX}`);
+  }
+  const fd = openTunDescriptor(options.name);
+  try {
+    await configure(options);
+    return new LinuxTun(options, fd);
+  } catch (error) {
+    tunLibrary().close(fd);
+    throw error;
+  }
+}
