@@ -80,7 +80,8 @@ export class UdpSocket {
     const timer = setTimeout(() => resolve(undefined), timeoutMs);
     const datagram = await promise;
     clearTimeout(timer);
-    this.#waiter = undefined;
+    // Arrived or given up: either way nobody waits any more.
+    if (this.#waiter === resolve) this.#waiter = undefined;
     return datagram;
   }
 
@@ -92,8 +93,11 @@ export class UdpSocket {
 
   /** For {@link UdpPeer}. */
   arrived(datagram: Datagram): void {
-    if (this.#waiter !== undefined) this.#waiter(datagram);
-    else this.#arrived.push(datagram);
+    const waiter = this.#waiter;
+    // Taken at once: a second datagram may come before the one who waits gets to run.
+    this.#waiter = undefined;
+    if (waiter === undefined) this.#arrived.push(datagram);
+    else waiter(datagram);
   }
 }
 
