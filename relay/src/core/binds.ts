@@ -1,0 +1,190 @@
+/**
+ * Binds: who may be bound here, and where. A Bind is opened with symmetric keys alone; it binds only with a cookie
+ * that this relay gave to the very address, so a captured or forged Bind never moves an endpoint. Only a Bind
+ * that opened under its ticket's session key is answered, and the answer is never larger.
+ */
+import {
+  type AgentId,
+  agentIdOf,
+  type Bind,
+  BindStatus,
+  type Bytes,
+  bindTicket,
+  COOKIE_LENGTH,
+  encodeBound,
+  type Flow,
+  NONCE_LENGTH,
+  openBind,
+  type Sealer,
+  type Ticket,
+} from "@burrow/protocol";
+import { type Addresses, NO_ADDRESS } from "./addresses.ts";
+import type { Cookies } from "./cookies.ts";
+import { DropReason } from "./drop-reason.ts";
+import type { Flows } from "./flows.ts";
+import {
+  BINDING_LIFETIME_MS,
+  BINDS_PER_AGENT,
+  BINDS_UNBOUND,
+  BINDS_UNBOUND_PER_HOST,
+  CHECKS_PER_AGENT,
+  HANDSHAKES_PER_AGENT,
+} from "./limits.ts";
+import { NO_PARTY, type Parties, type Party } from "./parties.ts";
+import type { Revocations } from "./revocations.ts";
+import type { Tickets } from "./tickets.ts";
+import { HostBudget, type RateLimiter, TokenBucket } from "./token-bucket.ts";
+
+const HOSTS = 4096;
+const NO_COOKIE = new Uint8Array(COOKIE_LENGTH);
+
+/** What the desk works with; all owned by the forwarder. */
+export interface BindDeskParts {
+  readonly addresses: Addresses;
+  readonly parties: Parties;
+  readonly flows: Flows;
+  readonly tickets: Tickets;
+  readonly cookies: Cookies;
+  readonly revocations: Revocations;
+  readonly rates: RateLimiter;
+  readonly sealer: Sealer;
+  readonly random: (length: number) => Bytes;
+  readonly pendingFlowsMax: number;
+  send(bytes: Bytes, to: number): void;
+  bound(party: Party, how: "bound" | "moved"): void;
+}
+
+export class BindDesk {
+  readonly #parts: BindDeskParts;
+  readonly #unbound: TokenBucket;
+  readonly #hosts: HostBudget;
+  /** Answers given, by status. */
+  readonly answers = new Float64Array(Object.keys(BindStatus).length);
+  draining = false;
+
+  constructor(parts: BindDeskParts, now: number) {
+    this.#parts = parts;
+    this.#unbound = new TokenBucket(BINDS_UNBOUND, now);
+    this.#hosts = new HostBudget(BINDS_UNBOUND_PER_HOST, HOSTS, now);
+  }
+
+  /** Handles a Bind; undefined when it was answered. */
+  handle(datagram: Bytes, from: number, now: number): DropReason | undefined {
+    const { tickets, sealer, parties, revocations, cookies, addresses } = this.#parts;
+    const sealedTicket = bindTicket(datagram);
+    if (typeof sealedTicket === "string") return DropReason.malformed;
+    if (!this.#mayAsk(from, now)) return DropReason.bindBudget;
+    const ticket = tickets.open(sealedTicket);
+    if (typeof ticket === "string") return DropReason.ticketRefused;
+    const bind = openBind(datagram, ticket.sessionKey, sealer);
+    if (typeof bind === "string") return DropReason.bindForged;
+
+    const id = agentIdOf(ticket.agentKey);
+    if (ticket.expiresAtMs <= now) return this.#answer(bind, ticket, BindStatus.expired, from, now);
+    if (revocations.has(id)) return this.#answer(bind, ticket, BindStatus.refused, from, now);
+    if (!cookies.isRight(bind.cookie, addresses.endpoint(from), ticket.agentKey, now)) {
+      return this.#answer(bind, ticket, BindStatus.challenge, from, now);
+    }
+    const known = parties.byId(id);
+    if (known !== undefined && bind.sequence <= parties.lastSequence(known, ticket.sessionKey)) {
+      return DropReason.bindReplayed;
+    }
+    const status = bind.leaving
+      ? this.#dismiss(known, bind, ticket)
+      : this.#admit(known, id, bind, ticket, from, now);
+    return this.#answer(bind, ticket, status, from, now);
+  }
+
+  /** A bound agent has a budget of its own, so that strangers' floods do not stop its keep-alives. */
+  #mayAsk(from: number, now: number): boolean {
+    const slot = this.#parts.parties.slotAt(from, now);
+    const budgets = slot === NO_PARTY ? undefined : this.#parts.parties.at(slot)?.budgets;
+    if (budgets !== undefined) return budgets.binds.take(now);
+    return this.#hosts.take(this.#parts.addresses.hostHash(from), now) && this.#unbound.take(now);
+  }
+
+  #dismiss(known: Party | undefined, bind: Bind, ticket: Ticket): BindStatus {
+    if (known !== undefined) {
+      this.#parts.parties.setSequence(known, ticket.sessionKey, bind.sequence);
+      this.#parts.parties.unbind(known, "left");
+    }
+    return BindStatus.bound;
+  }
+
+  #admit(
+    known: Party | undefined,
+    id: AgentId,
+    bind: Bind,
+    ticket: Ticket,
+    from: number,
+    now: number,
+  ): BindStatus {
+    const { parties } = this.#parts;
+    // A key that changed networks is somebody else: nothing of the old one's flows may stay.
+    if (known !== undefined && known.network !== ticket.network) {
+      parties.remove(known, "replaced");
+      known = undefined;
+    }
+    const party = known ?? parties.add(id, ticket.network, now);
+    if (party === undefined) return BindStatus.refused;
+    const before = parties.addressOf(party.slot, now);
+    if (!parties.bind(party, from, now + BINDING_LIFETIME_MS, now)) {
+      if (known === undefined) parties.remove(party, "evicted");
+      return BindStatus.refused;
+    }
+    parties.setSequence(party, ticket.sessionKey, bind.sequence);
+    party.key = ticket.agentKey;
+    this.#grant(party, ticket, now);
+    this.#declare(party, bind.flows, now);
+    if (before !== from) this.#parts.bound(party, before === NO_ADDRESS ? "bound" : "moved");
+    return this.draining ? BindStatus.draining : BindStatus.bound;
+  }
+
+  #grant(party: Party, ticket: Ticket, now: number): void {
+    const { parties, rates } = this.#parts;
+    party.acceptsOutside = ticket.acceptsOutside;
+    if (ticket.acceptsOutside) parties.acceptors.add(party);
+    else parties.acceptors.delete(party);
+    if (party.budgets === undefined) {
+      party.budgets = {
+        binds: new TokenBucket(BINDS_PER_AGENT, now),
+        handshakes: new TokenBucket(HANDSHAKES_PER_AGENT, now),
+        checks: new TokenBucket(CHECKS_PER_AGENT, now),
+      };
+      rates.reset(party.slot, ticket.rateClass, now);
+    }
+    rates.reclassify(party.slot, ticket.rateClass);
+  }
+
+  #declare(party: Party, declared: readonly Flow[], now: number): void {
+    const { flows, pendingFlowsMax } = this.#parts;
+    for (const flow of declared) {
+      if (flows.declare(party, flow.receiverIndex, flow.agent, now)) continue;
+      party.pendingFlows ??= new Map();
+      party.pendingFlows.delete(flow.receiverIndex);
+      party.pendingFlows.set(flow.receiverIndex, flow.agent);
+      if (party.pendingFlows.size <= pendingFlowsMax) continue;
+      for (const oldest of party.pendingFlows.keys()) {
+        party.pendingFlows.delete(oldest);
+        break;
+      }
+    }
+  }
+
+  #answer(bind: Bind, ticket: Ticket, status: BindStatus, from: number, now: number): undefined {
+    const { addresses, cookies, random, sealer } = this.#parts;
+    const observed = addresses.endpoint(from);
+    const isBound = !bind.leaving && (status === BindStatus.bound || status === BindStatus.draining);
+    const wantsCookie = status !== BindStatus.expired && status !== BindStatus.refused;
+    const bound = {
+      sequence: bind.sequence,
+      status,
+      observed,
+      cookie: wantsCookie ? cookies.make(observed, ticket.agentKey, now) : NO_COOKIE,
+      lifetimeS: isBound ? BINDING_LIFETIME_MS / 1000 : 0,
+    };
+    this.answers[status] = (this.answers[status] ?? 0) + 1;
+    this.#parts.send(encodeBound(bound, ticket.sessionKey, random(NONCE_LENGTH), sealer), from);
+    return undefined;
+  }
+}

@@ -1,0 +1,334 @@
+/**
+ * The forwarder: where does this datagram go? Transport data, the hot path, is answered by a number and allocates
+ * nothing; everything else (Binds, handshakes, probes, trunk) is rarer and may send through the sink.
+ *
+ * Rules, by first byte: a Bind binds its agent to its address (binds.ts). Handshakes go by MAC1 (handshakes.ts)
+ * and teach receiver indices. What carries an index goes by (source, index). Probes go by the agent id in them.
+ * A destination bound here is sent to; one that is only routed is handed to its relay, one hop (trunk.ts).
+ * What is not the caller's fault is a drop, counted by its reason; no bytes make this throw.
+ */
+import {
+  type Agreement,
+  type Bytes,
+  PacketType,
+  type ProbeHeader,
+  probeHeader,
+  type RelayInfo,
+  type Route,
+  type Sealer,
+  type SymmetricKey,
+  type TrunkMac,
+  WireGuardTransport,
+  WireGuardType,
+  wireGuardKind,
+  wireGuardReceiver,
+} from "@burrow/protocol";
+import { type Addresses, NO_ADDRESS } from "./addresses.ts";
+import { BindDesk } from "./binds.ts";
+import { Cookies } from "./cookies.ts";
+import { DropCounters, DropReason } from "./drop-reason.ts";
+import { FlowTable } from "./flow-table.ts";
+import { Flows } from "./flows.ts";
+import { HandshakeDesk } from "./handshakes.ts";
+import { DEFAULT_LIMITS, type Limits, OUTSIDE_LIFETIME_MS, RATE_CLASSES, type RateClass } from "./limits.ts";
+import { type LinkIdentity, Links } from "./links.ts";
+import { NO_LINK, NO_PARTY, Parties, type Party } from "./parties.ts";
+import { Revocations } from "./revocations.ts";
+import { Router } from "./routes.ts";
+import { type ForwarderSnapshot, takeSnapshot } from "./snapshot.ts";
+import { Tickets } from "./tickets.ts";
+import { RateLimiter } from "./token-bucket.ts";
+import { TrunkDesk } from "./trunks.ts";
+
+/** `forward` says so when the datagram is dealt with: answered, handed on through the sink, or dropped. */
+export const HANDLED = -1;
+
+export interface ForwarderSink {
+  /** Sends bytes that are valid during the call only. False when the kernel or the queue would not have them. */
+  send(bytes: Bytes, to: number): boolean;
+  /** Something an operator may want in the log. Never called for every packet. */
+  event(event: ForwarderEvent): void;
+}
+
+export interface ForwarderEvent {
+  readonly kind: "bound" | "moved" | "unbound";
+  readonly party: string;
+  readonly reason: string;
+}
+
+export interface ForwarderOptions {
+  readonly identity: LinkIdentity;
+  readonly addresses: Addresses;
+  readonly sink: ForwarderSink;
+  readonly sealer: Sealer;
+  readonly agreement: Agreement;
+  readonly trunkMac: TrunkMac;
+  readonly random: (length: number) => Bytes;
+  readonly limits?: Limits;
+  readonly rateClasses?: readonly RateClass[];
+}
+
+/** How much of each table one tick sweeps: well under a millisecond. */
+const SWEEP_SLOTS = 1024;
+const SWEEP_PLACES = 4096;
+const TICK_MS = 100;
+
+export class Forwarder {
+  readonly #sink: ForwarderSink;
+  readonly #parties: Parties;
+  readonly #flows: Flows;
+  readonly #links: Links;
+  readonly #rates: RateLimiter;
+  readonly #tickets: Tickets;
+  readonly #revocations: Revocations;
+  readonly #binds: BindDesk;
+  readonly #handshakes: HandshakeDesk;
+  readonly #trunks: TrunkDesk;
+  readonly #router: Router;
+  readonly #drops = new DropCounters();
+
+  #packets = 0;
+  #bytes = 0;
+  #received = 0;
+  #nextTick: number;
+
+  constructor(options: ForwarderOptions, now: number) {
+    const limits = options.limits ?? DEFAULT_LIMITS;
+    const { identity, addresses, sink, random, sealer } = options;
+    this.#sink = sink;
+    this.#parties = new Parties(limits, addresses, {
+      unbound: (party, why) => sink.event({ kind: "unbound", party: nameOf(party), reason: why }),
+    });
+    const seed = new DataView(random(4).slice().buffer).getInt32(0);
+    this.#flows = new Flows(new FlowTable(limits.flowsMax, seed), this.#parties);
+    this.#links = new Links(identity, addresses, options.agreement, options.trunkMac, limits.relaysMax, now);
+    this.#rates = new RateLimiter(limits.partiesMax, options.rateClasses ?? RATE_CLASSES);
+    this.#tickets = new Tickets(identity.id, sealer, limits.ticketsCachedMax);
+    this.#revocations = new Revocations(limits.revokedMax);
+    const shared = { parties: this.#parties, flows: this.#flows, rates: this.#rates, addresses };
+    this.#binds = new BindDesk(
+      {
+        ...shared,
+        tickets: this.#tickets,
+        cookies: new Cookies(random, now),
+        revocations: this.#revocations,
+        sealer,
+        random,
+        pendingFlowsMax: limits.pendingFlowsMax,
+        send: (bytes, to) => this.#send(bytes, to),
+        bound: (party, how) => sink.event({ kind: how, party: nameOf(party), reason: "bind" }),
+      },
+      now,
+    );
+    const deliver = (bytes: Bytes, source: Party, to: Party, at: number) =>
+      this.#deliver(bytes, source, to, at);
+    this.#handshakes = new HandshakeDesk({ ...shared, deliver }, now);
+    this.#trunks = new TrunkDesk({
+      ...shared,
+      links: this.#links,
+      boot: identity.boot,
+      self: identity.id,
+      mac: options.trunkMac,
+      send: (bytes, to) => this.#send(bytes, to),
+    });
+    this.#router = new Router(this.#parties, this.#links, this.#revocations, identity.id);
+    this.#nextTick = now + TICK_MS;
+  }
+
+  /**
+   * A datagram from an address: the handle to which these very bytes go, or HANDLED. The caller sends them;
+   * what the kernel then refuses it counts by `countSendFailure`.
+   */
+  forward(datagram: Bytes, from: number, now: number): number {
+    this.#received++;
+    if (datagram[0] === WireGuardType.transport) return this.#transport(datagram, from, now);
+    const drop = this.#slow(datagram, from, now);
+    if (drop !== undefined) this.#drops.count(drop);
+    return HANDLED;
+  }
+
+  countSendFailure(packets = 1): void {
+    this.#drops.count(DropReason.sendFailed, packets);
+  }
+
+  // What the coordinator says.
+
+  setTicketKeys(keys: readonly SymmetricKey[]): void {
+    this.#tickets.setKeys(keys);
+  }
+
+  /** The whole map of relays. */
+  setRelays(relays: readonly RelayInfo[]): void {
+    this.#links.learn(relays);
+    this.#router.relink();
+  }
+
+  /** `replace`: these are all the routes there are. */
+  setRoutes(
+    upsert: readonly Route[],
+    remove: readonly Route["agent"][],
+    replace: boolean,
+    now: number,
+  ): void {
+    if (replace) this.#router.replace(upsert, now);
+    else this.#router.change(upsert, remove, now);
+  }
+
+  revoke(agent: Route["agent"]): void {
+    this.#revocations.add(agent);
+    const party = this.#parties.byId(agent);
+    if (party !== undefined) this.#parties.remove(party, "revoked");
+  }
+
+  setDraining(draining: boolean): void {
+    this.#binds.draining = draining;
+  }
+
+  // Time.
+
+  /** Bounded work, whenever `nextDeadline` has come. */
+  tick(now: number): void {
+    this.#parties.sweep(SWEEP_SLOTS, now);
+    this.#flows.table.sweep(SWEEP_PLACES, Math.floor(now / 1000));
+    this.#nextTick = now + TICK_MS;
+  }
+
+  nextDeadline(): number {
+    return this.#nextTick;
+  }
+
+  snapshot(): ForwarderSnapshot {
+    return takeSnapshot({
+      parties: this.#parties,
+      flows: this.#flows,
+      links: this.#links,
+      trunks: this.#trunks,
+      binds: this.#binds,
+      drops: this.#drops,
+      received: this.#received,
+      packets: this.#packets,
+      bytes: this.#bytes,
+    });
+  }
+
+  /** The hot path: nothing here may allocate. */
+  #transport(datagram: Bytes, from: number, now: number): number {
+    const length = datagram.length;
+    if (
+      length < WireGuardTransport.lengthMin ||
+      datagram[1] !== 0 ||
+      datagram[2] !== 0 ||
+      datagram[3] !== 0
+    ) {
+      return this.#drop(DropReason.malformed);
+    }
+    const source = this.#parties.slotAt(from, now);
+    if (source === NO_PARTY) return this.#drop(DropReason.unboundSource);
+    const index =
+      ((datagram[4] ?? 0) |
+        ((datagram[5] ?? 0) << 8) |
+        ((datagram[6] ?? 0) << 16) |
+        ((datagram[7] ?? 0) << 24)) >>>
+      0;
+    const destination = this.#flows.follow(source, index, Math.floor(now / 1000));
+    if (destination === NO_PARTY) return this.#drop(DropReason.unknownFlow);
+    if (!this.#rates.take(source, length, now)) return this.#drop(DropReason.rateLimited);
+    this.#parties.touch(source, now);
+    const address = this.#parties.addressOf(destination, now);
+    if (address === NO_ADDRESS) return this.#transportByTrunk(datagram, source, destination, now);
+    this.#parties.prolongOutside(source, now + OUTSIDE_LIFETIME_MS);
+    this.#packets++;
+    this.#bytes += length;
+    return address;
+  }
+
+  #transportByTrunk(datagram: Bytes, source: number, destination: number, now: number): number {
+    const from = this.#parties.at(source);
+    const to = this.#parties.at(destination);
+    const drop =
+      from === undefined || to === undefined
+        ? DropReason.destinationAway
+        : this.#deliver(datagram, from, to, now);
+    if (drop !== undefined) this.#drops.count(drop);
+    return HANDLED;
+  }
+
+  #slow(datagram: Bytes, from: number, now: number): DropReason | undefined {
+    switch (datagram[0]) {
+      case PacketType.bind:
+        return this.#binds.handle(datagram, from, now);
+      case PacketType.probe:
+      case PacketType.probeAck:
+        return this.#probe(datagram, from, now);
+      case PacketType.trunk:
+        return this.#trunks.receive(datagram, from, now);
+      case WireGuardType.initiation:
+      case WireGuardType.response:
+      case WireGuardType.cookieReply:
+        return this.#handshake(datagram, from, now);
+      default:
+        return DropReason.unknownType;
+    }
+  }
+
+  #handshake(datagram: Bytes, from: number, now: number): DropReason | undefined {
+    const kind = wireGuardKind(datagram);
+    if (kind === undefined) return DropReason.malformed;
+    const source = this.#parties.at(this.#parties.slotAt(from, now));
+    if (source !== undefined && !this.#rates.take(source.slot, datagram.length, now)) {
+      return DropReason.rateLimited;
+    }
+    if (kind === "initiation") return this.#handshakes.initiation(datagram, source, from, now);
+    if (source === undefined) return DropReason.unboundSource;
+    if (kind === "response") return this.#handshakes.response(datagram, source, now);
+    const nowS = Math.floor(now / 1000);
+    const slot = this.#flows.follow(source.slot, wireGuardReceiver(datagram), nowS);
+    const destination = this.#parties.at(slot);
+    return destination === undefined
+      ? DropReason.unknownFlow
+      : this.#deliver(datagram, source, destination, now);
+  }
+
+  #probe(datagram: Bytes, from: number, now: number): DropReason | undefined {
+    const header: ProbeHeader | string = probeHeader(datagram);
+    if (typeof header === "string") return DropReason.malformed;
+    const source = this.#parties.at(this.#parties.slotAt(from, now));
+    if (source === undefined) return DropReason.unboundSource;
+    if (source.id !== header.sender) return DropReason.probeSenderMismatch;
+    if (!this.#rates.take(source.slot, datagram.length, now)) return DropReason.rateLimited;
+    const receiver = this.#parties.byId(header.receiver);
+    if (receiver === undefined || receiver === source) return DropReason.probeReceiverUnknown;
+    if (receiver.network !== source.network) return DropReason.otherNetwork;
+    this.#parties.acquaint(source, receiver);
+    return this.#deliver(datagram, source, receiver, now);
+  }
+
+  /** Sends a source's packet to where its destination is: bound here, or at another relay. */
+  #deliver(bytes: Bytes, source: Party, destination: Party, now: number): DropReason | undefined {
+    const address = this.#parties.addressOf(destination.slot, now);
+    if (address !== NO_ADDRESS) {
+      this.#send(bytes, address);
+      return undefined;
+    }
+    if (this.#parties.linkOf(destination.slot) === NO_LINK) return DropReason.destinationAway;
+    return this.#trunks.handOver(bytes, source, destination);
+  }
+
+  #send(bytes: Bytes, to: number): void {
+    if (!this.#sink.send(bytes, to)) {
+      this.#drops.count(DropReason.sendFailed);
+      return;
+    }
+    this.#packets++;
+    this.#bytes += bytes.length;
+  }
+
+  #drop(reason: DropReason): number {
+    this.#drops.count(reason);
+    return HANDLED;
+  }
+}
+
+function nameOf(party: Party): string {
+  return party.id ?? "outside client";
+}

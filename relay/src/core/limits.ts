@@ -1,0 +1,103 @@
+/** Every bound and budget of the forwarder, with its reason. Tests and small machines pass their own. */
+
+export interface Limits {
+  /** Agents bound here, routed agents and outside clients together. */
+  readonly partiesMax: number;
+  /** Agents bound at once; more get a Bound of status `refused`. */
+  readonly sessionsMax: number;
+  readonly outsideMax: number;
+  /** (source, receiver index) → destination. A busy pair has up to three sessions, two flows each. */
+  readonly flowsMax: number;
+  readonly relaysMax: number;
+  readonly ticketsCachedMax: number;
+  readonly revokedMax: number;
+  /** Receiver indices declared by one agent for peers that this relay has not met yet. */
+  readonly pendingFlowsMax: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  partiesMax: 131_072,
+  sessionsMax: 32_768,
+  outsideMax: 4_096,
+  flowsMax: 393_216,
+  relaysMax: 4_096,
+  ticketsCachedMax: 32_768,
+  revokedMax: 65_536,
+  pendingFlowsMax: 256,
+};
+
+/** Small enough for hundreds of relays in one process. */
+export const SMALL_LIMITS: Limits = {
+  partiesMax: 2_048,
+  sessionsMax: 1_024,
+  outsideMax: 256,
+  flowsMax: 12_288,
+  relaysMax: 256,
+  ticketsCachedMax: 1_024,
+  revokedMax: 1_024,
+  pendingFlowsMax: 64,
+};
+
+/** A binding without another Bind ends after this; agents bind every 25 s, so two may be lost. */
+export const BINDING_LIFETIME_MS = 60_000;
+/** Captured cookies die after twice this. WireGuard's own cookie secrets live as long (§5.4.7). */
+export const COOKIE_SECRET_LIFETIME_MS = 120_000;
+/**
+ * How long an unbound agent is remembered, so that flows towards it survive a change of network. Longer than
+ * a cookie, so that the sequence of its last Bind is known for as long as an old Bind could be replayed.
+ */
+export const LINGER_MS = 600_000;
+/** A session ends after REJECT_AFTER_TIME, 180 s (WireGuard §6.1); its flows have no use after that. */
+export const FLOW_LIFETIME_S = 200;
+/** A handshake that nobody answers is repeated after 5 s with another index (WireGuard §6.1). */
+export const FLOW_UNUSED_LIFETIME_S = 15;
+/** An outside client without traffic for a whole session's life has none; one never answered is a guess. */
+export const OUTSIDE_LIFETIME_MS = 200_000;
+export const OUTSIDE_UNANSWERED_LIFETIME_MS = 15_000;
+/** How many former partners are tried first when a handshake arrives. */
+export const PARTNERS_MAX = 8;
+/** Agents hold a running and a renewed ticket per relay; older ones must not start their sequences anew. */
+export const SESSIONS_REMEMBERED_MAX = 4;
+
+/** Tokens a second and at once. */
+export interface Budget {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** Binds of one bound agent: one in 25 s, a few at once while it moves or measures. */
+export const BINDS_PER_AGENT: Budget = { perSecond: 5, burst: 20 };
+/** Binds from unbound addresses: each costs two AEADs. 10,000 agents of a dead relay fit in seconds. */
+export const BINDS_UNBOUND: Budget = { perSecond: 4_000, burst: 8_000 };
+/** The same for one host; many agents may share one behind a NAT. */
+export const BINDS_UNBOUND_PER_HOST: Budget = { perSecond: 200, burst: 400 };
+/** Handshake messages of one agent. A hub that restarts greets hundreds of peers at once. */
+export const HANDSHAKES_PER_AGENT: Budget = { perSecond: 100, burst: 1_000 };
+/** MAC1 checks (a few microseconds each) caused by one agent, and by all of them. */
+export const CHECKS_PER_AGENT: Budget = { perSecond: 2_048, burst: 4_096 };
+export const CHECKS_ALL: Budget = { perSecond: 40_000, burst: 16_384 };
+/** Handshakes from unbound endpoints: of one host, of all, the checks they cause, and new clients. */
+export const OUTSIDE_PER_HOST: Budget = { perSecond: 5, burst: 20 };
+export const OUTSIDE_ALL: Budget = { perSecond: 1_000, burst: 2_000 };
+export const OUTSIDE_CHECKS: Budget = { perSecond: 8_192, burst: 8_192 };
+export const OUTSIDE_NEW: Budget = { perSecond: 50, burst: 200 };
+/** Trunk packets from addresses that are not the sending relay's: verified within this budget only. */
+export const TRUNK_STRANGERS: Budget = { perSecond: 500, burst: 500 };
+
+/** What one agent may send. */
+export interface RateClass {
+  readonly packets: Budget;
+  readonly bytes: Budget;
+}
+
+const rate = (megabitsPerSecond: number): RateClass => {
+  const bytesPerSecond = (megabitsPerSecond * 1_000_000) / 8;
+  // Small packets (200 bytes) may fill the rate; a quarter of a second may come at once.
+  return {
+    packets: { perSecond: bytesPerSecond / 200, burst: Math.max(500, bytesPerSecond / 800) },
+    bytes: { perSecond: bytesPerSecond, burst: Math.max(64_000, bytesPerSecond / 4) },
+  };
+};
+
+/** By the ticket's rate class; an index past the end is taken for class 0, which no agent can fill. */
+export const RATE_CLASSES: readonly RateClass[] = [rate(100_000), rate(10), rate(100), rate(1_000)];

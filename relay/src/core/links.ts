@@ -1,0 +1,176 @@
+/**
+ * Links to other relays: keys, counters and replay windows of the trunk. What a link is told by the coordinator
+ * (key, endpoint) may change; its counter never starts anew within one boot of this relay.
+ */
+import {
+  type Agreement,
+  type Bytes,
+  keyFromText,
+  type PublicKey,
+  type RelayId,
+  type RelayInfo,
+  type RelayTag,
+  ReplayWindow,
+  relayTagOf,
+  type SymmetricKey,
+  type TrunkHeader,
+  type TrunkMac,
+  trunkKey,
+  verifyTrunk,
+} from "@burrow/protocol";
+import { type Addresses, NO_ADDRESS } from "./addresses.ts";
+import { DropReason } from "./drop-reason.ts";
+import { TRUNK_STRANGERS } from "./limits.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+export interface LinkIdentity {
+  readonly id: RelayId;
+  readonly publicKey: PublicKey;
+  readonly privateKey: Bytes;
+  /** How often this relay has started; written down before the first trunk packet. */
+  readonly boot: number;
+}
+
+export interface Link {
+  readonly index: number;
+  readonly id: RelayId;
+  key: PublicKey;
+  /** Where its trunk packets go, or NO_ADDRESS. Pinned. */
+  address: number;
+  keys: { readonly send: SymmetricKey; readonly receive: SymmetricKey } | undefined;
+  /** In the coordinator's latest map. Those who are not are neither heard nor sent to. */
+  listed: boolean;
+  sent: number;
+  highestBoot: number;
+  readonly window: ReplayWindow;
+}
+
+export class Links {
+  readonly #identity: LinkIdentity;
+  readonly #addresses: Addresses;
+  readonly #agreement: Agreement;
+  readonly #mac: TrunkMac;
+  readonly #max: number;
+  readonly #links: Link[] = [];
+  readonly #byId = new Map<RelayId, Link>();
+  readonly #byTag = new Map<RelayTag, Link[]>();
+  readonly #strangers: TokenBucket;
+
+  constructor(
+    identity: LinkIdentity,
+    addresses: Addresses,
+    agreement: Agreement,
+    mac: TrunkMac,
+    relaysMax: number,
+    now: number,
+  ) {
+    this.#identity = identity;
+    this.#addresses = addresses;
+    this.#agreement = agreement;
+    this.#mac = mac;
+    this.#max = relaysMax;
+    this.#strangers = new TokenBucket(TRUNK_STRANGERS, now);
+  }
+
+  get size(): number {
+    return this.#links.length;
+  }
+
+  at(index: number): Link | undefined {
+    return this.#links[index];
+  }
+
+  byId(id: RelayId): Link | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Takes the coordinator's whole map: new relays get a link, known ones their present endpoint. */
+  learn(relays: readonly RelayInfo[]): void {
+    for (const link of this.#links) link.listed = false;
+    for (const relay of relays) {
+      if (relay.id === this.#identity.id) continue;
+      const key = keyFromText(relay.key);
+      if (key === undefined) continue;
+      const link = this.#byId.get(relay.id) ?? this.#add(relay.id, key);
+      if (link === undefined) continue;
+      link.listed = true;
+      this.#address(link, relay);
+    }
+  }
+
+  /**
+   * Whose trunk packet this is, if it is genuine and new, else why not. Changes the window only when it is.
+   * The caller has not looked at anything but the header.
+   */
+  accept(datagram: Bytes, header: TrunkHeader, from: number, now: number): Link | DropReason {
+    const candidates = this.#byTag.get(header.sender)?.filter((link) => link.listed) ?? [];
+    if (candidates.length === 0) return DropReason.trunkUnknownRelay;
+    // Relays send from where they listen; others are heard within a budget, so that forgeries cost little.
+    const isStranger = !candidates.some((link) => link.address === from);
+    if (isStranger && !this.#strangers.take(now)) return DropReason.trunkBudget;
+    let refusal: DropReason = DropReason.trunkForged;
+    for (const link of candidates) {
+      if (header.boot < link.highestBoot) {
+        refusal = DropReason.trunkOldBoot;
+        continue;
+      }
+      const isNewBoot = header.boot > link.highestBoot;
+      if (!isNewBoot && !link.window.isFresh(header.counter)) {
+        refusal = DropReason.trunkReplayed;
+        continue;
+      }
+      const keys = this.keysOf(link);
+      if (keys === undefined || !verifyTrunk(datagram, header, keys.receive, this.#mac)) continue;
+      if (isNewBoot) link.window.reset();
+      link.highestBoot = header.boot;
+      return link.window.accept(header.counter) ? link : DropReason.trunkReplayed;
+    }
+    return refusal;
+  }
+
+  /** Both directions' keys; the X25519 behind them is done when first needed. */
+  keysOf(link: Link): Link["keys"] {
+    if (link.keys !== undefined) return link.keys;
+    const { privateKey, publicKey } = this.#identity;
+    const shared = this.#agreement(privateKey, link.key);
+    if (shared === undefined) return undefined;
+    link.keys = {
+      send: trunkKey(shared, publicKey, link.key),
+      receive: trunkKey(shared, link.key, publicKey),
+    };
+    return link.keys;
+  }
+
+  #add(id: RelayId, key: PublicKey): Link | undefined {
+    if (this.#links.length >= this.#max) return undefined;
+    const link: Link = {
+      index: this.#links.length,
+      id,
+      key,
+      address: NO_ADDRESS,
+      keys: undefined,
+      listed: true,
+      sent: 0,
+      highestBoot: 0,
+      window: new ReplayWindow(),
+    };
+    this.#links.push(link);
+    this.#byId.set(id, link);
+    const tag = relayTagOf(id);
+    this.#byTag.set(tag, [...(this.#byTag.get(tag) ?? []), link]);
+    return link;
+  }
+
+  /** The first of the relay's endpoints that a socket of ours reaches. */
+  #address(link: Link, relay: RelayInfo): void {
+    let address = NO_ADDRESS;
+    for (const endpoint of relay.endpoints) {
+      address = this.#addresses.reach(endpoint);
+      if (address !== NO_ADDRESS) break;
+    }
+    if (address === link.address) return;
+    if (address !== NO_ADDRESS && !this.#addresses.pin(address)) return;
+    if (link.address !== NO_ADDRESS) this.#addresses.unpin(link.address);
+    link.address = address;
+  }
+}

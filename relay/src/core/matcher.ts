@@ -1,0 +1,67 @@
+/**
+ * Whom is a handshake message for? MAC1 is keyed by the receiver's public key (WireGuard §5.4.4), so the relay tries
+ * the keys of those it could be for: first whom the source last talked to, then the rest of its network. Every try
+ * costs a token of the source and one of all; where they end, the next message of the source goes on.
+ */
+import { type Bytes, Mac1 } from "@burrow/protocol";
+import { CHECKS_ALL, OUTSIDE_CHECKS } from "./limits.ts";
+import type { Parties, Party } from "./parties.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+export type Match = Party | "nobody" | "budget";
+
+export class Matcher {
+  readonly #parties: Parties;
+  readonly #all: TokenBucket;
+  readonly #outside: TokenBucket;
+
+  constructor(parties: Parties, now: number) {
+    this.#parties = parties;
+    this.#all = new TokenBucket(CHECKS_ALL, now);
+    this.#outside = new TokenBucket(OUTSIDE_CHECKS, now);
+  }
+
+  /** For a message of a bound agent: the agent of its network that it is for. */
+  forAgent(message: Bytes, source: Party, now: number): Match {
+    const take = () => (source.budgets?.checks.take(now) ?? true) && this.#all.take(now);
+    for (const partner of source.partners) {
+      const party = this.#parties.same(partner);
+      if (party === undefined || party.network !== source.network) continue;
+      const verdict = this.#try(message, party, source, take, now);
+      if (verdict !== "nobody") return verdict;
+    }
+    const members = this.#parties.membersOf(source.network);
+    for (let tried = 0; tried < members.length; tried++) {
+      const party = members[(source.searchFrom + tried) % members.length];
+      if (party === undefined) continue;
+      const verdict = this.#try(message, party, source, take, now);
+      if (verdict === "budget") source.searchFrom = (source.searchFrom + tried) % members.length;
+      if (verdict !== "nobody") return verdict;
+    }
+    return "nobody";
+  }
+
+  /** For an initiation from an unbound endpoint: the bound agent taking outside clients that it is for. */
+  forOutside(message: Bytes, client: Party | undefined, now: number): Match {
+    const take = () => this.#outside.take(now) && this.#all.take(now);
+    for (const partner of client?.partners ?? []) {
+      const party = this.#parties.same(partner);
+      if (party === undefined || !this.#parties.acceptors.has(party)) continue;
+      const verdict = this.#try(message, party, client, take, now);
+      if (verdict !== "nobody") return verdict;
+    }
+    for (const party of this.#parties.acceptors) {
+      const verdict = this.#try(message, party, client, take, now);
+      if (verdict !== "nobody") return verdict;
+    }
+    return "nobody";
+  }
+
+  #try(message: Bytes, party: Party, source: Party | undefined, take: () => boolean, now: number): Match {
+    if (party.key === undefined || party === source || !this.#parties.isReachable(party, now))
+      return "nobody";
+    if (!take()) return "budget";
+    party.mac1 ??= new Mac1(party.key);
+    return party.mac1.verify(message) ? party : "nobody";
+  }
+}

@@ -1,0 +1,365 @@
+/**
+ * Parties: everyone a packet may come from or go to. An agent may be bound here (it has an address), routed (it has
+ * a relay), both or, for a while, neither; an outside client has an address alone.
+ *
+ * Each has a dense slot, by which the packet path reads typed arrays, and a serial that is never used twice, by
+ * which flows name it. Bounded: when all slots are taken, those who are neither bound nor lately used make room.
+ */
+import type { AgentId, Mac1, NetworkId, PublicKey, RelayId, SymmetricKey } from "@burrow/protocol";
+import { type Addresses, NO_ADDRESS } from "./addresses.ts";
+import { LINGER_MS, type Limits, PARTNERS_MAX, SESSIONS_REMEMBERED_MAX } from "./limits.ts";
+import type { TokenBucket } from "./token-bucket.ts";
+
+export const NO_PARTY = -1;
+export const NO_LINK = -1;
+
+/** How many slots are looked at to find room for a newcomer. */
+const EVICTION_SAMPLE = 32;
+const SERIAL_MAX = 2 ** 31 - 2;
+
+/** One session key of an agent, and the sequence of the last Bind taken under it. */
+interface SeenSession {
+  readonly key: SymmetricKey;
+  sequence: number;
+}
+
+/** Budgets of one agent, made when it first binds. */
+export interface PartyBudgets {
+  readonly binds: TokenBucket;
+  readonly handshakes: TokenBucket;
+  readonly checks: TokenBucket;
+}
+
+export interface Party {
+  readonly slot: number;
+  readonly serial: number;
+  /** Undefined for outside clients. */
+  readonly id: AgentId | undefined;
+  readonly network: NetworkId;
+  /** Place among the members of its network. */
+  memberIndex: number;
+  key: PublicKey | undefined;
+  /** Made from `key` when first needed. */
+  mac1: Mac1 | undefined;
+  acceptsOutside: boolean;
+  relay: RelayId | undefined;
+  /** The coordinator said so; a way learned from the trunk is forgotten when it falls idle. */
+  routeIsPushed: boolean;
+  /** Slots and serials of whom it last exchanged handshakes or probes with, latest first. */
+  readonly partners: { slot: number; serial: number }[];
+  readonly sessions: SeenSession[];
+  /** Receiver indices that it declared for agents not met yet. */
+  pendingFlows: Map<number, AgentId> | undefined;
+  budgets: PartyBudgets | undefined;
+  /** Where the search through its network goes on when the budget ended the last one. */
+  searchFrom: number;
+}
+
+export interface PartyEvents {
+  /** The binding (or an outside client's entry) ended. */
+  unbound(party: Party, why: "lapsed" | "left" | "replaced" | "revoked" | "evicted"): void;
+}
+
+export class Parties {
+  readonly #limits: Limits;
+  readonly #addresses: Addresses;
+  readonly #events: PartyEvents;
+
+  readonly #parties: (Party | undefined)[] = [];
+  readonly #free: number[] = [];
+  readonly #byId = new Map<AgentId, Party>();
+  readonly #networks = new Map<NetworkId, Party[]>();
+  /** Bound agents who take outside clients, in no order. */
+  readonly acceptors = new Set<Party>();
+
+  /** By address handle: the slot bound there. */
+  readonly #slotAt: Int32Array;
+  /** By slot. */
+  readonly #serial: Int32Array;
+  readonly #address: Int32Array;
+  readonly #boundUntil: Float64Array;
+  readonly #link: Int32Array;
+  readonly #usedAt: Float64Array;
+  readonly #isOutside: Uint8Array;
+
+  #nextSerial = 1;
+  #sessions = 0;
+  #outside = 0;
+  #sweepAt = 0;
+  #evictAt = 0;
+  evictions = 0;
+
+  constructor(limits: Limits, addresses: Addresses, events: PartyEvents) {
+    this.#limits = limits;
+    this.#addresses = addresses;
+    this.#events = events;
+    this.#slotAt = new Int32Array(addresses.capacity).fill(NO_PARTY);
+    this.#serial = new Int32Array(limits.partiesMax);
+    this.#address = new Int32Array(limits.partiesMax).fill(NO_ADDRESS);
+    this.#boundUntil = new Float64Array(limits.partiesMax);
+    this.#link = new Int32Array(limits.partiesMax).fill(NO_LINK);
+    this.#usedAt = new Float64Array(limits.partiesMax);
+    this.#isOutside = new Uint8Array(limits.partiesMax);
+  }
+
+  /** Agents bound here. */
+  get sessions(): number {
+    return this.#sessions;
+  }
+
+  get outsideClients(): number {
+    return this.#outside;
+  }
+
+  get size(): number {
+    return this.#parties.length - this.#free.length;
+  }
+
+  // The packet path: numbers only.
+
+  /** The slot bound at an address now, or NO_PARTY. */
+  slotAt(address: number, now: number): number {
+    const slot = this.#slotAt[address] ?? NO_PARTY;
+    return slot !== NO_PARTY && (this.#boundUntil[slot] ?? 0) > now ? slot : NO_PARTY;
+  }
+
+  serialOf(slot: number): number {
+    return this.#serial[slot] ?? 0;
+  }
+
+  /** Where a slot is bound now, or NO_ADDRESS. */
+  addressOf(slot: number, now: number): number {
+    return (this.#boundUntil[slot] ?? 0) > now ? (this.#address[slot] ?? NO_ADDRESS) : NO_ADDRESS;
+  }
+
+  /** The trunk link of a slot, or NO_LINK. */
+  linkOf(slot: number): number {
+    return this.#link[slot] ?? NO_LINK;
+  }
+
+  touch(slot: number, now: number): void {
+    this.#usedAt[slot] = now;
+  }
+
+  /** An outside client lives on by its traffic; agents live on by Binds alone. */
+  prolongOutside(slot: number, until: number): void {
+    if (this.#isOutside[slot] === 1) this.#boundUntil[slot] = until;
+  }
+
+  // The slow paths.
+
+  at(slot: number): Party | undefined {
+    return this.#parties[slot];
+  }
+
+  byId(id: AgentId): Party | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** A partner as it was remembered, if it is still the same party. */
+  same(partner: { readonly slot: number; readonly serial: number }): Party | undefined {
+    const party = this.#parties[partner.slot];
+    return party?.serial === partner.serial ? party : undefined;
+  }
+
+  membersOf(network: NetworkId): readonly Party[] {
+    return this.#networks.get(network) ?? [];
+  }
+
+  isReachable(party: Party, now: number): boolean {
+    return this.addressOf(party.slot, now) !== NO_ADDRESS || this.linkOf(party.slot) !== NO_LINK;
+  }
+
+  /** A new party, or undefined when there is no room and none can be made. */
+  add(id: AgentId | undefined, network: NetworkId, now: number): Party | undefined {
+    const full = this.#free.length === 0 && this.#parties.length >= this.#limits.partiesMax;
+    if (full && !this.#makeRoom(now)) return undefined;
+    const slot = this.#free.pop() ?? this.#parties.length;
+    const party: Party = {
+      slot,
+      serial: this.#nextSerial,
+      id,
+      network,
+      memberIndex: -1,
+      key: undefined,
+      mac1: undefined,
+      acceptsOutside: false,
+      relay: undefined,
+      routeIsPushed: false,
+      partners: [],
+      sessions: [],
+      pendingFlows: undefined,
+      budgets: undefined,
+      searchFrom: 0,
+    };
+    this.#nextSerial = this.#nextSerial >= SERIAL_MAX ? 1 : this.#nextSerial + 1;
+    this.#parties[slot] = party;
+    this.#serial[slot] = party.serial;
+    this.#address[slot] = NO_ADDRESS;
+    this.#boundUntil[slot] = 0;
+    this.#link[slot] = NO_LINK;
+    this.#usedAt[slot] = now;
+    this.#isOutside[slot] = id === undefined ? 1 : 0;
+    if (id !== undefined) {
+      this.#byId.set(id, party);
+      this.#join(party);
+    }
+    return party;
+  }
+
+  remove(party: Party, why: "lapsed" | "replaced" | "revoked" | "evicted"): void {
+    if (this.#parties[party.slot] !== party) return;
+    this.unbind(party, why);
+    if (party.id !== undefined) {
+      this.#byId.delete(party.id);
+      this.#leave(party);
+    }
+    this.#parties[party.slot] = undefined;
+    this.#serial[party.slot] = 0;
+    this.#link[party.slot] = NO_LINK;
+    this.#free.push(party.slot);
+  }
+
+  /**
+   * Binds a party to an address until a moment; whoever was bound there is bound no longer.
+   * False, and nothing changed, when the relay or its address table is full.
+   */
+  bind(party: Party, address: number, until: number, now: number): boolean {
+    const { slot } = party;
+    if (this.#address[slot] === address) {
+      this.#boundUntil[slot] = until;
+      this.#usedAt[slot] = now;
+      return true;
+    }
+    const isNew = this.#address[slot] === NO_ADDRESS;
+    const outside = party.id === undefined;
+    if (isNew && !outside && this.#sessions >= this.#limits.sessionsMax) return false;
+    if (isNew && outside && this.#outside >= this.#limits.outsideMax) return false;
+    if (!this.#addresses.pin(address)) return false;
+    const before = this.#parties[this.#slotAt[address] ?? NO_PARTY];
+    if (before !== undefined) this.#giveWay(before);
+    if (!isNew) this.#release(slot);
+    else if (outside) this.#outside++;
+    else this.#sessions++;
+    this.#slotAt[address] = slot;
+    this.#address[slot] = address;
+    this.#boundUntil[slot] = until;
+    this.#usedAt[slot] = now;
+    return true;
+  }
+
+  unbind(party: Party, why: "lapsed" | "left" | "replaced" | "revoked" | "evicted"): void {
+    if (this.#address[party.slot] === NO_ADDRESS) return;
+    this.#release(party.slot);
+    this.#address[party.slot] = NO_ADDRESS;
+    this.#boundUntil[party.slot] = 0;
+    if (party.id === undefined) this.#outside--;
+    else this.#sessions--;
+    this.acceptors.delete(party);
+    this.#events.unbound(party, why);
+  }
+
+  /** Sets or clears the relay by which a party is reached. */
+  routeBy(party: Party, relay: RelayId | undefined, link: number, isPushed: boolean): void {
+    if (this.#parties[party.slot] !== party) return;
+    party.relay = relay;
+    party.routeIsPushed = isPushed;
+    this.#link[party.slot] = link;
+  }
+
+  /** Remembers, for both, that they talk to each other. */
+  acquaint(a: Party, b: Party): void {
+    remember(a, b);
+    remember(b, a);
+  }
+
+  /** The sequence of the last Bind under this session key, or -1. */
+  lastSequence(party: Party, key: SymmetricKey): number {
+    return party.sessions.find((session) => sameKey(session.key, key))?.sequence ?? -1;
+  }
+
+  setSequence(party: Party, key: SymmetricKey, sequence: number): void {
+    const known = party.sessions.findIndex((session) => sameKey(session.key, key));
+    if (known !== -1) party.sessions.splice(known, 1);
+    party.sessions.unshift({ key, sequence });
+    party.sessions.length = Math.min(party.sessions.length, SESSIONS_REMEMBERED_MAX);
+  }
+
+  /** Looks at the next `slots` slots: ends lapsed bindings, forgets who has long been idle and has no route. */
+  sweep(slots: number, now: number): void {
+    const count = Math.min(slots, this.#parties.length);
+    for (let i = 0; i < count; i++) {
+      this.#sweepAt = (this.#sweepAt + 1) % this.#parties.length;
+      const party = this.#parties[this.#sweepAt];
+      if (party === undefined || (this.#boundUntil[party.slot] ?? 0) > now) continue;
+      if (party.id === undefined) this.remove(party, "lapsed");
+      else this.unbind(party, "lapsed");
+      const idleMs = now - (this.#usedAt[party.slot] ?? 0);
+      if (!party.routeIsPushed && idleMs > LINGER_MS) this.remove(party, "lapsed");
+    }
+  }
+
+  /** Slots in use at most until now: what one full round of `sweep` looks at. */
+  get slots(): number {
+    return this.#parties.length;
+  }
+
+  #giveWay(before: Party): void {
+    if (before.id === undefined) this.remove(before, "replaced");
+    else this.unbind(before, "replaced");
+  }
+
+  #release(slot: number): void {
+    const address = this.#address[slot] ?? NO_ADDRESS;
+    if (this.#slotAt[address] === slot) this.#slotAt[address] = NO_PARTY;
+    this.#addresses.unpin(address);
+  }
+
+  /** Of a few parties that are not bound, or are outside clients, the one longest unused goes. */
+  #makeRoom(now: number): boolean {
+    let victim: Party | undefined;
+    for (let seen = 0; seen < EVICTION_SAMPLE; seen++) {
+      this.#evictAt = (this.#evictAt + 1) % this.#parties.length;
+      const party = this.#parties[this.#evictAt];
+      if (party === undefined) continue;
+      if (party.id !== undefined && this.addressOf(party.slot, now) !== NO_ADDRESS) continue;
+      if (victim === undefined || (this.#usedAt[party.slot] ?? 0) < (this.#usedAt[victim.slot] ?? 0)) {
+        victim = party;
+      }
+    }
+    if (victim === undefined) return false;
+    this.evictions++;
+    this.remove(victim, "evicted");
+    return true;
+  }
+
+  #join(party: Party): void {
+    const members = this.#networks.get(party.network) ?? [];
+    if (members.length === 0) this.#networks.set(party.network, members);
+    party.memberIndex = members.push(party) - 1;
+  }
+
+  #leave(party: Party): void {
+    const members = this.#networks.get(party.network);
+    const last = members?.pop();
+    if (members === undefined || last === undefined) return;
+    if (last !== party) {
+      members[party.memberIndex] = last;
+      last.memberIndex = party.memberIndex;
+    }
+    if (members.length === 0) this.#networks.delete(party.network);
+  }
+}
+
+function remember(whose: Party, partner: Party): void {
+  const { partners } = whose;
+  if (partners[0]?.serial === partner.serial) return;
+  const known = partners.findIndex((entry) => entry.serial === partner.serial);
+  if (known !== -1) partners.splice(known, 1);
+  partners.unshift({ slot: partner.slot, serial: partner.serial });
+  partners.length = Math.min(partners.length, PARTNERS_MAX);
+}
+
+function sameKey(a: SymmetricKey, b: SymmetricKey): boolean {
+  return a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
+}

@@ -1,0 +1,123 @@
+/**
+ * Trunk, one hop between relays. Out: a packet for an agent that is bound at another relay is handed to that relay.
+ * In: a genuine, new packet of a known relay goes to its destination if that is bound here, and never further; it
+ * teaches by which relay its source is reached, so that answers find their way without the coordinator.
+ */
+import {
+  type AgentId,
+  type Bytes,
+  encodeTrunk,
+  probeHeader,
+  type RelayId,
+  relayTagOf,
+  type TrunkHeader,
+  type TrunkMac,
+  trunkHeader,
+  trunkPacket,
+  wireGuardKind,
+  wireGuardReceiver,
+  wireGuardSender,
+} from "@burrow/protocol";
+import { NO_ADDRESS } from "./addresses.ts";
+import { DropReason } from "./drop-reason.ts";
+import type { Flows } from "./flows.ts";
+import type { Link, Links } from "./links.ts";
+import type { Parties, Party } from "./parties.ts";
+
+export interface TrunkDeskParts {
+  readonly links: Links;
+  readonly parties: Parties;
+  readonly flows: Flows;
+  readonly self: RelayId;
+  readonly boot: number;
+  readonly mac: TrunkMac;
+  send(bytes: Bytes, to: number): void;
+}
+
+export class TrunkDesk {
+  readonly #parts: TrunkDeskParts;
+  sent = 0;
+  received = 0;
+
+  constructor(parts: TrunkDeskParts) {
+    this.#parts = parts;
+  }
+
+  /** Wraps a packet of one agent to another and sends it to that one's relay. */
+  handOver(packet: Bytes, source: Party, destination: Party): DropReason | undefined {
+    const { links, parties, self, boot, mac, send } = this.#parts;
+    if (source.id === undefined || destination.id === undefined) return DropReason.destinationAway;
+    const link = links.at(parties.linkOf(destination.slot));
+    const keys = link === undefined || !link.listed ? undefined : links.keysOf(link);
+    if (link === undefined || keys === undefined || link.address === NO_ADDRESS) {
+      return DropReason.trunkUnreachable;
+    }
+    const header: TrunkHeader = {
+      boot,
+      sender: relayTagOf(self),
+      counter: link.sent++,
+      source: source.id,
+      destination: destination.id,
+    };
+    send(encodeTrunk(header, packet, keys.send, mac), link.address);
+    this.sent++;
+    return undefined;
+  }
+
+  receive(datagram: Bytes, from: number, now: number): DropReason | undefined {
+    const { links, parties } = this.#parts;
+    const header = trunkHeader(datagram);
+    if (typeof header === "string") return DropReason.malformed;
+    const link = links.accept(datagram, header, from, now);
+    if (typeof link === "string") return link;
+    const packet = trunkPacket(datagram);
+    const destination = parties.byId(header.destination);
+    const address = destination === undefined ? NO_ADDRESS : parties.addressOf(destination.slot, now);
+    if (destination === undefined || address === NO_ADDRESS) return DropReason.trunkDestinationAway;
+    const source = this.#sourceOf(header.source, destination, link, now);
+    if (typeof source === "string") return source;
+    const drop = this.#learn(packet, source, destination, header, now);
+    if (drop !== undefined) return drop;
+    this.received++;
+    this.#parts.send(packet, address);
+    return undefined;
+  }
+
+  /** The party that sent it; bound here it stays so, else this relay is now the way to it. */
+  #sourceOf(id: AgentId, destination: Party, link: Link, now: number): Party | DropReason {
+    const { parties } = this.#parts;
+    const known = parties.byId(id);
+    if (known !== undefined && known.network !== destination.network) return DropReason.otherNetwork;
+    if (known === destination) return DropReason.malformed;
+    const source = known ?? parties.add(id, destination.network, now);
+    if (source === undefined) return DropReason.trunkDestinationAway;
+    parties.touch(source.slot, now);
+    if (source.relay !== link.id) parties.routeBy(source, link.id, link.index, false);
+    return source;
+  }
+
+  /** What the same packet would have taught if it had come from an agent bound here. */
+  #learn(
+    packet: Bytes,
+    source: Party,
+    destination: Party,
+    header: TrunkHeader,
+    now: number,
+  ): DropReason | undefined {
+    const { flows, parties } = this.#parts;
+    const nowS = Math.floor(now / 1000);
+    const kind = wireGuardKind(packet);
+    if (kind === "transport" || kind === "cookieReply") return undefined;
+    if (kind === undefined) {
+      const probe = probeHeader(packet);
+      const isTheirs =
+        typeof probe !== "string" && probe.sender === header.source && probe.receiver === header.destination;
+      if (!isTheirs) return DropReason.malformed;
+    } else {
+      flows.learn(destination, wireGuardSender(packet), source, nowS, kind === "response");
+      if (kind === "response") flows.learn(source, wireGuardReceiver(packet), destination, nowS, true);
+    }
+    parties.acquaint(source, destination);
+    return undefined;
+  }
+}
