@@ -39,7 +39,7 @@ export function endpoint(address: string, port: number): Endpoint {
 
 /** An endpoint from text of unknown origin. Ports 1 to 65535 without leading zeros; names are not resolved. */
 export function parseEndpoint(text: string): Endpoint | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([1-9][0-9]{0,4})$/.exec(text);
+  const match = /^(?:\[([0-9a-fA-F.]*:[0-9a-fA-F:.]*)\]|([0-9.]+)):([1-9][0-9]{0,4})$/.exec(text);
   const address = parseAddress(match?.[1] ?? match?.[2] ?? "");
   const port = Number(match?.[3]);
   if (address === undefined || !(port <= 65535)) return undefined;
