@@ -3,6 +3,8 @@
 export { nativePrimitives } from "./crypto/native.ts";
 export { noblePrimitives, portablePrimitives } from "./crypto/portable.ts";
 export { type AeadKey, type Primitives, randomBytes } from "./crypto/primitives.ts";
+export * from "./files.ts";
+export * from "./interfaces.ts";
 export type { PacketBatch } from "./packet-batch.ts";
 export * from "./tun/device.ts";
 export { openTun } from "./tun/open.ts";
@@ -10,3 +12,4 @@ export * from "./udp/address-table.ts";
 export * from "./udp/dual-stack.ts";
 export * from "./udp/open.ts";
 export * from "./udp/socket.ts";
+export * from "./wireguard-interface/interface.ts";

@@ -5,10 +5,13 @@
 import { dlopen, type FFIFunction, read } from "bun:ffi";
 import { UserError } from "@burrow/protocol";
 
-/** glibc, then musl as it names itself on x86-64 and arm64. */
-const LIBRARY_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"] as const;
+/** On Linux glibc, then musl as it names itself on x86-64 and arm64. */
+const LIBRARY_NAMES: Partial<Record<NodeJS.Platform, readonly string[]>> = {
+  linux: ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"],
+  darwin: ["libSystem.B.dylib"],
+};
 
-/** The same numbers on x86-64 and arm64 (asm-generic/errno-base.h, errno.h). */
+/** Linux's numbers, the same on x86-64 and arm64 (asm-generic/errno-base.h, errno.h). */
 export const ERRNO = {
   EPERM: 1,
   ENOENT: 2,
@@ -26,21 +29,19 @@ export function errnoName(errno: number): string {
   return `errno ${errno}`;
 }
 
-/** Opens the C library with the given symbols. Linux only; elsewhere, or with none of the names, a UserError. */
+/** Opens the C library with the given symbols; where that cannot be, a UserError. */
 export function openLibc<const Symbols extends Record<string, FFIFunction>>(symbols: Symbols) {
   let cause: unknown;
-  if (process.platform === "linux") {
-    for (const name of LIBRARY_NAMES) {
-      try {
-        return dlopen(name, symbols).symbols;
-      } catch (error) {
-        cause = error;
-      }
+  for (const name of LIBRARY_NAMES[process.platform] ?? []) {
+    try {
+      return dlopen(name, symbols).symbols;
+    } catch (error) {
+      cause = error;
     }
   }
   throw new UserError(
     "the C library cannot be opened for direct system calls",
-    "run on Linux (x86-64 or arm64, glibc or musl)",
+    "run on Linux (x86-64 or arm64, glibc or musl) or macOS",
     { cause },
   );
 }
@@ -48,7 +49,7 @@ export function openLibc<const Symbols extends Record<string, FFIFunction>>(symb
 const ERRNO_SYMBOLS = { __errno_location: { args: [], returns: "ptr" } } as const;
 let errnoLibrary: ReturnType<typeof openLibc<typeof ERRNO_SYMBOLS>> | undefined;
 
-/** The calling thread's errno; ask at once after the call that failed. */
+/** The calling thread's errno, on Linux; ask at once after the call that failed. */
 export function lastErrno(): number {
   errnoLibrary ??= openLibc(ERRNO_SYMBOLS);
   const location = errnoLibrary.__errno_location();

@@ -62,7 +62,7 @@ class LinuxTun implements TunDevice {
       this.counters.dropDown++;
       return false;
     }
-    if (packet.length > 0 && tunLibrary().write(this.#fd, packet, packet.length) === packet.length) {
+    if (packet.length > 0 && Number(tunLibrary().write(this.#fd, packet, packet.length)) === packet.length) {
       this.counters.written++;
       this.counters.writtenBytes += packet.length;
       return true;

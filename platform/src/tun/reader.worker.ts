@@ -29,7 +29,7 @@ function readUntilStopped({ ring: shared, deviceFd, stopFd, packetMax }: ReaderS
       ring.waitForRoom();
       continue;
     }
-    const length = libc.read(deviceFd, (base + at) as Pointer, packetMax);
+    const length = Number(libc.read(deviceFd, (base + at) as Pointer, packetMax));
     if (length > 0) {
       ring.commit(length);
       if (ring.shouldWake()) parentPort?.postMessage(READER_WAKE);

@@ -24,6 +24,8 @@ export interface BufferSizes {
 
 /** Asks for the sizes; returns the receive buffer that there is now, or undefined where that is unknown. */
 export function sizeKernelBuffers(fd: number, wanted: BufferSizes): number | undefined {
+  // The option numbers are Linux's.
+  if (process.platform !== "linux") return undefined;
   try {
     library ??= openLibc(SYMBOLS);
   } catch {
