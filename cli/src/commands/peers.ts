@@ -1,0 +1,48 @@
+/** `burrow peers`: everyone in the network, and how they are reached. */
+import type { Command } from "commander";
+import type { PeerView } from "../client/shapes.ts";
+import { pathPaint, pathText } from "../print/path.ts";
+import { table } from "../print/table.ts";
+import { age, bytes, milliseconds } from "../print/units.ts";
+import type { Style, Terminal } from "../terminal.ts";
+import { addLocalFlags, answer, type LocalFlags } from "./common.ts";
+
+export function addPeers(program: Command, terminal: Terminal): void {
+  addLocalFlags(
+    program.command("peers").description("the other agents, and by which path each is reached"),
+  ).action((flags: LocalFlags) =>
+    answer<PeerView[]>(terminal, flags, "/v1/peers", (peers) =>
+      showPeers(peers, terminal.outStyle, Date.now()),
+    ),
+  );
+}
+
+const COLUMNS = [
+  { title: "NAME", shrinkTo: 8 },
+  { title: "ADDRESS" },
+  { title: "PATH", shrinkTo: 12 },
+  { title: "RTT", align: "right" },
+  { title: "FOR", align: "right" },
+  { title: "RX", align: "right" },
+  { title: "TX", align: "right" },
+] as const;
+
+export function showPeers(peers: readonly PeerView[], style: Style, now: number): string {
+  if (peers.length === 0) {
+    return "No peers yet. Start `burrow up` on another machine, with a token of the same network.\n";
+  }
+  const rows = [...peers]
+    .sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name))
+    .map((peer) => [
+      peer.name,
+      peer.ipv4,
+      peer.online || peer.path.kind !== "none"
+        ? { text: pathText(peer.path), paint: pathPaint(peer.path, style) }
+        : { text: "offline", paint: style.dim },
+      milliseconds(peer.path.rttMs),
+      age(peer.path.sinceMs === undefined ? undefined : now - peer.path.sinceMs),
+      bytes(peer.rxBytes),
+      bytes(peer.txBytes),
+    ]);
+  return table(COLUMNS, rows, style);
+}

@@ -1,0 +1,101 @@
+/** `burrow relay`: a Gerbil. Carries packets that it cannot read. */
+import type { LogLevel } from "@logtape/logtape";
+import type { Command } from "commander";
+import { runDaemon } from "../daemon.ts";
+import {
+  addTokenFlags,
+  coordinatorFlag,
+  flag,
+  jsonFlag,
+  logLevelFlag,
+  requireFlags,
+  stateFlag,
+  type TokenFlags,
+  tokenFrom,
+} from "../flags.ts";
+import { configureLogging } from "../log.ts";
+import { defaultStateDir } from "../state-dir.ts";
+import type { Terminal } from "../terminal.ts";
+import { advertisedEndpoint, type ListenAddress, listenAddress, place, region } from "../values.ts";
+
+interface RelayFlags extends TokenFlags {
+  readonly coordinator: string;
+  readonly region: string;
+  readonly at?: { readonly lat: number; readonly lon: number };
+  readonly listen: ListenAddress;
+  readonly http: ListenAddress;
+  readonly advertise?: readonly string[];
+  readonly state?: string;
+  readonly logLevel: LogLevel;
+  readonly json?: boolean;
+}
+
+const LISTEN_DEFAULT = "0.0.0.0:21820";
+const HTTP_DEFAULT = "127.0.0.1:8090";
+
+/** Returns the command, to which `relay drain` is added. */
+export function addRelay(program: Command, terminal: Terminal): Command {
+  const relay = program
+    .command("relay")
+    .description("run a relay, or `relay drain ID` to empty one")
+    .addOption(coordinatorFlag());
+  return addTokenFlags(relay, "enrolment token, needed on the first start")
+    .addOption(flag("--region <NAME>", "what this place is called").argParser(region))
+    .addOption(flag("--at <LAT,LON>", "where it stands, in degrees").argParser(place))
+    .addOption(
+      flag("--listen <ADDRESS>", "IP:PORT (UDP) for packets")
+        .argParser(listenAddress)
+        .default(listenAddress(LISTEN_DEFAULT), LISTEN_DEFAULT),
+    )
+    .addOption(
+      flag("--http <ADDRESS>", "IP:PORT (TCP) for health and metrics")
+        .argParser(listenAddress)
+        .default(listenAddress(HTTP_DEFAULT), HTTP_DEFAULT),
+    )
+    .addOption(
+      flag(
+        "--advertise <IP:PORT>",
+        "public address, if it is not the one the coordinator sees; repeatable",
+      ).argParser(advertisedEndpoint),
+    )
+    .addOption(stateFlag("where to keep its key"))
+    .addOption(logLevelFlag())
+    .addOption(jsonFlag())
+    .addHelpText(
+      "after",
+      "\nExample: burrow relay --coordinator https://burrow.example.net \\\n           --token-file relay.token --region eu-central --at 50.11,8.68",
+    )
+    .action((flags: RelayFlags, command: Command) => {
+      // Not `makeOptionMandatory`, which would also demand them of `relay drain`.
+      requireFlags(command, ["coordinator", "region"]);
+      return runRelay(flags, command, terminal);
+    });
+}
+
+async function runRelay(flags: RelayFlags, command: Command, terminal: Terminal): Promise<void> {
+  const token = tokenFrom(command, flags);
+  configureLogging(terminal, flags.logLevel);
+  const stateDir = flags.state ?? defaultStateDir("relay");
+  const { startRelay } = await import("@burrow/relay");
+  await runDaemon(
+    "relay",
+    () =>
+      startRelay({
+        coordinatorUrl: flags.coordinator,
+        region: flags.region,
+        listen: flags.listen,
+        http: flags.http,
+        advertise: flags.advertise ?? [],
+        stateDir,
+        ...(token === undefined ? {} : { token }),
+        ...(flags.at === undefined ? {} : { at: flags.at }),
+      }),
+    ({ id, httpUrl }) => {
+      terminal.out(
+        flags.json === true
+          ? `${JSON.stringify({ event: "ready", id, region: flags.region, httpUrl, stateDir })}\n`
+          : `relay ${id} ready in ${flags.region}, health at ${httpUrl}/healthz\n`,
+      );
+    },
+  );
+}

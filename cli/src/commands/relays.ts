@@ -1,0 +1,49 @@
+/** `burrow relays`: every relay this agent knows, as it measures them. */
+import type { Command } from "commander";
+import type { RelayView } from "../client/shapes.ts";
+import { table } from "../print/table.ts";
+import { milliseconds } from "../print/units.ts";
+import type { Style, Terminal } from "../terminal.ts";
+import { addLocalFlags, answer, type LocalFlags } from "./common.ts";
+
+export function addRelays(program: Command, terminal: Terminal): void {
+  addLocalFlags(
+    program.command("relays").description("all relays: measured, expected, and which one is home"),
+  ).action((flags: LocalFlags) =>
+    answer<RelayView[]>(terminal, flags, "/v1/relays", (relays) => showRelays(relays, terminal.outStyle)),
+  );
+}
+
+const COLUMNS = [
+  { title: "REGION", shrinkTo: 12 },
+  { title: "ID" },
+  { title: "STATE" },
+  { title: "ROLE" },
+  { title: "RTT", align: "right" },
+  { title: "SAMPLES", align: "right" },
+  { title: "EXPECTED", align: "right" },
+] as const;
+
+export function showRelays(relays: readonly RelayView[], style: Style): string {
+  if (relays.length === 0) {
+    return "No relays yet. An operator starts one with `burrow relay`.\n";
+  }
+  const nearest = (relay: RelayView) => relay.rttMs ?? relay.expectedRttMs ?? Number.POSITIVE_INFINITY;
+  const sorted = [...relays].sort((a, b) => Number(b.home) - Number(a.home) || nearest(a) - nearest(b));
+  const rows = sorted.map((relay) => [
+    relay.region,
+    relay.id,
+    { text: relay.state, paint: statePaint(relay.state, style) },
+    relay.home ? { text: "home", paint: style.bold } : relay.standby ? "standby" : relay.bound ? "bound" : "",
+    milliseconds(relay.rttMs),
+    String(relay.samples),
+    milliseconds(relay.expectedRttMs),
+  ]);
+  const home = sorted.find((relay) => relay.home);
+  const why = home?.reason === undefined ? "" : `\n${style.dim("home because:")} ${home.reason}\n`;
+  return table(COLUMNS, rows, style) + why;
+}
+
+function statePaint(state: string, style: Style) {
+  return state === "healthy" ? style.green : state === "draining" ? style.yellow : style.red;
+}

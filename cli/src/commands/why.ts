@@ -1,0 +1,63 @@
+/** `burrow why PEER`: which path, since when, why this one, and what else was tried. */
+import type { Command } from "commander";
+import type { WhyView } from "../client/shapes.ts";
+import { pathPaint, pathText } from "../print/path.ts";
+import { table, wrap } from "../print/table.ts";
+import { age, milliseconds, timeOfDay } from "../print/units.ts";
+import { COLUMNS, type Style, type Terminal } from "../terminal.ts";
+import { addLocalFlags, answer, type LocalFlags } from "./common.ts";
+
+export function addWhy(program: Command, terminal: Terminal): void {
+  addLocalFlags(
+    program
+      .command("why <PEER>")
+      .description("why a peer is reached the way it is, with everything that was tried"),
+  ).action((peer: string, flags: LocalFlags) =>
+    answer<WhyView>(terminal, flags, `/v1/why/${encodeURIComponent(peer)}`, (why) =>
+      showWhy(peer, why, terminal.outStyle, Date.now()),
+    ),
+  );
+}
+
+const ATTEMPT_COLUMNS = [
+  { title: "TRIED", shrinkTo: 16 },
+  { title: "KIND" },
+  { title: "PROBES", align: "right" },
+  { title: "ANSWERS", align: "right" },
+  { title: "RTT", align: "right" },
+  { title: "LAST SEEN", align: "right" },
+] as const;
+
+export function showWhy(asked: string, why: WhyView, style: Style, now: number): string {
+  const name = typeof why.peer === "string" ? asked : why.peer.name;
+  const { path } = why;
+  const since = path.sinceMs === undefined ? "" : `, for ${age(now - path.sinceMs)}`;
+  const rtt = path.rttMs === undefined ? "" : `, ${milliseconds(path.rttMs)}`;
+  let text = `${style.bold(name)}: ${pathPaint(path, style)(pathText(path))}${rtt}${since}\n`;
+  if (path.reason !== undefined) text += indented(path.reason, "  because: ");
+  if (why.reasons.length > 0) {
+    text += `\n${style.dim("How it came to this:")}\n`;
+    for (const { atMs, event, detail } of why.reasons) {
+      text += indented(`${event}${detail === "" ? "" : `: ${detail}`}`, `  ${timeOfDay(atMs)}  `);
+    }
+  }
+  if (why.attempts.length > 0) {
+    const rows = why.attempts.map((attempt) => [
+      attempt.endpoint,
+      attempt.kind,
+      String(attempt.sent),
+      { text: String(attempt.acked), paint: attempt.acked > 0 ? style.green : style.red },
+      milliseconds(attempt.rttMs),
+      attempt.lastSeen === undefined ? "never" : `${age(now - attempt.lastSeen)}`,
+    ]);
+    text += `\n${table(ATTEMPT_COLUMNS, rows, style)}`;
+  }
+  return text;
+}
+
+function indented(text: string, label: string): string {
+  const [first = "", ...rest] = wrap(text, COLUMNS - label.length);
+  return [`${label}${first}`, ...rest.map((line) => " ".repeat(label.length) + line)]
+    .map((l) => `${l}\n`)
+    .join("");
+}

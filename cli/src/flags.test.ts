@@ -1,0 +1,262 @@
+/** Every flag of every command, given as a flag and as a variable; usage errors and their exit code. */
+import { describe, expect, test } from "bun:test";
+import type { Command } from "commander";
+import { tidyEnvironment } from "./flags.ts";
+import { buildProgram } from "./program.ts";
+import { burrow, captured, withEnvironment } from "./testing.ts";
+
+function find(program: Command, path: readonly string[]): Command {
+  return path.reduce((command, name) => {
+    const child = command.commands.find((child) => child.name() === name);
+    if (child === undefined) throw new Error(`no command ${name}`);
+    return child;
+  }, program);
+}
+
+/** What a command line comes to, without doing it. */
+async function parsed(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return withEnvironment(env, async () => {
+    tidyEnvironment(process.env);
+    const program = buildProgram(captured());
+    const depth = args[1] === "create" || args[1] === "drain" ? 2 : 1;
+    let options: Record<string, unknown> | undefined;
+    find(program, args.slice(0, depth)).action((...given: unknown[]) => {
+      options = (given.at(-1) as Command).opts();
+    });
+    await program.parseAsync(args, { from: "user" });
+    return options;
+  });
+}
+
+const KEY = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=";
+
+/** Command, flag, text, and what it means. */
+const FLAGS: readonly (readonly [readonly string[], string, string, unknown])[] = [
+  [["coordinator"], "--listen", "0.0.0.0:9000", { address: "0.0.0.0", port: 9000 }],
+  [["coordinator"], "--state", "/srv/c", "/srv/c"],
+  [["coordinator"], "--geoip", "city.mmdb", "city.mmdb"],
+  [["coordinator"], "--store", "sqlite", "sqlite"],
+  [["coordinator"], "--log-level", "debug", "debug"],
+  [["relay"], "--coordinator", "https://c.example/", "https://c.example"],
+  [["relay"], "--token", "t0k", "t0k"],
+  [["relay"], "--token-file", "/run/token", "/run/token"],
+  [["relay"], "--region", "eu-central", "eu-central"],
+  [["relay"], "--at", "-33.87,151.21", { lat: -33.87, lon: 151.21 }],
+  [["relay"], "--listen", "[::]:443", { address: "::", port: 443 }],
+  [["relay"], "--http", "127.0.0.1:0", { address: "127.0.0.1", port: 0 }],
+  [["relay"], "--advertise", "203.0.113.7:21820", ["203.0.113.7:21820"]],
+  [["relay"], "--state", "/srv/r", "/srv/r"],
+  [["relay"], "--log-level", "trace", "trace"],
+  [["up"], "--coordinator", "http://127.0.0.1:8080", "http://127.0.0.1:8080"],
+  [["up"], "--token", "t0k", "t0k"],
+  [["up"], "--token-file", "/run/token", "/run/token"],
+  [["up"], "--name", "office-laptop", "office-laptop"],
+  [["up"], "--device", "wireguard:wg0", { kind: "wireguard", name: "wg0" }],
+  [["up"], "--port", "41641", 41641],
+  [["up"], "--wg-client", `${KEY}=100.64.9.1`, [{ publicKey: KEY, address: "100.64.9.1" }]],
+  [["up"], "--state", "/srv/a", "/srv/a"],
+  [["up"], "--log-level", "error", "error"],
+  [["status"], "--state", "/srv/a", "/srv/a"],
+  [["peers"], "--state", "/srv/a", "/srv/a"],
+  [["relays"], "--state", "/srv/a", "/srv/a"],
+  [["netcheck"], "--state", "/srv/a", "/srv/a"],
+  [["ping", "bob"], "--state", "/srv/a", "/srv/a"],
+  [["ping", "bob"], "--count", "3", 3],
+  [["ping", "bob"], "--interval", "200ms", 200],
+  [["ping", "bob"], "--timeout", "1.5s", 1500],
+  [["why", "bob"], "--state", "/srv/a", "/srv/a"],
+  [["token", "create"], "--for", "relay", "relay"],
+  [["token", "create"], "--network", "office", "office"],
+  [["token", "create"], "--uses", "20", 20],
+  [["token", "create"], "--expires", "7d", 604_800_000],
+  [["token", "create"], "--state", "/srv/c", "/srv/c"],
+  [["token", "create"], "--coordinator", "http://127.0.0.1:8080", "http://127.0.0.1:8080"],
+  [["token", "create"], "--operator-token-file", "/run/op", "/run/op"],
+  [["relay", "drain", "0011223344556677"], "--state", "/srv/c", "/srv/c"],
+  [["relay", "drain", "0011223344556677"], "--coordinator", "http://[::1]:1", "http://[::1]:1"],
+  [["relay", "drain", "0011223344556677"], "--operator-token-file", "/run/op", "/run/op"],
+];
+
+const SWITCHES: readonly (readonly [readonly string[], string])[] = [
+  [["demo"], "--json"],
+  [["coordinator"], "--trust-proxy"],
+  [["coordinator"], "--json"],
+  [["relay"], "--json"],
+  [["up"], "--json"],
+  [["status"], "--json"],
+  [["peers"], "--json"],
+  [["relays"], "--json"],
+  [["netcheck"], "--json"],
+  [["ping", "bob"], "--json"],
+  [["why", "bob"], "--json"],
+  [["token", "create"], "--json"],
+  [["relay", "drain", "0011223344556677"], "--json"],
+];
+
+const RELAY_NEEDS = ["--coordinator", "http://127.0.0.1:1", "--region", "here"];
+const NEEDED: Readonly<Record<string, readonly string[]>> = {
+  relay: RELAY_NEEDS,
+  up: ["--coordinator", "http://127.0.0.1:1"],
+  token: ["--for", "agent"],
+};
+
+function needed(command: readonly string[], flag: string): readonly string[] {
+  const all = command[1] === "drain" ? [] : (NEEDED[command[0] ?? ""] ?? []);
+  const at = all.indexOf(flag);
+  return at === -1 ? all : all.toSpliced(at, 2);
+}
+
+const variable = (flag: string) => `BURROW_${flag.slice(2).toUpperCase().replaceAll("-", "_")}`;
+const attribute = (flag: string) =>
+  flag.slice(2).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+
+describe("flags with a value", () => {
+  for (const [command, flag, text, meaning] of FLAGS) {
+    test(`${command.join(" ")} ${flag}, and ${variable(flag)}`, async () => {
+      const rest = needed(command, flag);
+      expect((await parsed([...command, ...rest, flag, text]))?.[attribute(flag)]).toEqual(meaning);
+      expect((await parsed([...command, ...rest], { [variable(flag)]: text }))?.[attribute(flag)]).toEqual(
+        meaning,
+      );
+    });
+  }
+});
+
+describe("switches", () => {
+  for (const [command, flag] of SWITCHES) {
+    test(`${command.join(" ")} ${flag}, and ${variable(flag)}`, async () => {
+      const args = [...command, ...needed(command, flag)];
+      expect((await parsed([...args, flag]))?.[attribute(flag)]).toBe(true);
+      expect((await parsed(args, { [variable(flag)]: "1" }))?.[attribute(flag)]).toBe(true);
+      expect((await parsed(args, { [variable(flag)]: "0" }))?.[attribute(flag)]).toBeUndefined();
+    });
+  }
+});
+
+test("every flag of every command is tested here", () => {
+  const tested = new Set(
+    [...FLAGS, ...SWITCHES].map(
+      ([command, flag]) =>
+        `${command[0]} ${command[1] === "create" || command[1] === "drain" ? `${command[1]} ` : ""}${flag}`,
+    ),
+  );
+  const missing: string[] = [];
+  const visit = (command: Command, path: string) => {
+    for (const option of command.options) {
+      if (option.long === "--version" || option.long === "--help") continue;
+      if (!tested.has(`${path} ${option.long}`)) missing.push(`${path} ${option.long}`);
+      if (option.envVar === undefined) missing.push(`${path} ${option.long}: no variable`);
+    }
+    for (const child of command.commands)
+      visit(child, path === "" ? child.name() : `${path} ${child.name()}`);
+  };
+  visit(buildProgram(captured()), "");
+  expect(missing).toEqual([]);
+});
+
+test("what a command does without flags is as documented", async () => {
+  expect(await parsed(["coordinator"])).toMatchObject({
+    listen: { address: "127.0.0.1", port: 8080 },
+    store: "sqlite",
+  });
+  expect(await parsed(["relay", ...RELAY_NEEDS])).toMatchObject({
+    listen: { address: "0.0.0.0", port: 21820 },
+    http: { address: "127.0.0.1", port: 8090 },
+  });
+  expect(await parsed(["token", "create", "--for", "relay"])).toMatchObject({ uses: 1, expires: 86_400_000 });
+});
+
+test("a flag beats its variable, and an empty variable says nothing", async () => {
+  const env = { BURROW_LISTEN: "127.0.0.1:1", BURROW_STATE: "" };
+  expect(await parsed(["coordinator", "--listen", "127.0.0.1:2"], env)).toMatchObject({
+    listen: { port: 2 },
+  });
+  expect(await parsed(["coordinator"], env)).not.toHaveProperty("state");
+});
+
+test("repeatable flags add up, and their variables take commas", async () => {
+  const args = ["relay", ...RELAY_NEEDS];
+  const both = ["203.0.113.7:1", "[2001:db8::1]:2"];
+  expect(
+    await parsed([...args, "--advertise", "203.0.113.7:1", "--advertise", "[2001:db8::1]:2"]),
+  ).toMatchObject({ advertise: both });
+  expect(await parsed(args, { BURROW_ADVERTISE: both.join(",") })).toMatchObject({ advertise: both });
+});
+
+const WRONG: readonly (readonly [string, readonly string[], RegExp])[] = [
+  ["no command", [], /Usage: burrow/],
+  ["an unknown command", ["staus"], /Did you mean status/],
+  ["an unknown flag", ["status", "--jsn"], /Did you mean --json/],
+  ["too many arguments", ["status", "bob"], /too many arguments/],
+  ["a missing argument", ["ping"], /missing required argument 'PEER'/],
+  ["a missing flag", ["up"], /required option '--coordinator <URL>'/],
+  [
+    "a missing flag of relay",
+    ["relay", "--coordinator", "http://127.0.0.1:1"],
+    /required option '--region <NAME>'/,
+  ],
+  ["latitude and longitude swapped", ["relay", "--at", "151.2,-33.9"], /Latitude goes from -90 to 90/],
+  ["a place that is none", ["relay", "--at", "here"], /LAT,LON, like/],
+  ["a name to listen on", ["coordinator", "--listen", "example.net:80"], /IP address and a port/],
+  ["a port out of range", ["coordinator", "--listen", "127.0.0.1:65536"], /IP address and a port/],
+  ["no port", ["coordinator", "--listen", "127.0.0.1"], /IP address and a port/],
+  ["an advertised name", ["relay", "--advertise", "relay.example:1"], /public IP address/],
+  ["an advertised port 0", ["relay", "--advertise", "203.0.113.7:0"], /public IP address/],
+  ["a coordinator without a scheme", ["up", "--coordinator", "127.0.0.1:80"], /Give its address/],
+  ["another scheme", ["up", "--coordinator", "ftp://x"], /Give its address/],
+  ["an unknown device", ["up", "--device", "tap:x"], /tun:NAME, wireguard:IFACE or none/],
+  ["a long interface name", ["up", "--device", "tun:abcdefghijklmnop"], /1 to 15 characters/],
+  ["a name that DNS would not take", ["up", "--name", "Office Laptop"], /letters a-z/],
+  ["a client without a key", ["up", "--wg-client", "abc=100.64.9.1"], /wg pubkey/],
+  ["a client without an address", ["up", "--wg-client", KEY], /KEY=ADDRESS/],
+  ["a time without a unit", ["token", "create", "--for", "agent", "--expires", "24"], /a number and a unit/],
+  ["no use at all", ["token", "create", "--for", "agent", "--uses", "0"], /from 1 to/],
+  ["a token for whom?", ["token", "create", "--for", "user"], /agent, relay/],
+  ["an id that is none", ["relay", "drain", "fra"], /16 hex digits/],
+  ["a log level", ["coordinator", "--log-level", "loud"], /trace, debug/],
+  ["NATS, not built yet", ["coordinator", "--store", "nats://127.0.0.1:4222"], /not there yet/],
+  [
+    "a token twice",
+    ["up", "--coordinator", "http://127.0.0.1:1", "--token", "a", "--token-file", "b"],
+    /give one of them/,
+  ],
+];
+
+describe("bad usage exits with 2 and says how to go on", () => {
+  for (const [what, args, message] of WRONG) {
+    test(what, async () => {
+      const { exitCode, stdout, stderr } = await burrow(args);
+      expect(stderr).toMatch(message);
+      expect(stdout).toBe("");
+      expect(exitCode).toBe(2);
+      if (args.length > 0) expect(stderr).toMatch(/\n {2}try: burrow .*--help\n/);
+    });
+  }
+
+  test("a bad variable is named", async () => {
+    const { exitCode, stderr } = await burrow(["coordinator"], { BURROW_LISTEN: "x" });
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("BURROW_LISTEN");
+  });
+});
+
+describe("help", () => {
+  const visit = (command: Command, path: readonly string[]): (readonly string[])[] => [
+    path,
+    ...command.commands.flatMap((child) => visit(child, [...path, child.name()])),
+  ];
+  for (const path of visit(buildProgram(captured()), [])) {
+    test(`of burrow ${path.join(" ")} fits 80 columns and exits with 0`, async () => {
+      const { exitCode, stdout, stderr } = await burrow([...path, "--help"]);
+      expect(stderr).toBe("");
+      expect(exitCode).toBe(0);
+      expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
+    });
+  }
+
+  test("--version prints the version alone", async () => {
+    const { exitCode, stdout } = await burrow(["--version"]);
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect(exitCode).toBe(0);
+  });
+});

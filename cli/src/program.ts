@@ -1,0 +1,96 @@
+/** The `burrow` command as a tree of commands. Parses and dispatches; each command's file does its work. */
+import { Command } from "commander";
+import packageJson from "../package.json" with { type: "json" };
+import { addCoordinator } from "./commands/coordinator.ts";
+import { addDemo } from "./commands/demo.ts";
+import { addDrain } from "./commands/drain.ts";
+import { addNetcheck } from "./commands/netcheck.ts";
+import { addPeers } from "./commands/peers.ts";
+import { addPing } from "./commands/ping.ts";
+import { addRelay } from "./commands/relay.ts";
+import { addRelays } from "./commands/relays.ts";
+import { addStatus } from "./commands/status.ts";
+import { addToken } from "./commands/token.ts";
+import { addUp } from "./commands/up.ts";
+import { addWhy } from "./commands/why.ts";
+import { reportFailure } from "./failure.ts";
+import { tidyEnvironment } from "./flags.ts";
+import { COLUMNS, type Terminal } from "./terminal.ts";
+
+export const VERSION: string = packageJson.version;
+
+const EXAMPLES = `
+Try it:      burrow demo
+Run a mesh:  burrow coordinator
+             burrow token create --for relay
+             burrow relay --coordinator URL --token-file FILE --region eu
+             burrow token create --for agent
+             burrow up --coordinator URL --token-file FILE
+Look at it:  burrow status, burrow peers, burrow why PEER
+Empty one:   burrow relay drain ID
+
+Every flag is also a variable: --log-level is BURROW_LOG_LEVEL, and so on.
+Details, exit codes and JSON shapes: docs/cli.md`;
+
+/** Runs one command line; resolves to the exit code. */
+export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
+  tidyEnvironment(process.env);
+  const { BURROW_DEBUG } = process.env;
+  try {
+    await buildProgram(terminal).parseAsync(args, { from: "user" });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return reportFailure(error, terminal, BURROW_DEBUG !== undefined);
+  }
+}
+
+export function buildProgram(terminal: Terminal): Command {
+  const program = new Command("burrow")
+    .description(
+      "An edge relay mesh: agents talk at once through the nearest relay, and\ndirectly as soon as a path is found.",
+    )
+    .version(VERSION, "--version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .addHelpCommand(
+      new Command("help").argument("[COMMAND]").description("show help for a command").helpGroup("Other:"),
+    )
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.err(text),
+      getOutHelpWidth: () => COLUMNS,
+      getErrHelpWidth: () => COLUMNS,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .configureHelp({
+      subcommandTerm: (command) =>
+        [command.name(), ...command.registeredArguments.map((a) => a.name())].join(" "),
+    })
+    // `relay` and `relay drain` have flags of the same names: those behind "drain" are its own.
+    .enablePositionalOptions()
+    .exitOverride()
+    .addHelpText("after", EXAMPLES);
+  program.commandsGroup("Run a part:");
+  addDemo(program, terminal);
+  addCoordinator(program, terminal);
+  const relay = addRelay(program, terminal);
+  addUp(program, terminal);
+  program.commandsGroup("Ask the agent on this machine:");
+  addStatus(program, terminal);
+  addPeers(program, terminal);
+  addRelays(program, terminal);
+  addNetcheck(program, terminal);
+  addPing(program, terminal);
+  addWhy(program, terminal);
+  program.commandsGroup("Ask the coordinator (operators):");
+  addToken(program, terminal);
+  addDrain(relay, terminal);
+  pointToHelp(program, "burrow");
+  return program;
+}
+
+/** After a usage error, every command points to its own help. */
+function pointToHelp(command: Command, path: string): void {
+  command.showHelpAfterError(`  try: ${path} --help`);
+  for (const child of command.commands) pointToHelp(child, `${path} ${child.name()}`);
+}

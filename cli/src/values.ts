@@ -1,0 +1,195 @@
+/** What the texts after flags mean. Each parser throws commander's error, which becomes a usage error (exit 2). */
+import { keyFromText, parseAddress, parseEndpoint } from "@burrow/protocol";
+import type { LogLevel } from "@logtape/logtape";
+import { InvalidArgumentError } from "commander";
+
+export interface ListenAddress {
+  readonly address: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
+
+/** `127.0.0.1:8080`, `[::]:21820`; names are not resolved, port 0 is allowed. */
+export function listenAddress(text: string): ListenAddress {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):([0-9]{1,5})$/.exec(text);
+  const address = parseListenHost(match?.[1], match?.[2]);
+  const port = Number(match?.[3]);
+  if (address === undefined || !(port <= 65535)) {
+    throw new InvalidArgumentError("Give an IP address and a port, like 0.0.0.0:21820 or [::]:21820.");
+  }
+  return { address, port };
+}
+
+function parseListenHost(bracketed: string | undefined, bare: string | undefined): string | undefined {
+  if (bracketed !== undefined) return bracketed.includes(":") ? parseAddress(bracketed) : undefined;
+  if (bare === "localhost") return "127.0.0.1";
+  return bare === undefined ? undefined : parseAddress(bare);
+}
+
+/** One address under which others reach this relay. */
+export function advertisedEndpoint(text: string, previous: readonly string[] | undefined): string[] {
+  const added = text.split(",").map((part) => {
+    const endpoint = parseEndpoint(part.trim());
+    if (endpoint === undefined) {
+      throw new InvalidArgumentError("Give a public IP address and a port, like 203.0.113.7:21820.");
+    }
+    return endpoint;
+  });
+  return [...(previous ?? []), ...added];
+}
+
+/** Latitude and longitude in degrees: `50.11,8.68`. */
+export function place(text: string): { lat: number; lon: number } {
+  const match = /^\s*(-?[0-9]+(?:\.[0-9]+)?)\s*,\s*(-?[0-9]+(?:\.[0-9]+)?)\s*$/.exec(text);
+  const lat = Number(match?.[1]);
+  const lon = Number(match?.[2]);
+  if (match === null)
+    throw new InvalidArgumentError("Give degrees as LAT,LON, like 50.11,8.68 (north and east positive).");
+  if (!(Math.abs(lat) <= 90))
+    throw new InvalidArgumentError("Latitude goes from -90 to 90 and comes first: LAT,LON.");
+  if (!(Math.abs(lon) <= 180)) throw new InvalidArgumentError("Longitude goes from -180 to 180.");
+  return { lat, lon };
+}
+
+export function coordinatorUrl(text: string): string {
+  const hint = "Give its address, like https://burrow.example.net or http://127.0.0.1:8080.";
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new InvalidArgumentError(hint);
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") throw new InvalidArgumentError(hint);
+  if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
+    throw new InvalidArgumentError("Only scheme, host, port and path may stand in it.");
+  }
+  return url.href.replace(/\/+$/, "");
+}
+
+export type DeviceChoice =
+  | { readonly kind: "tun"; readonly name: string }
+  | { readonly kind: "wireguard"; readonly name: string }
+  | { readonly kind: "none" };
+
+/** Linux allows 15 bytes without blanks and slashes (IFNAMSIZ in linux/if.h; dev_valid_name in net/core/dev.c). */
+const INTERFACE_NAME = /^[^\s/:]{1,15}$/;
+
+export function device(text: string): DeviceChoice {
+  if (text === "none") return { kind: "none" };
+  const [kind, name, more] = text.split(":");
+  if ((kind === "tun" || kind === "wireguard") && name !== undefined && more === undefined) {
+    if (INTERFACE_NAME.test(name) && name !== "." && name !== "..") return { kind, name };
+    throw new InvalidArgumentError(
+      "An interface name has 1 to 15 characters, without blanks, slashes and colons.",
+    );
+  }
+  throw new InvalidArgumentError("Give tun:NAME, wireguard:IFACE or none.");
+}
+
+/** Where coordinators keep what they know. Only the file is built so far; the other is named so that asking is clear. */
+export function store(text: string): "sqlite" {
+  if (text === "sqlite") return "sqlite";
+  if (/^nats:\/\/[^/\s:]+:[0-9]{1,5}$/.test(text)) {
+    throw new InvalidArgumentError(
+      "The NATS store is not there yet; use sqlite, one file in the state directory.",
+    );
+  }
+  throw new InvalidArgumentError("Give sqlite.");
+}
+
+/** 0 lets the system choose. */
+export function port(text: string): number {
+  return whole(text, 0, 65535, "Give a port from 0 to 65535.");
+}
+
+export function count(text: string): number {
+  return whole(text, 0, 1_000_000, "Give a whole number from 0 to 1000000.");
+}
+
+/** Uses of a token: at least one. */
+export function uses(text: string): number {
+  return whole(text, 1, 1_000_000, "Give a whole number from 1 to 1000000.");
+}
+
+function whole(text: string, min: number, max: number, hint: string): number {
+  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) throw new InvalidArgumentError(hint);
+  return value;
+}
+
+const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `24h`, `90s`, `1h30m`, `500ms`, `7d`, in milliseconds. */
+export function durationMs(text: string): number {
+  const parts = [...text.matchAll(/([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)/g)];
+  const total = parts.reduce(
+    (sum, [, n, unit]) => sum + Number(n) * UNITS_MS[unit as keyof typeof UNITS_MS],
+    0,
+  );
+  if (parts.map(([whole]) => whole).join("") !== text || !(total > 0)) {
+    throw new InvalidArgumentError("Give a number and a unit, like 24h, 90s, 1h30m or 500ms.");
+  }
+  return Math.round(total);
+}
+
+/** The WireGuard client that may come in through this agent's relays, and its address in the tunnel. */
+export interface OutsideClient {
+  readonly publicKey: string;
+  readonly address: string;
+}
+
+/** KEY=ADDRESS, repeatable or separated by commas. Keys end in "=" themselves, so the last one counts. */
+export function outsideClients(
+  text: string,
+  previous: readonly OutsideClient[] | undefined,
+): OutsideClient[] {
+  const added = text.split(",").map((part) => {
+    const at = part.lastIndexOf("=");
+    const publicKey = part.slice(0, at).trim();
+    const address = parseAddress(
+      part
+        .slice(at + 1)
+        .trim()
+        .replace(/\/(32|128)$/, ""),
+    );
+    if (keyFromText(publicKey) === undefined) {
+      throw new InvalidArgumentError(
+        "Give KEY=ADDRESS; KEY is the client's public key as `wg pubkey` prints it.",
+      );
+    }
+    if (address === undefined) {
+      throw new InvalidArgumentError(
+        "Give KEY=ADDRESS; ADDRESS is the client's address in the tunnel, like 100.64.9.1.",
+      );
+    }
+    return { publicKey, address };
+  });
+  return [...(previous ?? []), ...added];
+}
+
+/** A name that works as a DNS label (RFC 1123 §2.1). */
+export function agentName(text: string): string {
+  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
+  throw new InvalidArgumentError("Use letters a-z, digits and -, 63 at most, like office-laptop.");
+}
+
+export function region(text: string): string {
+  if (/^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u.test(text)) return text;
+  throw new InvalidArgumentError("Use letters, digits, blanks and . _ -, 64 at most, like eu-central.");
+}
+
+/** From the most talkative to silence but for disasters. */
+export const LOG_LEVELS = [
+  "trace",
+  "debug",
+  "info",
+  "warning",
+  "error",
+  "fatal",
+] as const satisfies readonly LogLevel[];
+
+export function logLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((level) => level === text);
+  if (level === undefined) throw new InvalidArgumentError(`Give one of ${LOG_LEVELS.join(", ")}.`);
+  return level;
+}
