@@ -25,9 +25,9 @@ export interface AddressTableOptions {
   readonly unpinnable?: number;
 }
 
-/** Room for the agents of a full relay (20,000) three times over; 3 MB with every slot used. */
-const CAPACITY_DEFAULT = 65_536;
-const UNPINNABLE_DEFAULT = 4_096;
+/** Some 0.5 MB: right for an agent. A relay chooses for its sessions; many sockets share one table. */
+const CAPACITY_DEFAULT = 8_192;
+const UNPINNABLE_DEFAULT = 2_048;
 
 const NONE = -1;
 

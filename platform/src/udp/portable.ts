@@ -34,6 +34,8 @@ const BATCH_MAX = 64;
 const FLUSH_AT = 64;
 /** Bytes that may wait for the kernel: some 350 full datagrams, or eight of the largest. */
 const QUEUE_BYTES_MAX = 512 * 1024;
+/** Room for the queue's bytes to begin with: hundreds of sockets may be open that send one probe each. */
+const ARENA_BYTES_MIN = 16 * 1024;
 /** What even an empty datagram takes of it: bounds their number. */
 const QUEUE_BYTES_MIN_EACH = 64;
 const DATAGRAM_BYTES_MAX = 65_507;
@@ -90,8 +92,9 @@ class PortableSocket implements DatagramSocket {
 
   /** Waiting datagrams as `sendMany` takes them (bytes, port, address), their bytes in `#arena`. */
   readonly #queue: (Uint8Array | number | string)[] = [];
-  readonly #arena = new Uint8Array(QUEUE_BYTES_MAX);
+  #arena = new Uint8Array(0);
   #arenaUsed = 0;
+  #queuedBytes = 0;
   /** The kernel's buffer is full: wait for `drain`. */
   #blocked = false;
 
@@ -147,11 +150,11 @@ class PortableSocket implements DatagramSocket {
     const refusal = this.#refusal(to, bytes);
     if (refusal !== undefined) return this.#drop(refusal);
     const room = Math.max(bytes.length, QUEUE_BYTES_MIN_EACH);
-    if (this.#arenaUsed + room > QUEUE_BYTES_MAX) this.flush();
-    if (this.#arenaUsed + room > QUEUE_BYTES_MAX) return this.#drop("dropQueueFull");
-    const copy = this.#arena.subarray(this.#arenaUsed, this.#arenaUsed + bytes.length);
+    if (this.#queuedBytes + room > QUEUE_BYTES_MAX) this.flush();
+    if (this.#queuedBytes + room > QUEUE_BYTES_MAX) return this.#drop("dropQueueFull");
+    const copy = this.#allot(bytes.length);
     copy.set(bytes);
-    this.#arenaUsed += room;
+    this.#queuedBytes += room;
     this.#queue.push(copy, this.addresses.port(to), this.addresses.host(to));
     if (this.#queue.length >= FLUSH_AT * FIELDS && !this.#blocked) this.flush();
     return true;
@@ -193,6 +196,7 @@ class PortableSocket implements DatagramSocket {
     }
     queue.length = 0;
     this.#arenaUsed = 0;
+    this.#queuedBytes = 0;
   }
 
   close(): void {
@@ -203,6 +207,17 @@ class PortableSocket implements DatagramSocket {
     this.#socket.close();
     this.#socket = undefined;
     this.#arriving.clear();
+  }
+
+  /** A place in the arena; when it is full a larger one takes over, and the old lives as long as its datagrams. */
+  #allot(length: number): Uint8Array {
+    if (this.#arenaUsed + length > this.#arena.length) {
+      const wanted = Math.max(ARENA_BYTES_MIN, this.#arena.length * 2, length);
+      this.#arena = new Uint8Array(Math.min(wanted, QUEUE_BYTES_MAX));
+      this.#arenaUsed = 0;
+    }
+    this.#arenaUsed += length;
+    return this.#arena.subarray(this.#arenaUsed - length, this.#arenaUsed);
   }
 
   #drop(reason: UdpDropReason): false {

@@ -192,7 +192,7 @@ export function udpContract(name: string, openUdp: Open): void {
       expect(large.recvBufferBytes).toBeGreaterThanOrEqual(212_992);
     });
 
-    test("a taken port, a foreign address and a missing family are the user's to mend", async () => {
+    test("a taken port and a foreign address are the user's to mend", async () => {
       const first = await open();
       const refusal = async (options: Partial<UdpOptions>): Promise<UserError> => {
         const error = await open(options).then(

@@ -96,3 +96,29 @@ describe("a slow link", () => {
     30_000,
   );
 });
+
+test.skipIf(!needs("refused datagrams", { root: true, commands: ["ip", "nft"] }))(
+  "what a firewall, a missing route and a silent host refuse is counted; the rest arrives",
+  async () => {
+    await withNamespaces(["refusing", "beyond"], ([place, beyond]) => {
+      inNamespace(place, ..."ip link add near type veth peer name far netns".split(" "), beyond);
+      inNamespace(beyond, ..."ip link set far up".split(" "));
+      inNamespace(place, ..."ip addr add 10.9.9.1/24 dev near".split(" "));
+      inNamespace(place, ..."ip link set near up".split(" "));
+      inNamespace(place, "nft", "add table ip t; add chain ip t out { type filter hook output priority 0; }");
+      inNamespace(place, "nft", "add rule ip t out ip daddr 10.9.9.3 drop");
+      inNamespace(place, "nft", "add rule ip t out ip daddr 10.9.9.4 reject with icmp type admin-prohibited");
+      const { rounds, received, counters } = JSON.parse(
+        inNamespace(place, process.execPath, `${import.meta.dir}/refusals.child.ts`),
+      );
+      expect(received).toBe(rounds * 3);
+      expect(counters.dropForbidden).toBeGreaterThanOrEqual(rounds);
+      expect(counters.dropUnreachable).toBeGreaterThanOrEqual(rounds * 2);
+      expect(counters.dropOther).toBe(0);
+      const drops = counters.dropForbidden + counters.dropUnreachable;
+      expect(counters.sent + drops).toBe(rounds * 8);
+      expect(counters.icmpErrors).toBeGreaterThan(0);
+    });
+  },
+  30_000,
+);
