@@ -22,9 +22,12 @@ export interface PathView {
   relay?: string;
   region?: string;
   rttMs?: number;
+  /** Unix time, in ms, since when it is this one. */
+  sinceMs?: number;
   reason?: string;
 }
 
+// As much of the documented shapes as cases read.
 interface PeerView {
   id: string;
   name: string;
@@ -36,7 +39,7 @@ interface StatusView {
   id: string;
   name: string;
   ipv4: string;
-  home?: { id?: string; relay?: string; region?: string } | string;
+  home?: { relay: string; region?: string };
 }
 
 /** A running `burrow` with a state directory of its own. */
@@ -185,8 +188,7 @@ export class AgentDaemon extends Daemon {
 
   /** The region of the relay it is at home on. */
   async homeRegion(): Promise<string | undefined> {
-    const { home } = await this.status();
-    return typeof home === "object" ? home.region : home;
+    return (await this.status()).home?.region;
   }
 
   /** How this agent sends to another at the moment. */

@@ -124,10 +124,8 @@ describe.skipIf(skipWithoutLab("nat-kinds.test.ts"))("the lab", () => {
   }
 
   test("full-cone: a stranger's packet arrives at a socket that has spoken to nobody", async () => {
-    const { host, socket } = await site("full-cone");
-    expect(await reaches(secondServer, `${host.publicAddresses[0]}:${socket.port}`, socket, "hello")).toBe(
-      true,
-    );
+    const silent = await site("full-cone");
+    expect(await reaches(secondServer, outside(silent), silent.socket, "hello")).toBe(true);
   });
 
   test("port-restricted: a stray packet that came first leaves the answer's port alone", async () => {
@@ -142,7 +140,7 @@ describe.skipIf(skipWithoutLab("nat-kinds.test.ts"))("the lab", () => {
   async function portAfterStray(kind: NatKind): Promise<{ kept: boolean }> {
     const { host, socket } = await site(kind);
     const server = await firstServer.open({ echo: true });
-    server.send("stray", `${host.publicAddresses[0]}:${socket.port}`);
+    server.send("stray", outside({ host, socket }));
     expect(await socket.next()).toBeUndefined();
     const seen = await socket.reflexive(`${first}:${server.port}`);
     return { kept: splitEndpoint(seen ?? ":0").port === socket.port };
@@ -168,5 +166,23 @@ describe.skipIf(skipWithoutLab("nat-kinds.test.ts"))("the lab", () => {
         joined,
       );
     });
+  }
+
+  test("port-restricted-stray, both: first probes that die on the way open both doors", async () => {
+    const [a, b] = [await site("port-restricted-stray"), await site("port-restricted-stray")];
+    const [aSeen, bSeen] = [outside(a), outside(b)];
+    // Enough for the own router and the exchange; the far router is the third to count down.
+    a.socket.send("dies on the way", bSeen, { ttl: 2 });
+    b.socket.send("dies on the way", aSeen, { ttl: 2 });
+    await Bun.sleep(50);
+    a.socket.send("probe", bSeen);
+    b.socket.send("probe", aSeen);
+    expect(await a.socket.next()).toEqual({ text: "probe", from: bSeen });
+    expect(await b.socket.next()).toEqual({ text: "probe", from: aSeen });
+  });
+
+  /** Where a socket is seen from outside when its NAT keeps ports. */
+  function outside({ host, socket }: { host: Host; socket: UdpSocket }): string {
+    return `${host.publicAddresses[0]}:${socket.port}`;
   }
 });
