@@ -12,7 +12,7 @@ import {
   signalEvent,
   tunLibrary,
 } from "./kernel.ts";
-import { READER_GONE, type ReaderSettings } from "./reader.worker.ts";
+import { READER_GONE, READER_READY, type ReaderSettings } from "./reader.worker.ts";
 import { newRing, RingReader } from "./ring.ts";
 
 /** Some 700 full packets: 10 ms at 100 MB/s, for which a main thread may be busy with something else. */
@@ -34,6 +34,7 @@ class LinuxTun implements TunDevice {
   readonly #ring: RingReader;
   readonly #worker: Worker;
   readonly #workerEnded: Promise<unknown>;
+  readonly #ready = Promise.withResolvers<void>();
   readonly #batch: { count: number; bytes(i: number): Uint8Array };
   #packets: readonly Uint8Array[] = [];
   #turnDue = false;
@@ -51,10 +52,13 @@ class LinuxTun implements TunDevice {
     const workerData: ReaderSettings = { ring, deviceFd: fd, stopFd: this.#stopFd, packetMax: MTU_MAX };
     this.#worker = new Worker(new URL("./reader.worker.ts", import.meta.url), { workerData });
     this.#worker.on("message", (message: unknown) => this.#onMessage(message));
-    this.#worker.on("error", (error) => {
-      throw error;
-    });
+    this.#worker.on("error", (error) => this.#ready.reject(error));
     this.#workerEnded = once(this.#worker, "exit");
+  }
+
+  /** Resolves when the worker reads; rejects when it could not start. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   write(packet: Uint8Array): boolean {
@@ -97,7 +101,8 @@ class LinuxTun implements TunDevice {
 
   #onMessage(message: unknown): void {
     if (this.#closed) return;
-    if (message === READER_GONE) this.#options.onGone?.();
+    if (message === READER_READY) this.#ready.resolve();
+    else if (message === READER_GONE) this.#options.onGone?.();
     else {
       this.#ring.rearm();
       this.#turn();
@@ -170,7 +175,9 @@ export async function openLinuxTun(options: TunOptions): Promise<TunDevice> {
   const fd = openTunDescriptor(options.name);
   try {
     await configure(options);
-    return new LinuxTun(options, fd);
+    const tun = new LinuxTun(options, fd);
+    await tun.ready;
+    return tun;
   } catch (error) {
     tunLibrary().close(fd);
     throw error;

@@ -14,7 +14,8 @@ export interface ReaderSettings {
   readonly packetMax: number;
 }
 
-/** What the main thread is told. */
+/** What the main thread is told: reading begins; there are packets; the device is gone. */
+export const READER_READY = "ready";
 export const READER_WAKE = "wake";
 export const READER_GONE = "gone";
 
@@ -23,6 +24,7 @@ function readUntilStopped({ ring: shared, deviceFd, stopFd, packetMax }: ReaderS
   const ring = new RingWriter(shared, packetMax);
   const base = ptr(ring.data);
   const poll = new PollPair(deviceFd, stopFd);
+  parentPort?.postMessage(READER_READY);
   while (!ring.stopped) {
     const at = ring.reserve();
     if (at === -1) {

@@ -91,7 +91,19 @@ for (let i = 0; i < FLOOD; i++) {
   if (i % 200 === 199) await Bun.sleep(0);
 }
 await Bun.sleep(100);
+const floodReceived = flood.length;
+
+// This thread does not look for a while: the ring fills, the reader sleeps, the kernel drops. Then all goes on.
+const STALL = 5_000;
+for (let i = 0; i < STALL; i++) {
+  const payload = new Uint8Array(1300);
+  new DataView(payload.buffer).setUint32(0, FLOOD + i);
+  socket.send(payload, 4000, "100.99.1.2");
+}
+await Bun.sleep(100);
 socket.close();
+const stallReceived = flood.length - floodReceived;
+const pingsAfterStall = await ping("-c", "5", "-i", "0.01", "100.99.1.2");
 
 const malformed = tun.write(new Uint8Array([0xff, 1, 2, 3])) || tun.write(new Uint8Array(0));
 const taken = await remedyOf(openTun({ ...plain, name: "burrow0" }));
@@ -116,9 +128,11 @@ console.log(
     mtu,
     flood: {
       sent: FLOOD,
-      received: flood.length,
+      received: floodReceived,
       inOrder: flood.every((n, i) => i === 0 || n > (flood[i - 1] ?? 0)),
     },
+    stall: { sent: STALL, received: stallReceived },
+    pingsAfterStall,
     malformed,
     taken,
     notTun,

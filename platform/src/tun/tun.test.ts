@@ -16,6 +16,9 @@ test.skipIf(!possible)(
       expect(result).toMatchObject({ pings4: 50, pings6: 50, pingsFull: 5, mtu: "1420" });
       expect(result.flood.inOrder).toBe(true);
       expect(result.flood.received).toBeGreaterThan(result.flood.sent / 10);
+      expect(result.stall.received).toBeGreaterThan(500);
+      expect(result.stall.received).toBeLessThan(result.stall.sent);
+      expect(result.pingsAfterStall).toBe(5);
       expect(result.counters.received).toBeGreaterThanOrEqual(result.flood.received + 105);
       expect(result.malformed).toBe(false);
       expect(result.counters.dropMalformed).toBe(2);
