@@ -1,5 +1,4 @@
 /** TUN on Linux: a descriptor written to by this thread and read by a worker; addresses and routes by `ip`. */
-import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { UserError } from "@burrow/protocol";
 import { ERRNO, lastErrno } from "../libc.ts";
@@ -33,10 +32,11 @@ class LinuxTun implements TunDevice {
   readonly #stopFd: number;
   readonly #ring: RingReader;
   readonly #worker: Worker;
-  readonly #workerEnded: Promise<unknown>;
+  readonly #workerEnded: Promise<void>;
   readonly #ready = Promise.withResolvers<void>();
   readonly #batch: { count: number; bytes(i: number): Uint8Array };
   #packets: readonly Uint8Array[] = [];
+  #reading = false;
   #turnDue = false;
   #closed = false;
 
@@ -52,8 +52,12 @@ class LinuxTun implements TunDevice {
     const workerData: ReaderSettings = { ring, deviceFd: fd, stopFd: this.#stopFd, packetMax: MTU_MAX };
     this.#worker = new Worker(new URL("./reader.worker.ts", import.meta.url), { workerData });
     this.#worker.on("message", (message: unknown) => this.#onMessage(message));
-    this.#worker.on("error", (error) => this.#ready.reject(error));
-    this.#workerEnded = once(this.#worker, "exit");
+    this.#worker.on("error", (error) => {
+      // Before it reads, opening fails; later it is a mistake of ours that nobody may overlook.
+      if (this.#reading) throw error;
+      this.#ready.reject(error);
+    });
+    this.#workerEnded = new Promise((resolve) => this.#worker.on("exit", () => resolve()));
   }
 
   /** Resolves when the worker reads; rejects when it could not start. */
@@ -101,8 +105,10 @@ class LinuxTun implements TunDevice {
 
   #onMessage(message: unknown): void {
     if (this.#closed) return;
-    if (message === READER_READY) this.#ready.resolve();
-    else if (message === READER_GONE) this.#options.onGone?.();
+    if (message === READER_READY) {
+      this.#reading = true;
+      this.#ready.resolve();
+    } else if (message === READER_GONE) this.#options.onGone?.();
     else {
       this.#ring.rearm();
       this.#turn();
