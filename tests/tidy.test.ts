@@ -65,7 +65,7 @@ const ANY = /\bas\s+an[y]\b/;
 
 const IMPORT = new RegExp(
   [
-    String.raw`\b(?:import|export)\b[^"'();]*?\bfrom\s*["']([^"']+)["']`,
+    String.raw`\b(?:import|export)\b[^"'();]*?\bfrom\s*["']([^"'$]+)["']`,
     String.raw`\bimport\s*["']([^"']+)["']`,
     String.raw`\b(?:import|require|require\.resolve)\(\s*["']([^"'$]+)["']`,
     String.raw`\bnew\s+(?:URL|Worker|SharedWorker)\(\s*["'](\.{1,2}/[^"']+\.ts)["']`,
@@ -264,7 +264,7 @@ test("every file opens by saying what it is for", () => {
     sources.flatMap(({ path, text }) => {
       const opening = text.replace(/^#![^\n]*\n/, "");
       const comment = /^\/\*\*([\s\S]*?)\*\//.exec(opening)?.[1]?.replace(/[\s*]/g, "") ?? "";
-      if (comment.length >= 20) return [];
+      if (comment.length >= 12) return [];
       return [`${path}:1: no purpose; open with /** what it is for, and what it leaves to others */`];
     }),
   );
@@ -296,8 +296,8 @@ function entriesOf(folder: string, { exports, bin }: Manifest): string[] {
 
 /** Files that code names in a string, as it does when it starts them as processes or workers. */
 function filesNamedIn({ path, code }: Source): string[] {
-  return [...code.matchAll(/["'`](?:\.\/)?([\w.-]+(?:\/[\w.-]+)*\.ts)["'`]/g)].map(([, name = ""]) =>
-    normalize(join(dirname(path), name)),
+  return [...code.matchAll(/["'`](?:\.\/|\$\{import\.meta\.dir\}\/)?([\w.-]+(?:\/[\w.-]+)*\.ts)["'`]/g)].map(
+    ([, name = ""]) => normalize(join(dirname(path), name)),
   );
 }
 
