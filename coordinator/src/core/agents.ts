@@ -1,0 +1,134 @@
+/** The agents, by network: who is connected, where each is bound, and what each said of itself. */
+import type {
+  AgentId,
+  Candidate,
+  NatMapping,
+  NetworkId,
+  PathReport,
+  PeerInfo,
+  RelayId,
+  Route,
+} from "@burrow/protocol";
+import type { GeoLocation } from "./geo.ts";
+import { type AgentRecord, agentAddress4, agentAddress6 } from "./records.ts";
+
+/** What is known only while the agent is connected. */
+export interface Presence {
+  readonly connectedSinceMs: number;
+  /** Where its channel comes from. */
+  readonly address: string;
+  readonly location: GeoLocation | undefined;
+  readonly acceptsOutside: boolean;
+}
+
+export interface AgentEntry {
+  readonly record: AgentRecord;
+  /** Its addresses in the overlay, which never change. */
+  readonly ipv4: string;
+  readonly ipv6: string;
+
+  readonly presence: Presence | undefined;
+  readonly candidates: readonly Candidate[];
+  readonly nat: NatMapping;
+  readonly rtts: readonly { readonly relay: RelayId; readonly rttMs: number }[];
+  readonly homeReason: string;
+  readonly paths: readonly PathReport[];
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+type Entry = Mutable<AgentEntry>;
+
+export class AgentRegistry {
+  readonly #entries = new Map<AgentId, Entry>();
+  readonly #networks = new Map<NetworkId, Map<AgentId, Entry>>();
+
+  constructor(records: readonly AgentRecord[]) {
+    for (const record of records) if (record.revokedAtMs === undefined) this.#add(record);
+  }
+
+  get(id: AgentId): AgentEntry | undefined {
+    return this.#entries.get(id);
+  }
+
+  all(): readonly AgentEntry[] {
+    return [...this.#entries.values()];
+  }
+
+  inNetwork(network: NetworkId): ReadonlyMap<AgentId, AgentEntry> {
+    return this.#networks.get(network) ?? new Map();
+  }
+
+  /** Home and standby stay what they were: the store's copy may lag behind. */
+  connected(record: AgentRecord, presence: Presence): AgentEntry {
+    const entry = this.#entries.get(record.id) ?? this.#add(record);
+    const { home, standby } = entry.record;
+    entry.record = { ...record, home, standby };
+    entry.presence = presence;
+    return entry;
+  }
+
+  update(id: AgentId, change: Partial<Omit<AgentEntry, "record" | "ipv4" | "ipv6">>): void {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) Object.assign(entry, change);
+  }
+
+  disconnected(id: AgentId): void {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) entry.presence = undefined;
+  }
+
+  /** True when it was bound elsewhere before. */
+  setHome(id: AgentId, home: RelayId | undefined, standby: RelayId | undefined): boolean {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return false;
+    const changed = entry.record.home !== home || entry.record.standby !== standby;
+    if (changed) entry.record = { ...entry.record, home, standby };
+    return changed;
+  }
+
+  forget(id: AgentId): AgentEntry | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    this.#entries.delete(id);
+    const network = this.#networks.get(entry.record.network);
+    network?.delete(id);
+    if (network?.size === 0) this.#networks.delete(entry.record.network);
+    return entry;
+  }
+
+  #add(record: AgentRecord): Entry {
+    const entry: Entry = {
+      record,
+      ipv4: agentAddress4(record),
+      ipv6: agentAddress6(record),
+      presence: undefined,
+      candidates: [],
+      nat: "unknown",
+      rtts: [],
+      homeReason: "",
+      paths: [],
+    };
+    this.#entries.set(record.id, entry);
+    const network = this.#networks.get(record.network) ?? new Map<AgentId, Entry>();
+    this.#networks.set(record.network, network.set(record.id, entry));
+    return entry;
+  }
+}
+
+export function peerInfo({ record, ipv4, ipv6, presence }: AgentEntry): PeerInfo {
+  return {
+    id: record.id,
+    key: record.key,
+    name: record.name,
+    ipv4,
+    ipv6,
+    online: presence !== undefined,
+    relays: [record.home, record.standby].filter((relay) => relay !== undefined),
+  };
+}
+
+/** Undefined while nobody knows where the agent is bound. */
+export function routeOf({ record }: AgentEntry): Route | undefined {
+  const { id, key, network, home } = record;
+  return home === undefined ? undefined : { agent: id, key, network, relay: home };
+}

@@ -1,0 +1,431 @@
+/**
+ * The side channel: WebSockets of agents and relays. Challenge, hello with proof, then messages by schema. What a
+ * message means is the mesh's business; here it is only checked, counted and handed over.
+ */
+import {
+  type AgentId,
+  CLIENT_MESSAGE_BYTES_MAX,
+  channelProof,
+  endpoint,
+  fromAgent,
+  fromBase64,
+  fromRelay,
+  HELLO_TIMEOUT_MS,
+  type Hello,
+  hello as helloSchema,
+  keyFromText,
+  keyToText,
+  PROTOCOL_VERSION,
+  parseMessage,
+  proofMatches,
+  type RelayHello,
+  type RelayId,
+  type ToAgent,
+  type ToRelay,
+  toBase64,
+} from "@burrow/protocol";
+import { getLogger } from "@logtape/logtape";
+import type { Server, WebSocketHandler } from "bun";
+import type { GeoResolver } from "../core/geo.ts";
+import type { AgentRecord, NetworkRecord, RelayRecord } from "../core/records.ts";
+import type { RandomBytes } from "../core/ticket-office.ts";
+import { CloseCode, Connection, ERROR_LIMIT, MESSAGE_LIMIT, type Socket } from "./connection.ts";
+import type { Metrics } from "./metrics.ts";
+import { hashSecret } from "./operator.ts";
+import type { Post, Shell } from "./shell.ts";
+import type { Store } from "./store/store.ts";
+
+const log = getLogger(["burrow", "coordinator", "channel"]);
+
+/** Bun pings half way; a peer that answers neither is gone. */
+const IDLE_TIMEOUT_S = 60;
+/** Welcome to a network of 20,000 is about 5 MB; a client that reads nothing is dropped when this much waits. */
+const UNSENT_BYTES_MAX = 32 * 1024 * 1024;
+/** Strangers cost memory and an X25519 key each: no more of them at a time. */
+export const STRANGERS_MAX = 10_000;
+/** Messages that may wait while a hello is with the store. */
+const WAITING_MAX = 64;
+
+/** RFC 6455 §7.4.1; Bun closes with it by itself. */
+const MESSAGE_TOO_BIG = 1009;
+
+/** The part of the platform's cryptography that proofs need. */
+export interface KeyAgreement {
+  x25519(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
+  x25519Public(privateKey: Uint8Array): Uint8Array;
+}
+
+export interface ChannelParts {
+  readonly shell: Shell;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly geo: GeoResolver | undefined;
+  readonly keys: KeyAgreement;
+  readonly random: RandomBytes;
+}
+
+interface Problem {
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export class Channel implements Post {
+  readonly handler: WebSocketHandler<Connection>;
+  readonly #parts: ChannelParts;
+  readonly #agents = new Map<AgentId, Socket>();
+  readonly #relays = new Map<RelayId, Socket>();
+  readonly #sockets = new Set<Socket>();
+  #strangers = 0;
+  #stopped = false;
+
+  constructor(parts: ChannelParts) {
+    this.#parts = parts;
+    this.handler = {
+      maxPayloadLength: CLIENT_MESSAGE_BYTES_MAX,
+      idleTimeout: IDLE_TIMEOUT_S,
+      sendPings: true,
+      backpressureLimit: UNSENT_BYTES_MAX,
+      closeOnBackpressureLimit: true,
+      perMessageDeflate: false,
+      open: (socket) => this.#opened(socket),
+      message: (socket, message) => this.#received(socket, message),
+      close: (socket, code) => this.#closed(socket, code),
+    };
+  }
+
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  /** Answers an upgrade request; undefined when it became a WebSocket. */
+  upgrade(
+    request: Request,
+    server: Server<Connection>,
+    address: string,
+  ): "upgraded" | "crowded" | "not-websocket" {
+    if (this.#strangers >= STRANGERS_MAX) return "crowded";
+    const data = new Connection(address, this.#parts.shell.now);
+    return server.upgrade(request, { data }) ? "upgraded" : "not-websocket";
+  }
+
+  toAgent(agent: AgentId, text: string): boolean {
+    return this.#agents.get(agent)?.sendText(text) !== undefined;
+  }
+
+  toRelay(relay: RelayId, text: string): boolean {
+    return this.#relays.get(relay)?.sendText(text) !== undefined;
+  }
+
+  toAllRelays(text: string): number {
+    for (const socket of this.#relays.values()) socket.sendText(text);
+    return this.#relays.size;
+  }
+
+  /** Ends the channel of an agent that was revoked. */
+  endAgent(agent: AgentId): void {
+    const socket = this.#agents.get(agent);
+    if (socket === undefined) return;
+    this.#end(socket, CloseCode.revoked, {
+      code: "revoked",
+      message: "An operator has removed this agent.",
+      remedy: "To join again, start with an empty state directory (--state) and a new token.",
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const socket of this.#sockets) {
+      clearTimeout(socket.data.helloTimer);
+      socket.close(CloseCode.goingAway, "the coordinator stops");
+    }
+  }
+
+  // ── the life of a socket ──
+
+  #opened(socket: Socket): void {
+    const { random, keys } = this.#parts;
+    const privateKey = random(32);
+    const publicKey = keys.x25519Public(privateKey);
+    const nonce = random(32);
+    socket.data.state = { kind: "challenged", nonce, privateKey, publicKey };
+    this.#sockets.add(socket);
+    this.#strangers++;
+    socket.data.helloTimer = setTimeout(() => {
+      this.#parts.metrics.messagesRefused.inc({ reason: "hello-timeout" });
+      this.#end(socket, CloseCode.policyViolation, {
+        code: "hello-timeout",
+        message: `No hello within ${HELLO_TIMEOUT_MS / 1000} s.`,
+        remedy: "Connect again and answer the challenge at once.",
+      });
+    }, HELLO_TIMEOUT_MS);
+    this.#send(socket, {
+      type: "challenge",
+      protocol: PROTOCOL_VERSION,
+      nonce: toBase64(nonce),
+      key: keyToText(publicKey),
+    });
+  }
+
+  #received(socket: Socket, message: string | Buffer): void {
+    const connection = socket.data;
+    const { shell } = this.#parts;
+    if (!connection.messages.take(MESSAGE_LIMIT, shell.now)) {
+      this.#refuse(socket, "too-many", {
+        code: "too-many-messages",
+        message: `More than ${MESSAGE_LIMIT.perSecond} messages a second; this one was dropped.`,
+        remedy: "Slow down.",
+      });
+      return;
+    }
+    if (typeof message !== "string") {
+      this.#refuse(socket, "binary", bad("binary messages are not part of this protocol"));
+      return;
+    }
+    switch (connection.state.kind) {
+      case "challenged":
+        this.#hello(socket, message);
+        break;
+      case "enrolling":
+        if (connection.state.waiting.length < WAITING_MAX) connection.state.waiting.push(message);
+        else this.#refuse(socket, "too-early", bad("too many messages before the welcome"));
+        break;
+      case "agent":
+        this.#agentSaid(socket, connection.state.id, message);
+        break;
+      case "relay":
+        this.#relaySaid(socket, connection.state.id, message);
+        break;
+      case "ended":
+        break;
+    }
+  }
+
+  #closed(socket: Socket, code: number): void {
+    const { state, helloTimer } = socket.data;
+    clearTimeout(helloTimer);
+    this.#sockets.delete(socket);
+    this.#noLongerStranger(socket);
+    if (code === MESSAGE_TOO_BIG) this.#parts.metrics.messagesRefused.inc({ reason: "too-large" });
+    socket.data.state = { kind: "ended" };
+    if (this.#stopped) return;
+    if (state.kind === "agent" && this.#agents.get(state.id) === socket) {
+      this.#agents.delete(state.id);
+      this.#parts.shell.run((mesh, now) => mesh.agentDisconnected(state.id, now));
+    }
+    if (state.kind === "relay" && this.#relays.get(state.id) === socket) {
+      this.#relays.delete(state.id);
+      this.#parts.shell.run((mesh) => mesh.relayDisconnected(state.id));
+    }
+  }
+
+  // ── hello ──
+
+  #hello(socket: Socket, text: string): void {
+    const parsed = parseMessage(helloSchema, text);
+    if (!parsed.ok) {
+      this.#parts.metrics.messagesRefused.inc({ reason: "not-hello" });
+      this.#end(
+        socket,
+        CloseCode.policyViolation,
+        bad(`the first message must be a hello (${parsed.problem})`),
+      );
+      return;
+    }
+    const { message } = parsed;
+    if (!this.#provesKey(socket, message)) {
+      this.#turnAway(socket, message.role, {
+        code: "proof-wrong",
+        message: "The proof does not fit the key and the challenge.",
+        remedy:
+          "Check that this version of burrow speaks the coordinator's protocol and that its key file is whole.",
+      });
+      return;
+    }
+    const waiting: string[] = [];
+    socket.data.state = { kind: "enrolling", waiting };
+    clearTimeout(socket.data.helloTimer);
+    const enrolled =
+      message.role === "agent" ? this.#enrolAgent(socket, message) : this.#enrolRelay(socket, message);
+    enrolled.then(
+      () => {
+        for (const text of waiting) this.#received(socket, text);
+      },
+      (cause: unknown) => {
+        this.#parts.metrics.storeFailures.inc({ what: "enrolment" });
+        log.error("an enrolment failed: {problem}", { problem: String(cause) });
+        this.#end(socket, CloseCode.tryAgainLater, {
+          code: "store-unavailable",
+          message: "The coordinator cannot store anything at the moment.",
+          remedy: "Nothing was changed. Try again; operators: see the coordinator's log and /readyz.",
+        });
+      },
+    );
+  }
+
+  #provesKey(socket: Socket, message: Hello): boolean {
+    const { state } = socket.data;
+    const key = keyFromText(message.key);
+    const proof = fromBase64(message.proof);
+    if (state.kind !== "challenged" || key === undefined || proof === undefined) return false;
+    const shared = this.#parts.keys.x25519(state.privateKey, key);
+    return (
+      shared !== undefined && proofMatches(channelProof(shared, state.nonce, state.publicKey, key), proof)
+    );
+  }
+
+  async #enrolAgent(socket: Socket, message: Extract<Hello, { role: "agent" }>): Promise<void> {
+    const { store, shell, metrics } = this.#parts;
+    const { key, token, name, version, acceptsOutside } = message;
+    const tokenHash = token === undefined ? undefined : hashSecret(token);
+    const outcome = await store.enrolAgent({ key, tokenHash, name, version }, shell.now);
+    if (socket.data.state.kind !== "enrolling") return;
+    if (outcome.kind === "refused") {
+      this.#turnAway(socket, "agent", outcome);
+      return;
+    }
+    if (outcome.isNew) metrics.enrolled.inc({ role: "agent" });
+    this.#agentArrived(socket, outcome.record, outcome.network, acceptsOutside);
+  }
+
+  #agentArrived(socket: Socket, record: AgentRecord, network: NetworkRecord, acceptsOutside: boolean): void {
+    const { shell, geo } = this.#parts;
+    const { address } = socket.data;
+    const { id } = record;
+    this.#letIn(socket, "agent", { kind: "agent", id }, this.#agents.get(id));
+    this.#agents.set(id, socket);
+    const location = geo?.(address);
+    log.info("agent {agent} ({name}) connected from {address}, {place}", {
+      agent: id,
+      name: record.name,
+      address,
+      place: location?.label ?? "place unknown",
+    });
+    shell.run((mesh, now) =>
+      mesh.agentConnected(record, network, { connectedSinceMs: now, address, location, acceptsOutside }, now),
+    );
+  }
+
+  async #enrolRelay(socket: Socket, message: RelayHello): Promise<void> {
+    const { store, shell, metrics, random } = this.#parts;
+    const { key, token, region, at, version, port } = message;
+    const tokenHash = token === undefined ? undefined : hashSecret(token);
+    const endpoints =
+      message.endpoints.length > 0 ? message.endpoints : [endpoint(socket.data.address, port)];
+    const request = { key, tokenHash, region, at, endpoints, version, freshTicketKey: random(32) };
+    const outcome = await store.enrolRelay(request, shell.now);
+    if (socket.data.state.kind !== "enrolling") return;
+    if (outcome.kind === "refused") {
+      this.#turnAway(socket, "relay", outcome);
+      return;
+    }
+    if (outcome.isNew) metrics.enrolled.inc({ role: "relay" });
+    this.#relayArrived(socket, outcome.record);
+  }
+
+  #relayArrived(socket: Socket, record: RelayRecord): void {
+    const { id } = record;
+    this.#letIn(socket, "relay", { kind: "relay", id }, this.#relays.get(id));
+    this.#relays.set(id, socket);
+    log.info("relay {relay} ({region}) connected from {address}", {
+      relay: id,
+      region: record.region,
+      address: socket.data.address,
+    });
+    this.#parts.shell.run((mesh, now) => mesh.relayConnected(record, now));
+  }
+
+  /** One channel per key: a newer one replaces the older, which may be a corpse that nobody has noticed yet. */
+  #letIn(
+    socket: Socket,
+    role: "agent" | "relay",
+    state: Connection["state"],
+    older: Socket | undefined,
+  ): void {
+    const { metrics } = this.#parts;
+    this.#noLongerStranger(socket);
+    socket.data.state = state;
+    metrics.connected.inc({ role });
+    if (older === undefined) return;
+    metrics.replaced.inc({ role });
+    this.#end(older, CloseCode.replaced, {
+      code: "replaced",
+      message: `Another connection has proven the key of this ${role}.`,
+      remedy: `If that was not this ${role} itself, two processes share one state directory: give each its own.`,
+    });
+  }
+
+  #turnAway(socket: Socket, role: "agent" | "relay", problem: Problem): void {
+    this.#parts.metrics.hellosRefused.inc({ role, code: problem.code });
+    log.info("refused {role} from {address}: {code}", {
+      role,
+      address: socket.data.address,
+      code: problem.code,
+    });
+    this.#end(socket, CloseCode.policyViolation, problem);
+  }
+
+  // ── messages of those who are in ──
+
+  #agentSaid(socket: Socket, id: AgentId, text: string): void {
+    const parsed = parseMessage(fromAgent, text);
+    if (!parsed.ok) {
+      this.#refuse(socket, "schema", bad(parsed.problem));
+      return;
+    }
+    this.#parts.metrics.messagesIn.inc({ from: "agent", type: parsed.message.type });
+    this.#parts.shell.run((mesh, now) => mesh.agentSaid(id, parsed.message, now));
+  }
+
+  #relaySaid(socket: Socket, id: RelayId, text: string): void {
+    const parsed = parseMessage(fromRelay, text);
+    if (!parsed.ok) {
+      this.#refuse(socket, "schema", bad(parsed.problem));
+      return;
+    }
+    this.#parts.metrics.messagesIn.inc({ from: "relay", type: parsed.message.type });
+    this.#parts.shell.run((mesh, now) => mesh.relaySaid(id, parsed.message, now));
+  }
+
+  // ── answers ──
+
+  /** Counted always, answered within limits, and the channel goes on. */
+  #refuse(socket: Socket, reason: string, problem: Problem): void {
+    this.#parts.metrics.messagesRefused.inc({ reason });
+    if (socket.data.state.kind === "challenged") this.#end(socket, CloseCode.policyViolation, problem);
+    else if (socket.data.errors.take(ERROR_LIMIT, this.#parts.shell.now)) this.#sendError(socket, problem);
+  }
+
+  #end(socket: Socket, code: CloseCode, problem: Problem): void {
+    this.#sendError(socket, problem);
+    clearTimeout(socket.data.helloTimer);
+    const { state } = socket.data;
+    // Still the owner of its agent or relay until it is closed, except when a newer one has replaced it.
+    if (state.kind === "challenged" || state.kind === "enrolling") {
+      this.#noLongerStranger(socket);
+      socket.data.state = { kind: "ended" };
+    }
+    socket.close(code, problem.code);
+  }
+
+  #noLongerStranger(socket: Socket): void {
+    const { kind } = socket.data.state;
+    if (kind === "challenged" || kind === "enrolling") this.#strangers--;
+  }
+
+  #sendError(socket: Socket, { code, message, remedy }: Problem): void {
+    this.#send(socket, { type: "error", code, message, remedy });
+  }
+
+  #send(socket: Socket, message: ToAgent | ToRelay): void {
+    socket.sendText(JSON.stringify(message));
+  }
+}
+
+function bad(problem: string): Problem {
+  return {
+    code: "bad-message",
+    message: `The message was not understood: ${problem}.`,
+    remedy: "Check that client and coordinator are of versions that fit together.",
+  };
+}

@@ -1,0 +1,48 @@
+/** One WebSocket at the side channel: what state it is in, and the limits it lives under. */
+import type { AgentId, RelayId } from "@burrow/protocol";
+import type { ServerWebSocket } from "bun";
+import { Bucket, type RateLimit } from "../core/rate-limit.ts";
+
+/** An agent that meets a thousand peers introduces itself to all of them at once; nobody has more to say. */
+export const MESSAGE_LIMIT: RateLimit = { burst: 2_000, perSecond: 200 };
+/** Answers to refused messages; the rest of a flood is only counted. */
+export const ERROR_LIMIT: RateLimit = { burst: 5, perSecond: 1 };
+
+export type ConnectionState =
+  | {
+      readonly kind: "challenged";
+      readonly nonce: Uint8Array;
+      readonly privateKey: Uint8Array;
+      readonly publicKey: Uint8Array;
+    }
+  /** The hello is with the store; what comes meanwhile waits. */
+  | { readonly kind: "enrolling"; readonly waiting: string[] }
+  | { readonly kind: "agent"; readonly id: AgentId }
+  | { readonly kind: "relay"; readonly id: RelayId }
+  | { readonly kind: "ended" };
+
+export class Connection {
+  readonly address: string;
+  readonly messages: Bucket;
+  readonly errors: Bucket;
+  state: ConnectionState = { kind: "ended" };
+  helloTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(address: string, now: number) {
+    this.address = address;
+    this.messages = new Bucket(MESSAGE_LIMIT, now);
+    this.errors = new Bucket(ERROR_LIMIT, now);
+  }
+}
+
+export type Socket = ServerWebSocket<Connection>;
+
+/** Close codes of our own: RFC 6455 §7.4.2 leaves 4000 to 4999 to applications. */
+export const CloseCode = {
+  policyViolation: 1008,
+  goingAway: 1001,
+  tryAgainLater: 1013,
+  replaced: 4001,
+  revoked: 4003,
+} as const;
+export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];

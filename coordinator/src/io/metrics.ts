@@ -1,0 +1,73 @@
+/** What the coordinator counts, as Prometheus metrics. Each instance has a registry of its own. */
+import { Counter, Gauge, Registry } from "prom-client";
+import type { AgentRegistry } from "../core/agents.ts";
+import type { RelayRegistry } from "../core/relays.ts";
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics(relays: RelayRegistry, agents: AgentRegistry, connections: () => number) {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
+    new Counter<Label>({ name: `burrow_coordinator_${name}`, help, labelNames, registers });
+  const gauge = (name: string, help: string, labelNames: readonly string[], read: (gauge: Gauge) => void) =>
+    new Gauge({
+      name: `burrow_coordinator_${name}`,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset();
+        read(this);
+      },
+    });
+
+  gauge("connections", "Open channels, those included that have not proven a key", [], (to) => {
+    to.set(connections());
+  });
+  gauge("relays", "Relays by state", ["state"], (to) => {
+    for (const state of ["healthy", "draining", "down"]) to.set({ state }, 0);
+    for (const { state } of relays.all()) to.inc({ state });
+  });
+  gauge("agents", "Agents by whether they are connected", ["online"], (to) => {
+    for (const online of ["true", "false"]) to.set({ online }, 0);
+    for (const { presence } of agents.all()) to.inc({ online: String(presence !== undefined) });
+  });
+  gauge("agents_by_home", "Connected agents by the relay they are bound to", ["relay", "region"], (to) => {
+    for (const { record } of relays.all()) to.set({ relay: record.id, region: record.region }, 0);
+    for (const { record, presence } of agents.all()) {
+      const home = record.home === undefined ? undefined : relays.get(record.home);
+      if (presence === undefined || home === undefined) continue;
+      to.inc({ relay: home.record.id, region: home.record.region });
+    }
+  });
+  gauge("resident_memory_bytes", "Memory of this process", [], (to) => {
+    to.set(process.memoryUsage.rss());
+  });
+
+  return {
+    registry,
+    messagesIn: counter("messages_received_total", "Channel messages taken, by sender and type", [
+      "from",
+      "type",
+    ]),
+    messagesOut: counter("messages_sent_total", "Channel messages sent, by receiver and type", [
+      "to",
+      "type",
+    ]),
+    messagesRefused: counter("messages_refused_total", "Channel messages refused, by reason", ["reason"]),
+    hellosRefused: counter("hellos_refused_total", "Agents and relays not let in, by code", ["role", "code"]),
+    enrolled: counter("enrolled_total", "Agents and relays that joined for the first time", ["role"]),
+    connected: counter("connected_total", "Agents and relays that proved their key", ["role"]),
+    replaced: counter("replaced_total", "Channels replaced by a newer one of the same key", ["role"]),
+    introduced: counter("introductions_total", "Pairs told to probe each other now"),
+    tickets: counter("tickets_issued_total", "Tickets sealed for agents"),
+    relayStates: counter("relay_state_changes_total", "Relays that changed to a state", ["state"]),
+    storeFailures: counter("store_failures_total", "Changes that could not be stored", ["what"]),
+    requests: counter("http_requests_total", "HTTP requests answered, by route and status", [
+      "method",
+      "route",
+      "status",
+    ]),
+  };
+}

@@ -1,0 +1,49 @@
+/** The operator's access: one bearer token, made at the first start and kept in the state directory. */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { join } from "node:path";
+import { readPrivateFile, writeFileAtomic } from "@burrow/platform";
+import { UserError } from "@burrow/protocol";
+import { z } from "zod";
+import type { RandomBytes } from "../core/ticket-office.ts";
+
+/** Read by commands on the same machine; `token` never changes, `url` is where the coordinator last listened. */
+const operatorFile = z.object({ url: z.string().max(2048), token: z.string().min(32).max(256) });
+export type OperatorAccess = z.output<typeof operatorFile>;
+
+export const OPERATOR_FILE = "operator.json";
+
+/** What a coordinator left in its state directory, or undefined. Throws a UserError when it is not readable. */
+export async function readOperatorFile(stateDir: string): Promise<OperatorAccess | undefined> {
+  const path = join(stateDir, OPERATOR_FILE);
+  const bytes = await readPrivateFile(path);
+  if (bytes === undefined) return undefined;
+  try {
+    return operatorFile.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch {
+    throw new UserError(
+      `${path} is damaged.`,
+      "Restore it from a backup, or remove it and start the coordinator again: a new operator token is made.",
+    );
+  }
+}
+
+export async function writeOperatorFile(stateDir: string, access: OperatorAccess): Promise<void> {
+  await writeFileAtomic(join(stateDir, OPERATOR_FILE), `${JSON.stringify(access, null, 2)}\n`, 0o600);
+}
+
+/** A secret of 256 bits as text that needs no quoting anywhere. */
+export function secretText(prefix: string, random: RandomBytes): string {
+  return prefix + Buffer.from(random(32)).toString("base64url");
+}
+
+export function hashSecret(secret: string): string {
+  return createHash("sha256").update(secret).digest("hex");
+}
+
+/** Whether an Authorization header bears the token. Compares hashes, so that time tells nothing. */
+export function bearsToken(header: string | undefined, token: string): boolean {
+  const given = /^Bearer +([^\s]+)$/i.exec(header ?? "")?.[1];
+  if (given === undefined) return false;
+  const hash = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(hash(given), hash(token));
+}

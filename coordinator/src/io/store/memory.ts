@@ -1,0 +1,121 @@
+/** A store that forgets everything when the process ends: for tests and simulations of many agents. */
+import type { AgentId, KeyText, NetworkId, RelayId } from "@burrow/protocol";
+import { type EnrolmentFacts, enrolAgent, enrolRelay } from "../../core/enrolment.ts";
+import type { AgentRecord, NetworkRecord, RelayRecord, TokenRecord } from "../../core/records.ts";
+import type { NewToken, Store } from "./store.ts";
+
+export function openMemoryStore(): Store {
+  const networks = new Map<NetworkId, NetworkRecord>();
+  const agents = new Map<AgentId, AgentRecord>();
+  const relays = new Map<RelayId, RelayRecord>();
+  const tokens = new Map<string, TokenRecord>();
+  const agentKeys = new Map<KeyText, AgentId>();
+  const relayKeys = new Map<KeyText, RelayId>();
+  const names = new Map<string, AgentId>();
+  const nextAddress = new Map<NetworkId, number>();
+  const nameKey = (network: NetworkId, name: string) => `${network} ${name}`;
+
+  const facts: EnrolmentFacts = {
+    agentByKey: (key) => agents.get(agentKeys.get(key) ?? ("" as AgentId)),
+    relayByKey: (key) => relays.get(relayKeys.get(key) ?? ("" as RelayId)),
+    token: (hash) => tokens.get(hash),
+    network: (id) => networks.get(id),
+    nameOwner: (network, name) => names.get(nameKey(network, name)),
+    nextAddressIndex: (network) => nextAddress.get(network) ?? 1,
+    freedAddressIndex: (network) => {
+      const members = [...agents.values()].filter((agent) => agent.network === network);
+      const taken = new Set(members.filter(isLive).map(({ addressIndex }) => addressIndex));
+      const free = members.filter(({ addressIndex }) => !taken.has(addressIndex));
+      free.sort((a, b) => (a.revokedAtMs ?? 0) - (b.revokedAtMs ?? 0));
+      return free[0]?.addressIndex;
+    },
+  };
+
+  function countUse(hash: string | undefined): void {
+    const token = hash === undefined ? undefined : tokens.get(hash);
+    if (token !== undefined) tokens.set(token.hash, { ...token, uses: token.uses + 1 });
+  }
+
+  function putAgent(record: AgentRecord): void {
+    const before = agents.get(record.id);
+    if (before !== undefined) names.delete(nameKey(before.network, before.name));
+    agents.set(record.id, record);
+    agentKeys.set(record.key, record.id);
+    if (isLive(record)) names.set(nameKey(record.network, record.name), record.id);
+    const next = Math.max(nextAddress.get(record.network) ?? 1, record.addressIndex + 1);
+    nextAddress.set(record.network, next);
+  }
+
+  return {
+    kind: "memory",
+    load: async () => ({
+      agents: [...agents.values()],
+      relays: [...relays.values()],
+      networks: [...networks.values()],
+    }),
+    createToken: async (token, now) => {
+      const network = token.kind === "relay" ? undefined : networkFor(token, networks, now);
+      if (network !== undefined) networks.set(network.id, network);
+      const { hash, kind, usesMax, expiresAtMs } = token;
+      const record = { hash, kind, network: network?.id, usesMax, uses: 0, expiresAtMs, createdAtMs: now };
+      tokens.set(hash, record);
+      return { token: record, network };
+    },
+    enrolAgent: async (request, now) => {
+      const outcome = enrolAgent(request, facts, now);
+      if (outcome.kind === "enrolled" && outcome.changed) {
+        putAgent(outcome.record);
+        countUse(outcome.usedToken);
+      }
+      return outcome;
+    },
+    enrolRelay: async (request, now) => {
+      const outcome = enrolRelay(request, facts, now);
+      if (outcome.kind === "enrolled" && outcome.changed) {
+        relays.set(outcome.record.id, outcome.record);
+        relayKeys.set(outcome.record.key, outcome.record.id);
+        countUse(outcome.usedToken);
+      }
+      return outcome;
+    },
+    revokeAgent: async (id, now) => {
+      const agent = agents.get(id);
+      if (agent === undefined || !isLive(agent)) return agent;
+      const revoked = { ...agent, revokedAtMs: now };
+      putAgent(revoked);
+      return revoked;
+    },
+    requestDrain: async (id, draining) => {
+      const relay = relays.get(id);
+      if (relay === undefined) return undefined;
+      const changed = { ...relay, drainRequested: draining };
+      relays.set(id, changed);
+      return changed;
+    },
+    saveHomes: async (homes) => {
+      for (const { agent: id, home, standby } of homes) {
+        const agent = agents.get(id);
+        if (agent !== undefined) agents.set(id, { ...agent, home, standby });
+      }
+    },
+    saveRelayDown: async (id, downSinceMs) => {
+      const relay = relays.get(id);
+      if (relay !== undefined) relays.set(id, { ...relay, downSinceMs });
+    },
+    check: async () => {},
+    close: async () => {},
+  };
+}
+
+function isLive(agent: AgentRecord): boolean {
+  return agent.revokedAtMs === undefined;
+}
+
+function networkFor(
+  { networkName, freshNetworkId }: NewToken,
+  networks: ReadonlyMap<NetworkId, NetworkRecord>,
+  now: number,
+): NetworkRecord {
+  for (const network of networks.values()) if (network.name === networkName) return network;
+  return { id: freshNetworkId, name: networkName, createdAtMs: now };
+}

@@ -1,0 +1,361 @@
+/**
+ * The default store: one SQLite file. Changes that arrive together are committed together, so that a disk that
+ * takes milliseconds to sync does not make ten thousand enrolments take minutes.
+ */
+import type { Database } from "bun:sqlite";
+import type { AgentId, Endpoint, KeyText, NetworkId, RelayId } from "@burrow/protocol";
+import {
+  type AgentEnrolment,
+  type EnrolmentFacts,
+  enrolAgent,
+  enrolRelay,
+  type RelayEnrolment,
+} from "../../core/enrolment.ts";
+import type { AgentRecord, NetworkRecord, RelayRecord, TokenKind, TokenRecord } from "../../core/records.ts";
+import { openDatabase } from "./sqlite-file.ts";
+import type { NewToken, Store } from "./store.ts";
+
+/** `path`: the file, made with mode 0600 if there is none. Throws a UserError when it cannot be used. */
+export function openSqliteStore(path: string): Store {
+  return new SqliteStore(openDatabase(path));
+}
+
+/** How much must survive what. FULL syncs the log at each commit: a token that was shown, an enrolment that was
+ * acknowledged outlive a power cut. NORMAL outlives the death of the process alone: enough for what is said again. */
+type Durability = "FULL" | "NORMAL";
+
+interface Job {
+  readonly durability: Durability;
+  /** Runs inside the transaction. */
+  readonly run: () => void;
+  readonly committed: () => void;
+  readonly failed: (cause: unknown) => void;
+}
+
+class SqliteStore implements Store {
+  readonly kind = "sqlite";
+  readonly #db: Database;
+  readonly #sql: Statements;
+  readonly #facts: EnrolmentFacts;
+  #jobs: Job[] = [];
+  #synchronous: Durability | undefined;
+  #closed = false;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#sql = prepare(db);
+    this.#facts = factsFrom(this.#sql);
+  }
+
+  async load() {
+    await this.#write("FULL", () => {});
+    return {
+      agents: this.#sql.agents.all().map(agentOf),
+      relays: this.#sql.relays.all().map(relayOf),
+      networks: this.#sql.networks.all().map(networkOf),
+    };
+  }
+
+  createToken(token: NewToken, now: number) {
+    return this.#write("FULL", () => {
+      const network = token.kind === "relay" ? undefined : this.#networkFor(token, now);
+      const { hash, kind, usesMax, expiresAtMs } = token;
+      const record: TokenRecord = {
+        hash,
+        kind,
+        network: network?.id,
+        usesMax,
+        uses: 0,
+        expiresAtMs,
+        createdAtMs: now,
+      };
+      this.#sql.insertToken.run({ ...record, network: record.network ?? null });
+      return { token: record, network };
+    });
+  }
+
+  enrolAgent(...[request, now]: Parameters<Store["enrolAgent"]>): Promise<AgentEnrolment> {
+    return this.#write("FULL", () => {
+      const outcome = enrolAgent(request, this.#facts, now);
+      if (outcome.kind === "refused" || !outcome.changed) return outcome;
+      const { id, key, network, name, addressIndex, version, enrolledAtMs } = outcome.record;
+      this.#sql.putAgent.run({ id, key, network, name, address: addressIndex, version, enrolledAtMs });
+      this.#sql.addressGiven.run({ id: network, next: addressIndex + 1 });
+      if (outcome.usedToken !== undefined) this.#sql.useToken.run({ hash: outcome.usedToken });
+      return outcome;
+    });
+  }
+
+  enrolRelay(...[request, now]: Parameters<Store["enrolRelay"]>): Promise<RelayEnrolment> {
+    return this.#write("FULL", () => {
+      const outcome = enrolRelay(request, this.#facts, now);
+      if (outcome.kind === "refused" || !outcome.changed) return outcome;
+      const { id, key, ticketKey, region, at, endpoints, version, enrolledAtMs } = outcome.record;
+      this.#sql.putRelay.run({
+        id,
+        key,
+        ticketKey,
+        region,
+        lat: at?.lat ?? null,
+        lon: at?.lon ?? null,
+        endpoints: JSON.stringify(endpoints),
+        version,
+        enrolledAtMs,
+      });
+      if (outcome.usedToken !== undefined) this.#sql.useToken.run({ hash: outcome.usedToken });
+      return outcome;
+    });
+  }
+
+  revokeAgent(id: AgentId, now: number) {
+    return this.#write("FULL", () => {
+      this.#sql.revokeAgent.run({ id, now });
+      return optional(this.#sql.agent.get({ id }), agentOf);
+    });
+  }
+
+  requestDrain(id: RelayId, draining: boolean) {
+    return this.#write("FULL", () => {
+      this.#sql.drainRelay.run({ id, draining: draining ? 1 : 0 });
+      return optional(this.#sql.relay.get({ id }), relayOf);
+    });
+  }
+
+  saveHomes(...[homes]: Parameters<Store["saveHomes"]>) {
+    return this.#write("NORMAL", () => {
+      for (const { agent, home, standby } of homes) {
+        this.#sql.saveHome.run({ id: agent, home: home ?? null, standby: standby ?? null });
+      }
+    });
+  }
+
+  saveRelayDown(id: RelayId, downSinceMs: number | undefined) {
+    return this.#write("NORMAL", () => {
+      this.#sql.relayDown.run({ id, downSinceMs: downSinceMs ?? null });
+    });
+  }
+
+  check() {
+    return this.#write("NORMAL", () => {
+      this.#sql.touch.run();
+    });
+  }
+
+  async close() {
+    if (this.#closed) return;
+    this.#commit();
+    this.#closed = true;
+    // Folds the log back into the file, so that a copy of the one file is a backup.
+    this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#db.close();
+  }
+
+  #networkFor({ networkName, freshNetworkId }: NewToken, now: number): NetworkRecord {
+    const known = this.#sql.networkByName.get({ name: networkName });
+    if (known !== null) return networkOf(known);
+    this.#sql.insertNetwork.run({ id: freshNetworkId, name: networkName, now });
+    return { id: freshNetworkId, name: networkName, createdAtMs: now };
+  }
+
+  /** Runs `change` in the next transaction, and resolves with what it returned once that is committed. */
+  #write<T>(durability: Durability, change: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#closed) {
+        reject(new Error("the store is closed"));
+        return;
+      }
+      let result: T;
+      this.#jobs.push({
+        durability,
+        run: () => {
+          result = change();
+        },
+        committed: () => resolve(result),
+        failed: reject,
+      });
+      if (this.#jobs.length === 1) setImmediate(() => this.#commit());
+    });
+  }
+
+  #commit(): void {
+    const jobs = this.#jobs;
+    this.#jobs = [];
+    if (jobs.length === 0 || this.#closed) return;
+    try {
+      this.#setSynchronous(jobs.some(({ durability }) => durability === "FULL") ? "FULL" : "NORMAL");
+      this.#db
+        .transaction(() => {
+          for (const job of jobs) job.run();
+        })
+        .immediate();
+    } catch (cause) {
+      for (const job of jobs) job.failed(cause);
+      return;
+    }
+    for (const job of jobs) job.committed();
+  }
+
+  #setSynchronous(to: Durability): void {
+    if (this.#synchronous === to) return;
+    this.#db.run(`PRAGMA synchronous = ${to}`);
+    this.#synchronous = to;
+  }
+}
+
+function factsFrom(sql: Statements): EnrolmentFacts {
+  return {
+    agentByKey: (key) => optional(sql.agentByKey.get({ key }), agentOf),
+    relayByKey: (key) => optional(sql.relayByKey.get({ key }), relayOf),
+    token: (hash) => optional(sql.token.get({ hash }), tokenOf),
+    network: (id) => optional(sql.network.get({ id }), networkOf),
+    nameOwner: (network, name) => optional(sql.nameOwner.get({ network, name }), (row) => row.id),
+    nextAddressIndex: (network) => sql.network.get({ id: network })?.next_address ?? 1,
+    freedAddressIndex: (network) => optional(sql.freedAddress.get({ network }), (row) => row.address),
+  };
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+function prepare(db: Database) {
+  return {
+    agents: db.query<AgentRow, []>("SELECT * FROM agents"),
+    networks: db.query<NetworkRow, []>("SELECT * FROM networks"),
+    relays: db.query<RelayRow, []>("SELECT * FROM relays"),
+    agent: db.query<AgentRow, { id: string }>("SELECT * FROM agents WHERE id = $id"),
+    relay: db.query<RelayRow, { id: string }>("SELECT * FROM relays WHERE id = $id"),
+    agentByKey: db.query<AgentRow, { key: string }>("SELECT * FROM agents WHERE key = $key"),
+    relayByKey: db.query<RelayRow, { key: string }>("SELECT * FROM relays WHERE key = $key"),
+    token: db.query<TokenRow, { hash: string }>("SELECT * FROM tokens WHERE hash = $hash"),
+    network: db.query<NetworkRow, { id: string }>("SELECT * FROM networks WHERE id = $id"),
+    networkByName: db.query<NetworkRow, { name: string }>("SELECT * FROM networks WHERE name = $name"),
+    nameOwner: db.query<{ id: AgentId }, { network: string; name: string }>(
+      "SELECT id FROM agents WHERE network = $network AND name = $name AND revoked_at_ms IS NULL",
+    ),
+    freedAddress: db.query<{ address: number }, { network: string }>(
+      `SELECT address FROM agents WHERE network = $network GROUP BY address
+       HAVING count(*) = count(revoked_at_ms) ORDER BY max(revoked_at_ms) LIMIT 1`,
+    ),
+    insertNetwork: db.query<null, { id: string; name: string; now: number }>(
+      "INSERT INTO networks (id, name, created_at_ms) VALUES ($id, $name, $now)",
+    ),
+    insertToken: db.query(
+      `INSERT INTO tokens (hash, kind, network, uses_max, uses, expires_at_ms, created_at_ms)
+       VALUES ($hash, $kind, $network, $usesMax, $uses, $expiresAtMs, $createdAtMs)`,
+    ),
+    useToken: db.query("UPDATE tokens SET uses = uses + 1 WHERE hash = $hash"),
+    putAgent: db.query(
+      `INSERT INTO agents (id, key, network, name, address, version, enrolled_at_ms)
+       VALUES ($id, $key, $network, $name, $address, $version, $enrolledAtMs)
+       ON CONFLICT (id) DO UPDATE SET name = excluded.name, version = excluded.version`,
+    ),
+    addressGiven: db.query("UPDATE networks SET next_address = max(next_address, $next) WHERE id = $id"),
+    revokeAgent: db.query("UPDATE agents SET revoked_at_ms = $now WHERE id = $id AND revoked_at_ms IS NULL"),
+    saveHome: db.query("UPDATE agents SET home = $home, standby = $standby WHERE id = $id"),
+    putRelay: db.query(
+      `INSERT INTO relays (id, key, ticket_key, region, lat, lon, endpoints, version, enrolled_at_ms, drain_requested)
+       VALUES ($id, $key, $ticketKey, $region, $lat, $lon, $endpoints, $version, $enrolledAtMs, 0)
+       ON CONFLICT (id) DO UPDATE SET region = excluded.region, lat = excluded.lat, lon = excluded.lon,
+         endpoints = excluded.endpoints, version = excluded.version`,
+    ),
+    drainRelay: db.query("UPDATE relays SET drain_requested = $draining WHERE id = $id"),
+    relayDown: db.query("UPDATE relays SET down_since_ms = $downSinceMs WHERE id = $id"),
+    /** A write that changes nothing, yet fails where writing does. */
+    touch: db.query(
+      "UPDATE networks SET next_address = next_address WHERE id = (SELECT id FROM networks LIMIT 1)",
+    ),
+  };
+}
+
+interface NetworkRow {
+  readonly id: NetworkId;
+  readonly name: string;
+  readonly created_at_ms: number;
+  readonly next_address: number;
+}
+
+interface AgentRow {
+  readonly id: AgentId;
+  readonly key: KeyText;
+  readonly network: NetworkId;
+  readonly name: string;
+  readonly address: number;
+  readonly version: string;
+  readonly enrolled_at_ms: number;
+  readonly revoked_at_ms: number | null;
+  readonly home: RelayId | null;
+  readonly standby: RelayId | null;
+}
+
+interface RelayRow {
+  readonly id: RelayId;
+  readonly key: KeyText;
+  readonly ticket_key: Uint8Array;
+  readonly region: string;
+  readonly lat: number | null;
+  readonly lon: number | null;
+  readonly endpoints: string;
+  readonly version: string;
+  readonly enrolled_at_ms: number;
+  readonly drain_requested: number;
+  readonly down_since_ms: number | null;
+}
+
+interface TokenRow {
+  readonly hash: string;
+  readonly kind: TokenKind;
+  readonly network: NetworkId | null;
+  readonly uses_max: number;
+  readonly uses: number;
+  readonly expires_at_ms: number;
+  readonly created_at_ms: number;
+}
+
+function optional<Row, T>(row: Row | null, from: (row: Row) => T): T | undefined {
+  return row === null ? undefined : from(row);
+}
+
+function networkOf(row: NetworkRow): NetworkRecord {
+  return { id: row.id, name: row.name, createdAtMs: row.created_at_ms };
+}
+
+function agentOf(row: AgentRow): AgentRecord {
+  return {
+    id: row.id,
+    key: row.key,
+    network: row.network,
+    name: row.name,
+    addressIndex: row.address,
+    version: row.version,
+    enrolledAtMs: row.enrolled_at_ms,
+    revokedAtMs: row.revoked_at_ms ?? undefined,
+    home: row.home ?? undefined,
+    standby: row.standby ?? undefined,
+  };
+}
+
+function relayOf(row: RelayRow): RelayRecord {
+  return {
+    id: row.id,
+    key: row.key,
+    ticketKey: new Uint8Array(row.ticket_key),
+    region: row.region,
+    at: row.lat === null || row.lon === null ? undefined : { lat: row.lat, lon: row.lon },
+    endpoints: JSON.parse(row.endpoints) as Endpoint[],
+    version: row.version,
+    enrolledAtMs: row.enrolled_at_ms,
+    drainRequested: row.drain_requested !== 0,
+    downSinceMs: row.down_since_ms ?? undefined,
+  };
+}
+
+function tokenOf(row: TokenRow): TokenRecord {
+  return {
+    hash: row.hash,
+    kind: row.kind,
+    network: row.network ?? undefined,
+    usesMax: row.uses_max,
+    uses: row.uses,
+    expiresAtMs: row.expires_at_ms,
+    createdAtMs: row.created_at_ms,
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * What the coordinator remembers, behind one small interface. Every implementation passes `store.contract.ts`.
+ * All decisions are the core's (core/enrolment.ts): a store looks facts up, and writes what was decided as a whole
+ * or not at all. When a promise resolves, the change survives the death of the process.
+ *
+ *     const store = openSqliteStore("state/coordinator.db");
+ *     await store.createToken({ hash, kind: "agent", networkName: "default", ... }, now);
+ *     const outcome = await store.enrolAgent({ key, tokenHash: hash, version }, now);
+ *     if (outcome.kind === "refused") tell(outcome.code, outcome.message, outcome.remedy);
+ */
+import type { AgentId, NetworkId, RelayId } from "@burrow/protocol";
+import type { AgentEnrolment, AgentRequest, RelayEnrolment, RelayRequest } from "../../core/enrolment.ts";
+import type {
+  AgentHome,
+  AgentRecord,
+  NetworkRecord,
+  RelayRecord,
+  TokenKind,
+  TokenRecord,
+} from "../../core/records.ts";
+
+export interface NewToken {
+  readonly hash: string;
+  readonly kind: TokenKind;
+  /** Made if there is none of that name. Ignored for relays. */
+  readonly networkName: string;
+  /** 8 fresh random bytes in hex, used if the network is made. */
+  readonly freshNetworkId: NetworkId;
+  readonly usesMax: number;
+  readonly expiresAtMs: number;
+}
+
+export interface Snapshot {
+  /** Revoked ones included. */
+  readonly agents: readonly AgentRecord[];
+  readonly relays: readonly RelayRecord[];
+  readonly networks: readonly NetworkRecord[];
+}
+
+export interface Store {
+  /** For people: `sqlite`. */
+  readonly kind: string;
+  load(): Promise<Snapshot>;
+  createToken(
+    token: NewToken,
+    now: number,
+  ): Promise<{ readonly token: TokenRecord; readonly network: NetworkRecord | undefined }>;
+  enrolAgent(request: AgentRequest, now: number): Promise<AgentEnrolment>;
+  enrolRelay(request: RelayRequest, now: number): Promise<RelayEnrolment>;
+  /** Undefined when there is no such agent. Revoking twice changes nothing. */
+  revokeAgent(id: AgentId, now: number): Promise<AgentRecord | undefined>;
+  /** Undefined when there is no such relay. */
+  requestDrain(id: RelayId, draining: boolean): Promise<RelayRecord | undefined>;
+  /** May be lost when the machine (not the process) dies: agents say it again. */
+  saveHomes(homes: readonly AgentHome[]): Promise<void>;
+  saveRelayDown(id: RelayId, downSinceMs: number | undefined): Promise<void>;
+  /** Resolves when the store can be written to. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}

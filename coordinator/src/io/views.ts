@@ -1,0 +1,112 @@
+/** What the HTTP API tells of relays and agents. Shapes are stable: the command line and operators lean on them. */
+import type { RelayLoad } from "@burrow/protocol";
+import type { AgentEntry } from "../core/agents.ts";
+import type { GeoLocation } from "../core/geo.ts";
+import type { Mesh } from "../core/mesh.ts";
+import type { RelayEntry } from "../core/relays.ts";
+import { probesWidely, selectRelays } from "../core/selection.ts";
+
+const NO_LOAD: RelayLoad = { sessions: 0, flows: 0, packets: 0, bytes: 0, drops: {} };
+
+export function relayViews(mesh: Mesh) {
+  const guests = new Map<string, AgentEntry[]>();
+  for (const agent of mesh.agents.all()) {
+    const { home } = agent.record;
+    if (home === undefined || agent.presence === undefined) continue;
+    const list = guests.get(home) ?? [];
+    guests.set(home, list);
+    list.push(agent);
+  }
+  return mesh.relays.all().map((entry) => relayView(entry, guests.get(entry.record.id) ?? []));
+}
+
+export function relayView(entry: RelayEntry, agents: readonly AgentEntry[]) {
+  const { record, state, reason, sinceMs, load } = entry;
+  const rtts: number[] = [];
+  for (const agent of agents) {
+    const measured = agent.rtts.find(({ relay }) => relay === record.id);
+    if (measured !== undefined) rtts.push(measured.rttMs);
+  }
+  return {
+    id: record.id,
+    region: record.region,
+    at: record.at ?? null,
+    endpoints: record.endpoints,
+    state,
+    reason,
+    sinceMs,
+    load: load ?? NO_LOAD,
+    sessions: load?.sessions ?? 0,
+    agents: agents.length,
+    rtt: percentiles(rtts),
+    version: record.version,
+  };
+}
+
+export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry) {
+  const { record, presence, ipv4, ipv6, rtts, nat, homeReason } = entry;
+  const home = record.home === undefined ? undefined : mesh.relays.get(record.home);
+  return {
+    id: record.id,
+    name: record.name,
+    network: networkName,
+    ipv4,
+    ipv6,
+    online: presence !== undefined,
+    address: presence?.address ?? null,
+    place: presence?.location?.label ?? null,
+    at: presence?.location?.at ?? null,
+    home: record.home ?? null,
+    standby: record.standby ?? null,
+    region: home?.record.region ?? null,
+    homeReason: homeReason === "" ? null : homeReason,
+    rtts,
+    nat,
+    version: record.version,
+    connectedSinceMs: presence?.connectedSinceMs ?? null,
+  };
+}
+
+export function pathViews(mesh: Mesh, entry: AgentEntry) {
+  return entry.paths.map((path) => ({
+    peer: path.peer,
+    peerName: mesh.agents.get(path.peer)?.record.name ?? null,
+    kind: path.kind,
+    endpoint: path.endpoint ?? null,
+    relay: path.relay ?? null,
+    rttMs: path.rttMs ?? null,
+    sinceMs: path.sinceMs,
+    reason: path.reason,
+  }));
+}
+
+export function nearestView(mesh: Mesh, ip: string, location: GeoLocation | undefined) {
+  const ranking = mesh.ranking(location);
+  const tickets = new Set(selectRelays(location, ranking));
+  return {
+    ip,
+    place: location?.label ?? null,
+    at: location?.at ?? null,
+    precision: location?.precision ?? null,
+    /** Too little is known of the place: relays all over the world are probed. */
+    widely: probesWidely(location),
+    ranking: ranking.map(({ relay, distanceKm, expectedRttMs, terms, reason }) => ({
+      relay: relay.id,
+      region: relay.region,
+      state: relay.state,
+      distanceKm: distanceKm ?? null,
+      expectedRttMs: expectedRttMs ?? null,
+      terms,
+      reason,
+      /** Whether an agent from there is given a ticket for it. */
+      probed: tickets.has(relay.id),
+    })),
+  };
+}
+
+function percentiles(values: number[]) {
+  if (values.length === 0) return null;
+  values.sort((a, b) => a - b);
+  const at = (share: number) => values[Math.min(values.length - 1, Math.floor(share * values.length))] ?? 0;
+  return { samples: values.length, p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99) };
+}

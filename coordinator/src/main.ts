@@ -1,0 +1,154 @@
+/** The coordinator put together: state directory, store, mesh, channel and HTTP, started and stopped as one. */
+import { join } from "node:path";
+import { ensurePrivateDirectory, lockDirectory, nativePrimitives, randomBytes } from "@burrow/platform";
+import type { NetworkId, Sealer } from "@burrow/protocol";
+import { getLogger } from "@logtape/logtape";
+import type { GeoResolver } from "./core/geo.ts";
+import { Mesh } from "./core/mesh.ts";
+import type { RandomBytes } from "./core/ticket-office.ts";
+import { Channel } from "./io/channel.ts";
+import { openGeoip } from "./io/geoip.ts";
+import { createHttpApp } from "./io/http.ts";
+import { createMetrics } from "./io/metrics.ts";
+import { readOperatorFile, secretText, writeOperatorFile } from "./io/operator.ts";
+import { type Listen, listen } from "./io/server.ts";
+import { Shell } from "./io/shell.ts";
+import { openSqliteStore } from "./io/store/sqlite.ts";
+import type { Store } from "./io/store/store.ts";
+
+export type { GeoLocation, GeoResolver } from "./core/geo.ts";
+export { openGeoip } from "./io/geoip.ts";
+export { OPERATOR_FILE, type OperatorAccess, readOperatorFile } from "./io/operator.ts";
+export {
+  type AgentView,
+  type CreatedToken,
+  type NearestView,
+  type OperatorClient,
+  operatorClient,
+  type PathView,
+  type RelayView,
+  type TokenRequest,
+} from "./io/operator-client.ts";
+
+export interface CoordinatorConfig {
+  readonly listen: Listen;
+  /** Holds the database and operator.json; made with mode 0700. One coordinator at a time. */
+  readonly stateDir: string;
+  /** Where addresses are; wins over `geoipFile`. */
+  readonly geo?: GeoResolver | undefined;
+  /** A MaxMind database (.mmdb) of cities. */
+  readonly geoipFile?: string | undefined;
+  /** Believe the direct peer's X-Forwarded-For: only behind a reverse proxy. */
+  readonly trustProxy?: boolean | undefined;
+  readonly store?: "sqlite" | undefined;
+  /** Unix milliseconds. */
+  readonly now?: (() => number) | undefined;
+  readonly random?: RandomBytes | undefined;
+}
+
+export interface RunningCoordinator {
+  /** `http://ADDRESS:PORT`, with the port that was really taken. */
+  readonly url: string;
+  readonly operatorToken: string;
+  /** Ends all channels, writes what is left to write, and frees port and state directory. */
+  stop(): Promise<void>;
+}
+
+const log = getLogger(["burrow", "coordinator"]);
+const DATABASE_FILE = "coordinator.db";
+
+/** Throws a UserError for whatever a user can mend, and leaves nothing running then. */
+export async function startCoordinator(config: CoordinatorConfig): Promise<RunningCoordinator> {
+  const geo = config.geo ?? (config.geoipFile === undefined ? undefined : openGeoip(config.geoipFile));
+  await ensurePrivateDirectory(config.stateDir);
+  const lock = await lockDirectory(config.stateDir);
+  let store: Store | undefined;
+  try {
+    store = openSqliteStore(join(config.stateDir, DATABASE_FILE));
+    const running = await serve(config, geo, store);
+    return {
+      ...running,
+      stop: async () => {
+        await running.stop();
+        await lock.release();
+      },
+    };
+  } catch (error) {
+    await store?.close();
+    await lock.release();
+    throw error;
+  }
+}
+
+async function serve(
+  config: CoordinatorConfig,
+  geo: GeoResolver | undefined,
+  store: Store,
+): Promise<RunningCoordinator> {
+  const now = config.now ?? Date.now;
+  const random = config.random ?? randomBytes;
+  const keys = nativePrimitives();
+  const known = await readOperatorFile(config.stateDir);
+  const operatorToken = known?.token ?? secretText("burrow_op_", random);
+
+  const { agents, relays, networks } = await store.load();
+  const networkNames = new Map<NetworkId, string>(networks.map(({ id, name }) => [id, name]));
+  const mesh = new Mesh({ agents, relays, sealer: sealerFrom(keys), random, now: now() });
+  let connections = () => 0;
+  const metrics = createMetrics(mesh.relays, mesh.agents, () => connections());
+  const shell = new Shell({ mesh, store, metrics, now });
+  const channel = new Channel({ shell, store, metrics, geo, keys, random });
+  connections = () => channel.size;
+  const app = createHttpApp({
+    shell,
+    store,
+    channel,
+    metrics,
+    geo,
+    operatorToken,
+    random,
+    networkName: (id) => networkNames.get(id) ?? id,
+    networkMade: (id, name) => networkNames.set(id, name),
+  });
+
+  const server = listen(config.listen, config.trustProxy ?? false, app, channel);
+  const url = `http://${hostText(server.hostname ?? config.listen.address)}:${server.port}`;
+  try {
+    await writeOperatorFile(config.stateDir, { url, token: operatorToken });
+  } catch (error) {
+    await server.stop(true);
+    throw error;
+  }
+  shell.start(channel);
+  log.info("serving at {url}: {agents} agents and {relays} relays known", {
+    url,
+    agents: agents.length,
+    relays: relays.length,
+  });
+  return {
+    url,
+    operatorToken,
+    stop: async () => {
+      shell.stop();
+      channel.stop();
+      await server.stop(true);
+      await store.close();
+      log.info("stopped");
+    },
+  };
+}
+
+/** The platform's sealed boxes as the protocol wants them. */
+function sealerFrom(keys: ReturnType<typeof nativePrimitives>): Sealer {
+  return {
+    seal: (key, nonce, header, plaintext) => keys.xaeadSeal(key, nonce, plaintext, header),
+    open: (key, nonce, header, sealed) => keys.xaeadOpen(key, nonce, sealed, header),
+  };
+}
+
+/** Of an address that stands for all of this machine's, the one that reaches it from here. */
+function hostText(address: string): string {
+  if (address === "0.0.0.0") return "127.0.0.1";
+  if (address === "::") return "[::1]";
+  return address.includes(":") ? `[${address}]` : address;
+}
