@@ -1,6 +1,7 @@
 /** TUN on Linux: a descriptor written to by this thread and read by a worker; addresses and routes by `ip`. */
 import { Worker } from "node:worker_threads";
 import { UserError } from "@burrow/protocol";
+import { ip, setInterfaceAddresses } from "../ip-command.ts";
 import { ERRNO, lastErrno } from "../libc.ts";
 import type { PacketBatch } from "../packet-batch.ts";
 import { newTunCounters, type TunDevice, type TunOptions } from "./device.ts";
@@ -142,35 +143,10 @@ const EIO = 5;
 const EBADFD = 77;
 const ENOBUFS = 105;
 
-async function ip(...args: string[]): Promise<void> {
-  if (Bun.which("ip") === null) {
-    throw new UserError(
-      "the `ip` command is missing: it sets the device's addresses and routes",
-      "install iproute2",
-    );
-  }
-  const child = Bun.spawn(["ip", ...args], { stdout: "ignore", stderr: "pipe" });
-  const [code, complaint] = await Promise.all([child.exited, child.stderr.text()]);
-  if (code === 0) return;
-  throw new UserError(
-    `\`ip ${args.join(" ")}\` failed: ${complaint.trim()}`,
-    "check the address or route that it names; for IPv6, that the system has it enabled (net.ipv6.conf.all.disable_ipv6)",
-  );
-}
-
-const familyFlag = (address: string) => (address.includes(":") ? "-6" : "-4");
-
 async function configure(options: TunOptions): Promise<void> {
-  const { name, mtu } = options;
+  const { name, mtu, addresses, routes = [] } = options;
   await ip("link", "set", "dev", name, "mtu", String(mtu), "up");
-  for (const { address, prefixLength } of options.addresses) {
-    // Nobody else can have the address: without `nodad` an IPv6 address is unusable for its first second.
-    const quick = address.includes(":") ? ["nodad"] : [];
-    await ip(familyFlag(address), "addr", "add", `${address}/${prefixLength}`, "dev", name, ...quick);
-  }
-  for (const route of options.routes ?? []) {
-    await ip(familyFlag(route), "route", "replace", route, "dev", name);
-  }
+  await setInterfaceAddresses(name, { addresses, routes });
 }
 
 export async function openLinuxTun(options: TunOptions): Promise<TunDevice> {

@@ -1,0 +1,483 @@
+/**
+ * The agent as a machine without input or output of its own. It tells datagrams apart and hands each to the part
+ * that knows it: relay links, peers' paths, the tunnel. Everything that happens to an agent happens through here, in
+ * the kernel lab, in the simulator and in production alike.
+ *
+ *   device ──sendPacket──▶ tunnel ──transmit──▶ paths say where ──▶ sink.sendDatagram
+ *   socket ──receiveDatagram──▶ classify ─┬ WireGuard ──▶ tunnel ──deliver──▶ sink.deliver
+ *                                         ├ Bound ──▶ relay links
+ *                                         └ Probe, ack ──▶ paths
+ *   side channel ──receiveMessage──▶ relay map, tickets, peers, "probe now"
+ */
+import {
+  type AgentId,
+  type Agreement,
+  agentIdOf,
+  type Candidate,
+  classify,
+  type Endpoint,
+  encodeProbe,
+  type FromAgent,
+  type GrantedTicket,
+  isRefusal,
+  isUsableTarget,
+  NONCE_LENGTH,
+  openProbe,
+  type PeerInfo,
+  type ProbeHeader,
+  type PublicKey,
+  probeHeader,
+  type RankedRelay,
+  type RelayInfo,
+  type Sealer,
+  type ToAgent,
+  type Transaction,
+  transactionOf,
+} from "@burrow/protocol";
+import { gatherCandidates, sameCandidates } from "./candidates.ts";
+import { EchoBook } from "./echo.ts";
+import type { AgentEvent } from "./events.ts";
+import { echoReply, parseEcho } from "./icmp.ts";
+import type { PathTarget } from "./paths/path.ts";
+import type { PathChange, PeerPathsSink } from "./paths/peer-paths.ts";
+import { type Peer, Peers } from "./peers.ts";
+import { RelayLinks, type RelayLinksSink } from "./relays/relay-links.ts";
+import { Reporter } from "./reporter.ts";
+import type { Tunnel, TunnelSink } from "./tunnel.ts";
+
+export type Welcome = Extract<ToAgent, { type: "welcome" }>;
+/** What the coordinator told us last: enough to start without it. */
+export type Netmap = Omit<Welcome, "type">;
+
+/** A peer that runs plain WireGuard and reaches us through a relay. */
+export interface OutsideClient {
+  readonly key: PublicKey;
+  readonly allowedIps: readonly string[];
+}
+
+export interface AgentSink {
+  sendDatagram(datagram: Uint8Array, to: Endpoint): void;
+  /** An IP packet for the device; valid during the call. */
+  deliver(packet: Uint8Array): void;
+  /** To the coordinator. False when the side channel is down: the message is then not kept. */
+  sendMessage(message: FromAgent): boolean;
+  event(event: AgentEvent): void;
+}
+
+export interface AgentOptions {
+  readonly privateKey: Uint8Array;
+  readonly publicKey: PublicKey;
+  readonly sealer: Sealer;
+  readonly agreement: Agreement;
+  readonly random: (length: number) => Uint8Array;
+  readonly makeTunnel: (sink: TunnelSink) => Tunnel;
+  /** No device answers pings: the agent does. */
+  readonly answersEchoes: boolean;
+  readonly loopbackCandidates: boolean;
+  readonly statedEndpoints: readonly Endpoint[];
+  readonly outsideClients: readonly OutsideClient[];
+  /** On the clock of all `now`s, which should be Unix milliseconds, so that sequences rise across restarts. */
+  readonly startedAt: number;
+}
+
+/** A peer from which nothing came for so long is greeted anew: its next data is "first data". */
+const SILENCE_BEFORE_FIRST_DATA_MS = 60_000;
+
+export class Agent {
+  readonly id: AgentId;
+  readonly relays: RelayLinks;
+  readonly peers: Peers;
+  readonly tunnel: Tunnel;
+  /** Datagrams that went no further, by reason; the tunnel counts its own. */
+  readonly drops = new Map<string, number>();
+  netmap: Netmap | undefined;
+
+  readonly #sink: AgentSink;
+  readonly #options: AgentOptions;
+  readonly #echoes = new EchoBook();
+  readonly #outside = new Map<AgentId, { lastHeardVia: PathTarget | undefined }>();
+  readonly #reporter: Reporter;
+  readonly #awake = new Set<Peer>();
+  #local: readonly Endpoint[] = [];
+  #candidates: readonly Candidate[] = [];
+  #now: number;
+
+  constructor(sink: AgentSink, options: AgentOptions) {
+    this.#sink = sink;
+    this.#options = options;
+    this.#now = options.startedAt;
+    this.id = agentIdOf(options.publicKey);
+    this.#reporter = new Reporter(this, (message) => sink.sendMessage(message));
+    this.relays = new RelayLinks(this.#relayLinksSink(), {
+      ...options,
+      firstSequence: Math.floor(options.startedAt),
+    });
+    this.peers = new Peers({ ...options, pathsSink: (id) => this.#pathsSink(id) });
+    this.tunnel = options.makeTunnel(this.#tunnelSink());
+    for (const { key, allowedIps } of options.outsideClients) {
+      const id = agentIdOf(key);
+      this.#outside.set(id, { lastHeardVia: undefined });
+      this.tunnel.setPeer({ id, key, allowedIps }, this.#now);
+    }
+  }
+
+  get candidates(): readonly Candidate[] {
+    return this.#candidates;
+  }
+
+  get localEndpoints(): readonly Endpoint[] {
+    return this.#local;
+  }
+
+  // ── Inputs ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A datagram from the socket. Any bytes from anyone: what is not understood is counted and dropped. */
+  receiveDatagram(datagram: Uint8Array, from: Endpoint, now: number): void {
+    this.#now = now;
+    switch (classify(datagram)) {
+      case "wireguard":
+        return this.tunnel.receive(datagram, this.#targetOf(from), now);
+      case "bound":
+        if (!this.relays.receiveBound(datagram, from, now)) this.#drop("bound-refused");
+        return;
+      case "probe":
+      case "probeAck":
+        return this.#receiveProbe(datagram, from, now);
+      default:
+        return this.#drop("unknown-type");
+    }
+  }
+
+  /** An IP packet from the device. */
+  sendPacket(packet: Uint8Array, now: number): void {
+    this.#now = now;
+    this.tunnel.send(packet, now);
+  }
+
+  receiveMessage(message: ToAgent, now: number): void {
+    this.#now = now;
+    switch (message.type) {
+      case "welcome":
+        return this.#welcomed(message, now);
+      case "relays":
+        return this.#setRelays(message.relays, message.ranking, now);
+      case "tickets":
+        return this.#granted(message.tickets, now);
+      case "peers":
+        for (const id of message.remove) this.#removePeer(id);
+        for (const info of message.upsert) this.#upsertPeer(info, now);
+        return this.#remember({ peers: [...this.peers.all].map((peer) => peer.info) });
+      case "probe-now":
+        return this.#probeNow(message.peer, message.candidates, now);
+      case "error":
+        return this.#sink.event({ ...message, type: "refused" });
+      case "challenge":
+      case "pong":
+        return;
+    }
+  }
+
+  /** Starts from what an earlier run was told, before (or without) the coordinator's word. */
+  restore(netmap: Netmap, now: number): void {
+    this.#now = now;
+    this.#welcomed({ ...netmap, type: "welcome" }, now);
+  }
+
+  /** The socket's endpoints on this machine, whenever they change. */
+  setLocalEndpoints(local: readonly Endpoint[], now: number): void {
+    this.#now = now;
+    const changed = this.#local.length > 0 && local.toSorted().join() !== this.#local.toSorted().join();
+    this.#local = local;
+    this.#refreshCandidates();
+    if (!changed) return;
+    this.relays.networkChanged(now);
+    for (const peer of this.peers.all) peer.paths.networkChanged(now);
+  }
+
+  /** Sends one echo to a peer; the answer comes as an `echo` event. */
+  ping(peer: Peer, identifier: number, sequence: number, now: number): void {
+    this.#now = now;
+    const own = this.netmap?.agent.ipv4;
+    if (this.tunnel.kind === "engine" && own !== undefined) {
+      const addresses = { own, peer: peer.info.ipv4 };
+      return this.tunnel.send(this.#echoes.request(peer.info.id, addresses, identifier, sequence, now), now);
+    }
+    const { primary } = peer.paths.route(now);
+    this.#awake.add(peer);
+    if (primary === undefined) return;
+    const transaction = transactionOf(this.#options.random(8));
+    this.#echoes.probe(peer.info.id, transaction, identifier, sequence, now);
+    this.#sendProbe(peer, primary, "probe", transaction, undefined);
+  }
+
+  /** Says goodbye to the relays. */
+  leave(): void {
+    this.relays.leave();
+  }
+
+  tick(now: number): void {
+    this.#now = now;
+    this.tunnel.tick(now);
+    this.relays.tick(now);
+    for (const peer of this.#awake) {
+      peer.paths.tick(now);
+      if (!peer.paths.isAwake) this.#awake.delete(peer);
+    }
+    this.#reporter.tick(now);
+  }
+
+  nextDeadline(): number | undefined {
+    let deadline = this.tunnel.nextDeadline() ?? Number.POSITIVE_INFINITY;
+    deadline = Math.min(
+      deadline,
+      this.relays.nextDeadline() ?? deadline,
+      this.#reporter.nextDeadline() ?? deadline,
+    );
+    for (const peer of this.#awake) deadline = Math.min(deadline, peer.paths.nextDeadline() ?? deadline);
+    return deadline === Number.POSITIVE_INFINITY ? undefined : deadline;
+  }
+
+  // ── What the coordinator says ─────────────────────────────────────────────────────────────────────────────────
+
+  #welcomed(welcome: Welcome, now: number): void {
+    const { type: _, ...netmap } = welcome;
+    this.netmap = netmap;
+    const listed = new Set(welcome.peers.map((peer) => peer.id));
+    for (const peer of [...this.peers.all]) if (!listed.has(peer.info.id)) this.#removePeer(peer.info.id);
+    for (const info of welcome.peers) this.#upsertPeer(info, now);
+    this.relays.setRelays(welcome.relays, welcome.ranking, now);
+    this.relays.grant(welcome.tickets, now);
+    this.#reporter.channelUp(now);
+    this.#remember({});
+  }
+
+  #setRelays(relays: readonly RelayInfo[], ranking: readonly RankedRelay[], now: number): void {
+    this.relays.setRelays(relays, ranking, now);
+    this.#remember({ relays: [...relays], ranking: [...ranking] });
+  }
+
+  #granted(tickets: readonly GrantedTicket[], now: number): void {
+    this.relays.grant(tickets, now);
+    const renewed = new Set(tickets.map((ticket) => ticket.relay));
+    const kept = this.netmap?.tickets.filter((ticket) => !renewed.has(ticket.relay)) ?? [];
+    this.#remember({ tickets: [...kept, ...tickets] });
+  }
+
+  #remember(change: Partial<Netmap>): void {
+    if (this.netmap === undefined) return;
+    this.netmap = { ...this.netmap, ...change };
+    this.#sink.event({ type: "netmap" });
+  }
+
+  #upsertPeer(info: PeerInfo, now: number): void {
+    const before = this.peers.get(info.id)?.info;
+    const upserted = this.peers.upsert(info);
+    if (upserted === undefined) return this.#drop("peer-unusable");
+    const { peer, isNew } = upserted;
+    const allowedIps = [`${info.ipv4}/32`, `${info.ipv6}/128`];
+    this.tunnel.setPeer({ id: info.id, key: peer.key, allowedIps }, now);
+    if (isNew) peer.paths.setRelays(this.#ownRelays(), now);
+    const moved = before?.online !== info.online || before.relays.join() !== info.relays.join();
+    if (!isNew && moved && info.online) peer.paths.peerMoved(now);
+  }
+
+  #removePeer(id: AgentId): void {
+    const peer = this.peers.remove(id);
+    if (peer === undefined) return;
+    this.#awake.delete(peer);
+    for (const index of peer.flows) this.relays.removeFlow(index);
+    this.tunnel.removePeer(id);
+  }
+
+  #probeNow(id: AgentId, candidates: readonly Candidate[], now: number): void {
+    const peer = this.peers.get(id);
+    if (peer === undefined) return this.#drop("probe-now-unknown-peer");
+    // A coordinator, or a peer lying to it, must not aim our probes at multicast or at our own machine's services.
+    const usable = candidates.filter(({ endpoint }) => this.#mayProbe(endpoint));
+    peer.candidates = usable;
+    this.#awake.add(peer);
+    peer.paths.probeNow(usable, now);
+  }
+
+  #mayProbe(endpoint: Endpoint): boolean {
+    if (this.#local.includes(endpoint) || this.relays.relayAt(endpoint) !== undefined) return false;
+    return isUsableTarget(endpoint, this.#options.loopbackCandidates ? ["loopback"] : []);
+  }
+
+  // ── Probes ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #receiveProbe(datagram: Uint8Array, from: Endpoint, now: number): void {
+    const header = probeHeader(datagram);
+    if (isRefusal(header) || header.receiver !== this.id) return this.#drop("probe-not-for-us");
+    const peer = this.peers.get(header.sender);
+    const key = peer?.probeKey;
+    if (peer === undefined || key === undefined) return this.#drop("probe-unknown-peer");
+    const probe = openProbe(datagram, key, this.#options.sealer);
+    if (isRefusal(probe)) return this.#drop("probe-forged");
+    const target = this.#targetOf(from);
+    if (target.kind === "relay") this.relays.heardFrom(target.relay, now);
+    if (probe.observed === undefined) {
+      this.#sendProbe(peer, target, "probeAck", probe.transaction, from);
+      this.#awake.add(peer);
+      peer.paths.probedBy(target, now);
+      return;
+    }
+    const reply = this.#echoes.acked(header.sender, probe.transaction, target, now);
+    if (reply !== undefined) this.#sink.event({ type: "echo", peer: header.sender, reply });
+    peer.paths.acked(target, probe.transaction, probe.observed, now);
+  }
+
+  #sendProbe(
+    peer: Peer,
+    target: PathTarget,
+    kind: ProbeHeader["kind"],
+    transaction: Transaction,
+    observed: Endpoint | undefined,
+  ): void {
+    const key = peer.probeKey;
+    if (key === undefined) return;
+    const { random, sealer } = this.#options;
+    const header = { kind, receiver: peer.info.id, sender: this.id };
+    this.#sendTo(target, encodeProbe(header, { transaction, observed }, key, random(NONCE_LENGTH), sealer));
+  }
+
+  #targetOf(from: Endpoint): PathTarget {
+    const relay = this.relays.relayAt(from);
+    return relay === undefined ? { kind: "direct", endpoint: from } : { kind: "relay", relay };
+  }
+
+  #sendTo(target: PathTarget, datagram: Uint8Array): void {
+    const endpoint = target.kind === "direct" ? target.endpoint : this.relays.endpointOf(target.relay);
+    if (endpoint === undefined) this.#drop("relay-without-endpoint");
+    else this.#sink.sendDatagram(datagram, endpoint);
+  }
+
+  // ── Outputs of the parts ──────────────────────────────────────────────────────────────────────────────────────
+
+  #tunnelSink(): TunnelSink {
+    return {
+      transmit: (id, datagram, replyTo) => this.#transmit(id, datagram, replyTo),
+      deliver: (id, packet) => this.#deliver(id, packet),
+      authenticated: (id, from, carriesData) => this.#authenticated(id, from, carriesData),
+      flowEstablished: (id, receiverIndex) => {
+        const peer = this.peers.get(id);
+        if (peer === undefined) return;
+        const forgotten = peer.addFlow(receiverIndex);
+        if (forgotten !== undefined) this.relays.removeFlow(forgotten);
+        this.relays.addFlow(receiverIndex, id, this.#now);
+      },
+    };
+  }
+
+  #transmit(id: AgentId | undefined, datagram: Uint8Array, replyTo: PathTarget | undefined): void {
+    if (replyTo !== undefined) return this.#sendTo(replyTo, datagram);
+    const peer = id === undefined ? undefined : this.peers.get(id);
+    if (peer === undefined) {
+      const via = id === undefined ? undefined : this.#outside.get(id)?.lastHeardVia;
+      return via === undefined ? this.#drop("no-path") : this.#sendTo(via, datagram);
+    }
+    this.#awake.add(peer);
+    const { primary, also } = peer.paths.route(this.#now);
+    if (primary === undefined) return this.#drop("no-path");
+    this.#sendTo(primary, datagram);
+    if (also !== undefined) this.#sendTo(also, datagram);
+  }
+
+  #authenticated(id: AgentId, from: PathTarget, carriesData: boolean): void {
+    if (from.kind === "relay") this.relays.heardFrom(from.relay, this.#now);
+    const peer = this.peers.get(id);
+    if (peer === undefined) {
+      const outside = this.#outside.get(id);
+      if (outside !== undefined) outside.lastHeardVia = from;
+      return;
+    }
+    this.#awake.add(peer);
+    peer.lastHeardVia = from;
+    peer.paths.heard(from, this.#now);
+    if (!carriesData) return;
+    const isFirst = this.#now - (peer.lastDataMs ?? Number.NEGATIVE_INFINITY) > SILENCE_BEFORE_FIRST_DATA_MS;
+    peer.lastDataMs = this.#now;
+    if (isFirst) this.#sink.event({ type: "first-data", peer: id, name: peer.info.name, via: from });
+  }
+
+  #deliver(id: AgentId, packet: Uint8Array): void {
+    const echo = parseEcho(packet);
+    if (echo?.kind === "reply") {
+      const via = this.peers.get(id)?.lastHeardVia;
+      const reply = via === undefined ? undefined : this.#echoes.replied(id, echo, via, this.#now);
+      if (reply !== undefined) return this.#sink.event({ type: "echo", peer: id, reply });
+    }
+    if (
+      echo?.kind === "request" &&
+      this.#options.answersEchoes &&
+      echo.destination === this.netmap?.agent.ipv4
+    ) {
+      return this.tunnel.send(echoReply(packet), this.#now);
+    }
+    this.#sink.deliver(packet);
+  }
+
+  #pathsSink(id: AgentId): PeerPathsSink {
+    return {
+      probe: (target, transaction) => {
+        const peer = this.peers.get(id);
+        if (peer !== undefined) this.#sendProbe(peer, target, "probe", transaction, undefined);
+      },
+      introduce: () => {
+        const isAsked = this.#sink.sendMessage({ type: "introduce", peer: id });
+        const peer = this.peers.get(id);
+        if (!isAsked && peer !== undefined && peer.candidates.length > 0) {
+          peer.paths.probeNow(peer.candidates, this.#now);
+        }
+      },
+      pathChanged: (change) => this.#pathChanged(id, change),
+      pathDoubted: (target) => {
+        if (target.kind === "relay") this.relays.doubt(target.relay, this.#now);
+      },
+      pathProven: () => this.tunnel.kick(id, this.#now),
+    };
+  }
+
+  #pathChanged(id: AgentId, change: PathChange): void {
+    const name = this.peers.get(id)?.info.name ?? id;
+    this.#sink.event({ type: "path", peer: id, name, ...change });
+    this.#reporter.pathsChanged(this.#now);
+  }
+
+  #relayLinksSink(): RelayLinksSink {
+    return {
+      sendDatagram: (datagram, to) => this.#sink.sendDatagram(datagram, to),
+      homesChanged: (homes) => {
+        for (const peer of this.peers.all) peer.paths.setRelays(this.#ownRelays(), this.#now);
+        const region = homes.home === undefined ? undefined : this.relays.get(homes.home)?.info.region;
+        this.#sink.event({ type: "home", ...homes, region });
+        this.#reporter.homeChanged(this.#now);
+      },
+      reflexiveChanged: () => this.#refreshCandidates(),
+      relayEvent: (link, event, detail) => {
+        const { id: relay, region } = link.info;
+        this.#sink.event({ type: "relay", relay, region, event, detail });
+      },
+      ticketsWanted: (relays) => void this.#sink.sendMessage({ type: "ticket-request", relays: [...relays] }),
+    };
+  }
+
+  #ownRelays() {
+    const { home, standby } = this.relays.homes;
+    return [home, standby].filter((relay) => relay !== undefined);
+  }
+
+  #refreshCandidates(): void {
+    const { statedEndpoints, loopbackCandidates } = this.#options;
+    const gathered = gatherCandidates(this.#local, this.relays.reflexive, statedEndpoints, {
+      loopback: loopbackCandidates,
+    });
+    if (sameCandidates(gathered, this.#candidates)) return;
+    this.#candidates = gathered;
+    this.#reporter.candidatesChanged(this.#now);
+  }
+
+  #drop(reason: string): void {
+    this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1);
+  }
+}

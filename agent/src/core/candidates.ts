@@ -1,0 +1,47 @@
+/** Where this agent might be reached directly: its own addresses, and how it looks to its relays. */
+import { CANDIDATES_MAX, type Candidate, type Endpoint, parseAddress, splitEndpoint } from "@burrow/protocol";
+import ipaddr from "ipaddr.js";
+
+export interface CandidateOptions {
+  /** Loopback addresses count: for meshes on one machine. */
+  readonly loopback: boolean;
+}
+
+/**
+ * @param local the socket's endpoints on this machine's addresses
+ * @param reflexive how relays see the socket
+ * @param stated what the user says
+ */
+export function gatherCandidates(
+  local: readonly Endpoint[],
+  reflexive: readonly Endpoint[],
+  stated: readonly Endpoint[],
+  options: CandidateOptions,
+): Candidate[] {
+  const found = new Map<Endpoint, Candidate>();
+  for (const endpoint of stated) found.set(endpoint, { kind: "stated", endpoint });
+  for (const endpoint of local)
+    if (isHost(endpoint, options)) found.set(endpoint, { kind: "host", endpoint });
+  for (const endpoint of reflexive) {
+    if (!found.has(endpoint)) found.set(endpoint, { kind: "reflexive", endpoint });
+  }
+  return [...found.values()].slice(0, CANDIDATES_MAX);
+}
+
+export function sameCandidates(a: readonly Candidate[], b: readonly Candidate[]): boolean {
+  const text = (list: readonly Candidate[]) =>
+    list
+      .map(({ kind, endpoint }) => `${kind} ${endpoint}`)
+      .toSorted()
+      .join();
+  return text(a) === text(b);
+}
+
+/** Link-local addresses need a zone that the peer cannot know, and nobody else is behind our loopback. */
+function isHost(of: Endpoint, options: CandidateOptions): boolean {
+  const address = parseAddress(splitEndpoint(of).address);
+  if (address === undefined) return false;
+  const range = ipaddr.parse(address).range();
+  if (range === "loopback") return options.loopback;
+  return range !== "linkLocal" && range !== "unspecified" && range !== "multicast";
+}

@@ -1,0 +1,97 @@
+/**
+ * ICMP echo (RFC 792) inside the tunnel: asked by `burrow ping`, and answered here when no device does it.
+ *
+ *   IPv4 header, 20 bytes (RFC 791): version, length, TTL 64, protocol 1, addresses
+ *   0  type      1   8 request, 0 reply        4  identifier  2   big-endian
+ *   1  code      1   0                         6  sequence    2   big-endian
+ *   2  checksum  2   RFC 1071                  8  data
+ */
+import ipaddr from "ipaddr.js";
+
+const IPV4_HEADER_LENGTH = 20;
+const ICMP_HEADER_LENGTH = 8;
+const PROTOCOL_ICMP = 1;
+const ECHO_REQUEST = 8;
+const ECHO_REPLY = 0;
+const TTL = 64;
+const DATA_LENGTH = 56;
+
+export interface Echo {
+  readonly kind: "request" | "reply";
+  readonly source: string;
+  readonly destination: string;
+  readonly identifier: number;
+  readonly sequence: number;
+}
+
+/** An echo request of 84 bytes, as ping sends it. Addresses are IPv4 texts. */
+export function echoRequest(
+  source: string,
+  destination: string,
+  identifier: number,
+  sequence: number,
+): Uint8Array {
+  const packet = new Uint8Array(IPV4_HEADER_LENGTH + ICMP_HEADER_LENGTH + DATA_LENGTH);
+  packet[0] = 0x45;
+  writeU16(packet, 2, packet.length);
+  packet[8] = TTL;
+  packet[9] = PROTOCOL_ICMP;
+  packet.set(ipaddr.IPv4.parse(source).toByteArray(), 12);
+  packet.set(ipaddr.IPv4.parse(destination).toByteArray(), 16);
+  packet[IPV4_HEADER_LENGTH] = ECHO_REQUEST;
+  writeU16(packet, IPV4_HEADER_LENGTH + 4, identifier);
+  writeU16(packet, IPV4_HEADER_LENGTH + 6, sequence);
+  finishChecksums(packet);
+  return packet;
+}
+
+/** The echo in an IPv4 packet without options or fragments; undefined for any other packet. */
+export function parseEcho(packet: Uint8Array): Echo | undefined {
+  if (packet.length < IPV4_HEADER_LENGTH + ICMP_HEADER_LENGTH) return undefined;
+  if (packet[0] !== 0x45 || packet[9] !== PROTOCOL_ICMP || (readU16(packet, 6) & 0x3fff) !== 0)
+    return undefined;
+  const type = packet[IPV4_HEADER_LENGTH];
+  if (type !== ECHO_REQUEST && type !== ECHO_REPLY) return undefined;
+  return {
+    kind: type === ECHO_REQUEST ? "request" : "reply",
+    source: packet.subarray(12, 16).join("."),
+    destination: packet.subarray(16, 20).join("."),
+    identifier: readU16(packet, IPV4_HEADER_LENGTH + 4),
+    sequence: readU16(packet, IPV4_HEADER_LENGTH + 6),
+  };
+}
+
+/** The reply to an echo request: addresses swapped, data returned. */
+export function echoReply(request: Uint8Array): Uint8Array {
+  const reply = request.slice();
+  reply.set(request.subarray(16, 20), 12);
+  reply.set(request.subarray(12, 16), 16);
+  reply[8] = TTL;
+  reply[IPV4_HEADER_LENGTH] = ECHO_REPLY;
+  finishChecksums(reply);
+  return reply;
+}
+
+function finishChecksums(packet: Uint8Array): void {
+  writeU16(packet, 10, 0);
+  writeU16(packet, 10, checksum(packet.subarray(0, IPV4_HEADER_LENGTH)));
+  writeU16(packet, IPV4_HEADER_LENGTH + 2, 0);
+  writeU16(packet, IPV4_HEADER_LENGTH + 2, checksum(packet.subarray(IPV4_HEADER_LENGTH)));
+}
+
+/** RFC 1071. */
+function checksum(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let i = 0; i < bytes.length; i += 2) sum += readU16(bytes, i);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return ~sum & 0xffff;
+}
+
+function readU16(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+}
+
+function writeU16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 8;
+  bytes[at + 1] = value & 0xff;
+}

@@ -1,0 +1,268 @@
+/**
+ * One way to a peer, and what is known of it. A path is judged by what comes back: probes that are acked and packets
+ * that authenticate. Which path is used is decided elsewhere (ranking.ts, peer-paths.ts).
+ *
+ *   untried ──probe──▶ trying ──ack──▶ proven ◀──ack── suspect ──silence──▶ lost ──acks──▶ proven
+ *                        └──silence──▶ silent   └─silence─▶ suspect
+ */
+import type { Endpoint, RelayId, Transaction } from "@burrow/protocol";
+import { RttEstimator } from "../rtt.ts";
+
+export type PathTarget =
+  | { readonly kind: "direct"; readonly endpoint: Endpoint }
+  | { readonly kind: "relay"; readonly relay: RelayId };
+
+export type PathId = string & { readonly __brand: "PathId" };
+
+export function pathIdOf(target: PathTarget): PathId {
+  return (target.kind === "direct" ? `direct ${target.endpoint}` : `relay ${target.relay}`) as PathId;
+}
+
+export type PathState = "untried" | "trying" | "silent" | "proven" | "suspect" | "lost";
+
+/** How one came to know of a path: for the reasons that users read. */
+export type PathOrigin = "relay" | "host" | "reflexive" | "mapped" | "stated" | "peer-reflexive";
+
+/** First volley of probes to an untried path, in ms after its start: wide enough for a round trip by satellite. */
+const TRYING_OFFSETS_MS = [0, 40, 100, 200, 350, 550, 800, 1_200, 1_800, 2_600] as const;
+/** A path with something out and nothing back is probed this often, or each half round trip if that is longer. */
+const DOUBT_PROBE_INTERVAL_MS = 60;
+/**
+ * While data leaves by a path it is probed this often, also when packets keep coming in by it: they show that the
+ * peer's way here is open, and only acks show that ours is (one-way black holes).
+ */
+const IN_USE_PROBE_INTERVAL_MS = 200;
+/** Silence that makes a path suspect: 3 round trips, at least this (design §6). */
+const SUSPECT_AFTER_MIN_MS = 250;
+/** Further silence after which a suspect path is given up. */
+const LOST_AFTER_SUSPECT_MS = 1_000;
+/** Probes to a lost path: soon at first, since most outages are short, then ever more rarely. */
+const LOST_INTERVAL_MIN_MS = 500;
+const LOST_INTERVAL_MAX_MS = 15_000;
+/** Acks in a row before a path that was lost or suspect is trusted again. */
+const ACKS_TO_TRUST_AGAIN = 3;
+const CONFIRM_INTERVAL_MS = 50;
+/** Idle proven paths: the one in use, and the others, which only have to stay open and measured. */
+const KEEPALIVE_ACTIVE_MS = 2_000;
+const KEEPALIVE_SPARE_MS = 5_000;
+const NEVER = Number.POSITIVE_INFINITY;
+/** Probes whose acks are still believed. */
+const OUTSTANDING_MAX = 32;
+
+export class Path {
+  readonly id: PathId;
+  readonly target: PathTarget;
+  readonly origin: PathOrigin;
+  readonly rtt = new RttEstimator();
+
+  /** The peer's view of where our probes come from, by its last ack. */
+  observed: Endpoint | undefined;
+  state: PathState = "untried";
+  stateSinceMs: number;
+  lastHeardMs: number | undefined;
+  sent = 0;
+  acked = 0;
+
+  /** Since when data is out with nothing back at all, and since when a probe is out with no ack. */
+  #dataUnansweredMs: number | undefined;
+  #probeUnansweredMs: number | undefined;
+  #lastProbeMs = Number.NEGATIVE_INFINITY;
+  #nextProbeMs: number | undefined;
+  #tries = 0;
+  #ackStreak = 0;
+  #distrusted = false;
+  #lostIntervalMs = LOST_INTERVAL_MIN_MS;
+  readonly #outstanding = new Map<Transaction, number>();
+
+  constructor(target: PathTarget, origin: PathOrigin, now: number) {
+    this.id = pathIdOf(target);
+    this.target = target;
+    this.origin = origin;
+    this.stateSinceMs = now;
+  }
+
+  get isProven(): boolean {
+    return this.state === "proven";
+  }
+
+  get isSuspect(): boolean {
+    return this.state === "suspect";
+  }
+
+  /** When this path next wants a look: a probe due, or a silence that has lasted too long. */
+  get deadlineMs(): number | undefined {
+    const silence = this.#silenceDeadlineMs();
+    if (silence === undefined) return this.#nextProbeMs;
+    return Math.min(silence, this.#nextProbeMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Starts (or starts again) the volley that opens a path. A path that works is left alone. */
+  start(now: number): void {
+    if (this.state === "proven" || this.state === "suspect") return;
+    if (this.state === "trying" && this.#tries < 3) return;
+    this.#tries = 0;
+    if (this.state !== "lost") this.#enter("trying", now);
+    this.#nextProbeMs = now;
+  }
+
+  /** Stops all probing, when nobody talks to the peer any more. What is known stays known for a while. */
+  rest(): void {
+    this.#nextProbeMs = undefined;
+    this.#settle();
+    this.#outstanding.clear();
+    this.#tries = 0;
+    if (this.state !== "lost" && this.state !== "silent") this.state = "untried";
+  }
+
+  /** Data leaves by this path. From here on something ought to come back. */
+  used(now: number): void {
+    if (this.state === "untried") this.start(now);
+    if (this.state !== "proven") return;
+    if (this.#dataUnansweredMs === undefined) {
+      this.#dataUnansweredMs = now;
+      this.#probeAt(now + this.#doubtIntervalMs());
+    }
+    this.#probeAt(this.#lastProbeMs + IN_USE_PROBE_INTERVAL_MS);
+  }
+
+  /** Another path is in trouble: this one is asked now whether it would do. */
+  hurry(now: number): void {
+    if (this.state === "lost" || this.state === "silent") this.start(now);
+    else this.#probeAt(now);
+  }
+
+  /** Whether a probe is due now. If so the caller sends one and calls `probed`. */
+  isProbeDue(now: number): boolean {
+    return this.#nextProbeMs !== undefined && this.#nextProbeMs <= now;
+  }
+
+  probed(transaction: Transaction, now: number): void {
+    this.sent++;
+    this.#outstanding.set(transaction, now);
+    if (this.#outstanding.size > OUTSTANDING_MAX) {
+      for (const oldest of this.#outstanding.keys()) {
+        this.#outstanding.delete(oldest);
+        break;
+      }
+    }
+    this.#lastProbeMs = now;
+    const first = this.#probeUnansweredMs === undefined;
+    this.#probeUnansweredMs ??= now;
+    this.#nextProbeMs = this.#afterProbe(first, now);
+  }
+
+  /** An authenticated packet came by this path; it says that the way here is open, not yet that ours is. */
+  heard(now: number): void {
+    this.lastHeardMs = now;
+    this.#dataUnansweredMs = undefined;
+  }
+
+  /** An ack. Undefined when it answers no probe of ours on this path; else the round-trip time in ms. */
+  answered(transaction: Transaction, observed: Endpoint, active: boolean, now: number): number | undefined {
+    const sentAt = this.#outstanding.get(transaction);
+    if (sentAt === undefined) return undefined;
+    this.#outstanding.delete(transaction);
+    const rttMs = now - sentAt;
+    this.rtt.sample(rttMs);
+    this.observed = observed;
+    this.acked++;
+    this.#ackStreak++;
+    this.lastHeardMs = now;
+    this.#settle();
+    const trusted = !this.#distrusted || this.#ackStreak >= ACKS_TO_TRUST_AGAIN;
+    if (trusted) {
+      this.#distrusted = false;
+      this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
+      if (this.state !== "proven") this.#enter("proven", now);
+      this.#probeAt(now + (active ? KEEPALIVE_ACTIVE_MS : KEEPALIVE_SPARE_MS), "whatever was planned");
+    } else {
+      this.#probeAt(now + CONFIRM_INTERVAL_MS);
+    }
+    return rttMs;
+  }
+
+  /** Lets time pass: silence turns proven into suspect, suspect into lost. True if the state changed. */
+  judge(now: number): boolean {
+    const deadline = this.#silenceDeadlineMs();
+    if (deadline === undefined || now < deadline) return false;
+    this.#ackStreak = 0;
+    this.#distrusted = true;
+    if (this.state === "proven") {
+      this.#enter("suspect", now);
+      this.#probeAt(now);
+    } else {
+      this.#enter("lost", now);
+      this.#nextProbeMs = now + this.#lostIntervalMs;
+      this.#settle();
+    }
+    return true;
+  }
+
+  #silenceDeadlineMs(): number | undefined {
+    const since = Math.min(this.#dataUnansweredMs ?? NEVER, this.#probeUnansweredMs ?? NEVER);
+    if (since === NEVER) return undefined;
+    const suspectAt = since + Math.max(3 * (this.rtt.smoothedMs ?? 0), SUSPECT_AFTER_MIN_MS);
+    if (this.state === "proven") return suspectAt;
+    if (this.state === "suspect") return Math.max(suspectAt, this.stateSinceMs) + LOST_AFTER_SUSPECT_MS;
+    return undefined;
+  }
+
+  #afterProbe(first: boolean, now: number): number | undefined {
+    switch (this.state) {
+      case "untried":
+        this.#enter("trying", now);
+        return this.#nextTry(now);
+      case "trying":
+        return this.#nextTry(now);
+      case "proven":
+        return now + (first ? this.#firstDoubtMs() : this.#doubtIntervalMs());
+      case "suspect":
+        return now + this.#doubtIntervalMs();
+      case "lost": {
+        this.#settle();
+        this.#ackStreak = 0;
+        const interval = this.#lostIntervalMs;
+        this.#lostIntervalMs = Math.min(2 * interval, LOST_INTERVAL_MAX_MS);
+        return now + interval;
+      }
+      case "silent":
+        return undefined;
+    }
+  }
+
+  #nextTry(now: number): number | undefined {
+    this.#tries++;
+    const offset = TRYING_OFFSETS_MS[this.#tries];
+    if (offset === undefined) {
+      this.#settle();
+      // A peer may come to its relay at any time; a candidate that was silent comes back with an introduction.
+      this.#enter(this.target.kind === "relay" ? "lost" : "silent", now);
+      return this.target.kind === "relay" ? now + this.#lostIntervalMs : undefined;
+    }
+    return now + offset - (TRYING_OFFSETS_MS[this.#tries - 1] ?? 0);
+  }
+
+  #doubtIntervalMs(): number {
+    return Math.max(DOUBT_PROBE_INTERVAL_MS, (this.rtt.smoothedMs ?? 0) / 2);
+  }
+
+  #settle(): void {
+    this.#dataUnansweredMs = undefined;
+    this.#probeUnansweredMs = undefined;
+  }
+
+  /** A keep-alive probe gets its round trip before it is asked again. */
+  #firstDoubtMs(): number {
+    return Math.max(DOUBT_PROBE_INTERVAL_MS, 1.5 * (this.rtt.smoothedMs ?? 0));
+  }
+
+  #probeAt(at: number, override?: "whatever was planned"): void {
+    const planned = override === undefined ? this.#nextProbeMs : undefined;
+    this.#nextProbeMs = Math.min(planned ?? Number.POSITIVE_INFINITY, at);
+  }
+
+  #enter(state: PathState, now: number): void {
+    this.state = state;
+    this.stateSinceMs = now;
+  }
+}

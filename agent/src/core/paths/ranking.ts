@@ -1,0 +1,72 @@
+/** Which of the proven paths is best, and why. The order of the rules is the ranking. */
+import { familyOf, splitEndpoint } from "@burrow/protocol";
+import ipaddr from "ipaddr.js";
+import type { Path } from "./path.ts";
+
+/** A direct path is left for a relay only if it is clearly worse: half as slow again, and by this much. */
+const CLEARLY_WORSE_FACTOR = 1.5;
+const CLEARLY_WORSE_MS = 20;
+/** Between paths of one kind the one in use stays unless another gains this much and this part. */
+const SWITCH_GAIN_MS = 5;
+const SWITCH_GAIN_FACTOR = 0.8;
+/** Worth of not leaving the building, and of IPv6 (no NAT to keep open): ms taken off the round trip. */
+const PRIVATE_BONUS_MS = 3;
+const IPV6_BONUS_MS = 1;
+
+export type ChoiceReason =
+  | "only-path"
+  | "direct-beats-relay"
+  | "direct-clearly-worse"
+  | "lower-rtt"
+  | "stays"
+  | "nothing-proven";
+
+export interface Choice {
+  readonly path: Path | undefined;
+  readonly reason: ChoiceReason;
+}
+
+/** The path to use among `paths`, given the one in use now. Only proven paths are ever chosen. */
+export function choosePath(paths: Iterable<Path>, current: Path | undefined): Choice {
+  let direct: Path | undefined;
+  let relay: Path | undefined;
+  for (const path of paths) {
+    if (!path.isProven) continue;
+    if (path.target.kind === "direct") direct = better(path, direct, current);
+    else relay = better(path, relay, current);
+  }
+  const [best, reason] = pick(direct, relay);
+  if (best === undefined) return { path: undefined, reason: "nothing-proven" };
+  if (best === current) return { path: best, reason: "stays" };
+  const sameKind = current?.isProven === true && current.target.kind === best.target.kind;
+  return { path: best, reason: sameKind ? "lower-rtt" : reason };
+}
+
+function pick(direct: Path | undefined, relay: Path | undefined): [Path | undefined, ChoiceReason] {
+  if (direct === undefined) return [relay, "only-path"];
+  if (relay === undefined) return [direct, "only-path"];
+  const [directMs, relayMs] = [costMs(direct), costMs(relay)];
+  const clearlyWorse = directMs > CLEARLY_WORSE_FACTOR * relayMs && directMs > relayMs + CLEARLY_WORSE_MS;
+  return clearlyWorse ? [relay, "direct-clearly-worse"] : [direct, "direct-beats-relay"];
+}
+
+function better(path: Path, best: Path | undefined, current: Path | undefined): Path {
+  if (best === undefined) return path;
+  const [challenger, holder] = best === current ? [path, best] : [best, path];
+  if (holder !== current) return costMs(path) < costMs(best) ? path : best;
+  const gains = costMs(challenger) + SWITCH_GAIN_MS <= costMs(holder);
+  return gains && costMs(challenger) <= SWITCH_GAIN_FACTOR * costMs(holder) ? challenger : holder;
+}
+
+/** Round trip in ms, as far as it is known, with jitter counted against a path and small bonuses for it. */
+export function costMs(path: Path): number {
+  const rttMs = (path.rtt.smoothedMs ?? Number.POSITIVE_INFINITY) + path.rtt.jitterMs;
+  if (path.target.kind === "relay") return rttMs;
+  const { address } = splitEndpoint(path.target.endpoint);
+  const range = ipaddr.parse(address).range();
+  const isPrivate =
+    range === "private" || range === "uniqueLocal" || range === "linkLocal" || range === "loopback";
+  return (
+    rttMs - (isPrivate ? PRIVATE_BONUS_MS : 0) - (familyOf(path.target.endpoint) === 6 ? IPV6_BONUS_MS : 0)
+  );
+}

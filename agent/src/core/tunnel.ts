@@ -1,0 +1,49 @@
+/**
+ * What the agent needs of whatever does WireGuard's cryptography: our own engine (engine-tunnel.ts), or an existing
+ * WireGuard interface for which the agent only finds the paths (passthrough.ts).
+ */
+import type { AgentId, PublicKey } from "@burrow/protocol";
+import type { PathTarget } from "./paths/path.ts";
+
+export interface TunnelPeer {
+  readonly id: AgentId;
+  readonly key: PublicKey;
+  /** CIDR texts: what may come from and goes to this peer. */
+  readonly allowedIps: readonly string[];
+}
+
+export interface TunnelStatistics {
+  readonly rxBytes: number;
+  readonly txBytes: number;
+  readonly lastHandshakeMs: number | undefined;
+}
+
+/** Bytes are valid during the call only. */
+export interface TunnelSink {
+  /** A WireGuard packet for a peer. `replyTo`: it answers a handshake and goes where that came from. */
+  transmit(peer: AgentId | undefined, datagram: Uint8Array, replyTo: PathTarget | undefined): void;
+  /** An IP packet that a peer sent us. */
+  deliver(peer: AgentId, packet: Uint8Array): void;
+  /** A packet that can only be the peer's came by this path. */
+  authenticated(peer: AgentId, from: PathTarget, carriesData: boolean): void;
+  /** Transport packets to this peer bear this receiver index from now on. */
+  flowEstablished(peer: AgentId, receiverIndex: number): void;
+}
+
+export interface Tunnel {
+  readonly kind: "engine" | "passthrough";
+  /** Adds a peer or changes what is known of it. */
+  setPeer(peer: TunnelPeer, now: number): void;
+  removePeer(peer: AgentId): void;
+  /** A WireGuard datagram from the network. */
+  receive(datagram: Uint8Array, from: PathTarget, now: number): void;
+  /** An IP packet from the device, for whomever its destination belongs to. */
+  send(packet: Uint8Array, now: number): void;
+  /** A path to the peer came to life: if a handshake is waiting, now is the time. */
+  kick(peer: AgentId, now: number): void;
+  statistics(peer: AgentId): TunnelStatistics | undefined;
+  /** Packets dropped so far, by reason. */
+  readonly drops: ReadonlyMap<string, number>;
+  tick(now: number): void;
+  nextDeadline(): number | undefined;
+}

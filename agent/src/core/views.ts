@@ -1,0 +1,169 @@
+/**
+ * What people and scripts are shown of an agent. The shapes are a contract (docs/cli.md): fields are added, never
+ * renamed. Times ending in `Ms` are Unix milliseconds or durations, as named.
+ */
+import type { AgentId, RelayId } from "@burrow/protocol";
+import type { Agent } from "./agent.ts";
+import type { Path, PathTarget } from "./paths/path.ts";
+import type { Peer } from "./peers.ts";
+import type { RelayLink } from "./relays/relay-link.ts";
+
+export interface PathView {
+  readonly kind: "direct" | "relay" | "none";
+  readonly endpoint: string | undefined;
+  readonly relay: RelayId | undefined;
+  readonly region: string | undefined;
+}
+
+export interface PeerView {
+  readonly id: AgentId;
+  readonly name: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+  readonly online: boolean;
+  readonly path: PathView & {
+    readonly rttMs: number | undefined;
+    readonly sinceMs: number | undefined;
+    readonly reason: string;
+  };
+  readonly lastHandshakeMs: number | undefined;
+  readonly rxBytes: number;
+  readonly txBytes: number;
+}
+
+export interface RelayView {
+  readonly id: RelayId;
+  readonly region: string;
+  readonly state: string;
+  readonly home: boolean;
+  readonly standby: boolean;
+  readonly bound: boolean;
+  readonly rttMs: number | undefined;
+  readonly samples: number;
+  readonly expectedRttMs: number | undefined;
+  readonly observed: string | undefined;
+  readonly endpoint: string | undefined;
+  readonly reason: string;
+}
+
+export interface WhyView {
+  readonly peer: PeerView;
+  /** Newest last. */
+  readonly reasons: readonly { readonly atMs: number; readonly event: string; readonly detail: string }[];
+  readonly attempts: readonly AttemptView[];
+}
+
+export interface AttemptView extends PathView {
+  readonly origin: string;
+  readonly state: string;
+  readonly inUse: boolean;
+  readonly sent: number;
+  readonly acked: number;
+  readonly rttMs: number | undefined;
+  readonly jitterMs: number | undefined;
+  readonly lastHeardMs: number | undefined;
+}
+
+export function pathView(agent: Agent, target: PathTarget | undefined): PathView {
+  if (target === undefined) return { kind: "none", endpoint: undefined, relay: undefined, region: undefined };
+  if (target.kind === "direct") {
+    return { kind: "direct", endpoint: target.endpoint, relay: undefined, region: undefined };
+  }
+  const region = agent.relays.get(target.relay)?.info.region;
+  return { kind: "relay", endpoint: agent.relays.endpointOf(target.relay), relay: target.relay, region };
+}
+
+export function peerView(agent: Agent, peer: Peer): PeerView {
+  const { id, name, ipv4, ipv6, online } = peer.info;
+  const statistics = agent.tunnel.statistics(id);
+  const { current, currentPath, currentSinceMs, reason } = peer.paths;
+  return {
+    id,
+    name,
+    ipv4,
+    ipv6,
+    online,
+    path: {
+      ...pathView(agent, current),
+      rttMs: currentPath?.rtt.smoothedMs,
+      sinceMs: current === undefined ? undefined : currentSinceMs,
+      reason,
+    },
+    lastHandshakeMs: statistics?.lastHandshakeMs,
+    rxBytes: statistics?.rxBytes ?? 0,
+    txBytes: statistics?.txBytes ?? 0,
+  };
+}
+
+export function peerViews(agent: Agent): PeerView[] {
+  return [...agent.peers.all]
+    .map((peer) => peerView(agent, peer))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+export function relayView(agent: Agent, link: RelayLink): RelayView {
+  const { home, standby, reason } = agent.relays.homes;
+  const isHome = link.info.id === home;
+  return {
+    id: link.info.id,
+    region: link.info.region,
+    state: link.draining
+      ? "draining"
+      : link.info.state === "healthy" && link.state === "silent"
+        ? "silent"
+        : link.info.state,
+    home: isHome,
+    standby: link.info.id === standby,
+    bound: link.isBound,
+    rttMs: link.rtt.leastMs,
+    samples: link.rtt.samples,
+    expectedRttMs: link.expectedRttMs,
+    observed: link.observed,
+    endpoint: link.endpoint,
+    reason: isHome ? reason : link.rankReason,
+  };
+}
+
+export function relayViews(agent: Agent): RelayView[] {
+  const links = [...agent.relays.links].toSorted((a, b) => a.rank - b.rank);
+  return links.map((link) => relayView(agent, link));
+}
+
+export function whyView(agent: Agent, peer: Peer): WhyView {
+  return {
+    peer: peerView(agent, peer),
+    reasons: peer.paths.journal.entries.map(({ at, event, detail }) => ({ atMs: at, event, detail })),
+    attempts: peer.paths.paths.map((path) => attemptView(agent, path, path === peer.paths.currentPath)),
+  };
+}
+
+function attemptView(agent: Agent, path: Path, inUse: boolean): AttemptView {
+  const { origin, state, sent, acked, rtt, lastHeardMs } = path;
+  const measured = rtt.samples > 0;
+  return {
+    ...pathView(agent, path.target),
+    origin,
+    state,
+    inUse,
+    sent,
+    acked,
+    rttMs: rtt.smoothedMs,
+    jitterMs: measured ? rtt.jitterMs : undefined,
+    lastHeardMs,
+  };
+}
+
+/** What the network looks like from here: mapping kind, how relays see us, candidates, round trips. */
+export function netcheckView(agent: Agent) {
+  return {
+    natMapping: agent.relays.natMapping(agent.localEndpoints),
+    local: agent.localEndpoints,
+    reflexive: agent.relays.reflexive,
+    candidates: agent.candidates,
+    udp: agent.relays.links.some((link) => link.isBound),
+    ipv4: agent.relays.reflexive.some((endpoint) => !endpoint.startsWith("[")),
+    ipv6: agent.relays.reflexive.some((endpoint) => endpoint.startsWith("[")),
+    relays: relayViews(agent),
+  };
+}
+export type NetcheckView = ReturnType<typeof netcheckView>;

@@ -1,0 +1,102 @@
+/**
+ * The running agent's API on a Unix socket in its state directory: what `burrow status`, `peers`, `ping` and the
+ * like ask. Whoever may open the socket (its owner, root) may ask everything; it changes nothing.
+ */
+import { chmod, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "@burrow/protocol";
+import { Hono } from "hono";
+import { stream } from "hono/streaming";
+import type { Peer } from "../core/peers.ts";
+import { netcheckView, pathView, peerViews, relayViews, whyView } from "../core/views.ts";
+import type { RunningAgent } from "../main.ts";
+
+export const SOCKET_NAME = "agent.sock";
+
+const PING_COUNT_MAX = 1_000_000;
+const PING_INTERVAL_MIN_MS = 2;
+
+export interface LocalApi {
+  stop(): Promise<void>;
+}
+
+export async function serveLocalApi(running: RunningAgent, stateDir: string): Promise<LocalApi> {
+  const path = join(stateDir, SOCKET_NAME);
+  // The directory's lock is ours, so whoever made an old socket is gone.
+  await unlink(path).catch(() => {});
+  let server: Bun.Server<undefined>;
+  try {
+    const app = localApi(running);
+    server = Bun.serve({
+      unix: path,
+      fetch: (request, self) => {
+        // A ping may wait longer for its answer than connections are usually kept.
+        self.timeout(request, 0);
+        return app.fetch(request);
+      },
+    });
+  } catch (cause) {
+    const long =
+      path.length > 100 ? "choose a shorter path with --state DIR" : "check the directory's rights";
+    throw new UserError(`the agent's socket ${path} cannot be opened`, long, { cause });
+  }
+  await chmod(path, 0o600);
+  return {
+    stop: async () => {
+      await server.stop(true);
+      await unlink(path).catch(() => {});
+    },
+  };
+}
+
+export function localApi(running: RunningAgent): Hono {
+  const { agent } = running;
+  const app = new Hono();
+  const problem = (code: string, message: string, remedy: string) => ({ code, message, remedy });
+  const find = (text: string): Peer | undefined => agent.peers.find(text);
+  const unknownPeer = (text: string) =>
+    problem(
+      "peer-unknown",
+      `no peer is called ${text}`,
+      "`burrow peers` lists them; names, ids and overlay addresses will do",
+    );
+
+  app.get("/v1/status", (context) => context.json(running.status()));
+  app.get("/v1/peers", (context) => context.json(peerViews(agent)));
+  app.get("/v1/relays", (context) => context.json(relayViews(agent)));
+  app.get("/v1/netcheck", (context) => context.json(netcheckView(agent)));
+  app.get("/v1/why/:peer", (context) => {
+    const peer = find(context.req.param("peer"));
+    return peer === undefined
+      ? context.json(unknownPeer(context.req.param("peer")), 404)
+      : context.json(whyView(agent, peer));
+  });
+  app.get("/v1/ping/:peer", (context) => {
+    const peer = find(context.req.param("peer"));
+    if (peer === undefined) return context.json(unknownPeer(context.req.param("peer")), 404);
+    const count = numberIn(context.req.query("count"), 1, PING_COUNT_MAX, 4);
+    const intervalMs = numberIn(context.req.query("intervalMs"), PING_INTERVAL_MIN_MS, 3_600_000, 1_000);
+    const timeoutMs = numberIn(context.req.query("timeoutMs"), 10, 600_000, 5_000);
+    context.header("content-type", "application/x-ndjson");
+    return stream(context, async (out) => {
+      const abort = new AbortController();
+      out.onAbort(() => abort.abort());
+      const replies = running.ping(peer, { count, intervalMs, timeoutMs, signal: abort.signal });
+      for await (const reply of replies) {
+        const path = reply.via === undefined ? undefined : pathView(agent, reply.via);
+        const { via: _, ...rest } = reply;
+        await out.writeln(JSON.stringify({ ...rest, path }));
+      }
+    });
+  });
+  app.notFound((context) => context.json(problem("not-found", "no such path", "see docs/cli.md"), 404));
+  app.onError((error, context) =>
+    context.json(problem("internal", error.message, "see the agent's log"), 500),
+  );
+  return app;
+}
+
+function numberIn(text: string | undefined, min: number, max: number, otherwise: number): number {
+  const value = Number(text ?? Number.NaN);
+  return Number.isFinite(value) ? Math.min(max, Math.max(min, value)) : otherwise;
+}

@@ -1,0 +1,59 @@
+/** What the coordinator said last, kept for a start without it. Holds tickets, so only its owner may read it. */
+import { join } from "node:path";
+import { readPrivateFile, writeFileAtomic } from "@burrow/platform";
+import { parseMessage, toAgent } from "@burrow/protocol";
+import { getLogger } from "@logtape/logtape";
+import type { Netmap } from "../core/agent.ts";
+
+const log = getLogger(["burrow", "agent", "state"]);
+const FILE_NAME = "netmap.json";
+/** Changes come in bursts; the last one counts. */
+const SAVE_PAUSE_MS = 1_000;
+
+/** The saved map, or undefined when there is none. One that cannot be read is said so and done without. */
+export async function loadNetmap(stateDir: string): Promise<Netmap | undefined> {
+  const bytes = await readPrivateFile(join(stateDir, FILE_NAME));
+  if (bytes === undefined) return undefined;
+  const parsed = parseMessage(toAgent, new TextDecoder().decode(bytes));
+  if (parsed.ok && parsed.message.type === "welcome") {
+    const { type: _, ...netmap } = parsed.message;
+    return netmap;
+  }
+  log.warn("the saved network map is not readable and is ignored: {problem}", {
+    problem: parsed.ok ? "not a welcome" : parsed.problem,
+  });
+  return undefined;
+}
+
+/** Saves maps one after another, each whole, the latest soon after it was given. */
+export class NetmapSaver {
+  readonly #path: string;
+  #wanted: Netmap | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(stateDir: string) {
+    this.#path = join(stateDir, FILE_NAME);
+  }
+
+  save(netmap: Netmap): void {
+    this.#wanted = netmap;
+    this.#timer ??= setTimeout(() => this.#write(), SAVE_PAUSE_MS);
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer !== undefined) this.#write();
+    await this.#writing;
+  }
+
+  #write(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const text = `${JSON.stringify({ type: "welcome", ...this.#wanted })}\n`;
+    this.#writing = this.#writing
+      .then(() => writeFileAtomic(this.#path, text, 0o600))
+      .catch((error: unknown) =>
+        log.warn("the network map could not be saved: {error}", { error: String(error) }),
+      );
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The shell around the agent machine: one UDP socket, one clock, one timer. Turns datagrams and packets into calls
+ * of the machine and its outputs into sends; decides nothing.
+ */
+import {
+  type DatagramBatch,
+  type DatagramSocket,
+  type LocalAddress,
+  localAddresses,
+  type openDualStack,
+  type PacketBatch,
+  watchAddresses,
+} from "@burrow/platform";
+import { type Endpoint, endpoint, type FromAgent } from "@burrow/protocol";
+import { Agent, type AgentOptions } from "../core/agent.ts";
+import type { AgentEvent } from "../core/events.ts";
+import { NO_DEVICE, type PacketDevice } from "./devices.ts";
+
+export type OpenSocket = typeof openDualStack;
+
+/** Unix milliseconds that never go back while the process lives. */
+export const clock = (): number => performance.timeOrigin + performance.now();
+
+const ADDRESS_POLL_MS = 1_000;
+/** Timers may fire a little early; earlier than that is not worth another timer. */
+const TIMER_SLACK_MS = 0.5;
+
+export interface RuntimeOptions extends Omit<AgentOptions, "startedAt"> {
+  readonly port: number;
+  readonly openSocket: OpenSocket;
+  /** Interfaces whose addresses are the overlay's own and so no candidates. */
+  readonly overlayInterface: string | undefined;
+  sendMessage(message: FromAgent): boolean;
+  onEvent(event: AgentEvent, atMs: number): void;
+}
+
+export class Runtime {
+  readonly agent: Agent;
+  readonly socket: DatagramSocket;
+  device: PacketDevice = NO_DEVICE;
+  readonly #options: RuntimeOptions;
+  readonly #watcher: { close(): void };
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #stopped = false;
+
+  static async open(options: RuntimeOptions): Promise<Runtime> {
+    const opened: { runtime?: Runtime } = {};
+    const socket = await options.openSocket({
+      port: options.port,
+      recvBufferBytes: 4 << 20,
+      sendBufferBytes: 4 << 20,
+      onBatch: (batch) => {
+        const { runtime } = opened;
+        if (runtime !== undefined) runtime.#received(batch);
+      },
+    });
+    opened.runtime = new Runtime(socket, options);
+    return opened.runtime;
+  }
+
+  private constructor(socket: DatagramSocket, options: RuntimeOptions) {
+    this.socket = socket;
+    this.#options = options;
+    this.agent = new Agent(
+      {
+        sendDatagram: (datagram, to) => void socket.send(socket.addresses.internEndpoint(to), datagram),
+        deliver: (packet) => this.device.write(packet),
+        sendMessage: options.sendMessage,
+        event: (event) => options.onEvent(event, clock()),
+      },
+      { ...options, startedAt: clock() },
+    );
+    this.#setAddresses(localAddresses());
+    this.#watcher = watchAddresses((addresses) => this.#setAddresses(addresses), {
+      intervalMs: ADDRESS_POLL_MS,
+    });
+  }
+
+  /** Runs one input of the machine, then sends what it queued and sets the timer. */
+  do(input: (agent: Agent, now: number) => void): void {
+    if (this.#stopped) return;
+    input(this.agent, clock());
+    this.#after();
+  }
+
+  /** Packets from the device. */
+  readonly sendPackets = (batch: PacketBatch): void => {
+    this.do((agent, now) => {
+      for (let i = 0; i < batch.count; i++) agent.sendPacket(batch.bytes(i), now);
+    });
+  };
+
+  async stop(): Promise<void> {
+    this.do((agent) => agent.leave());
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#watcher.close();
+    this.socket.close();
+    await this.device.close();
+  }
+
+  #received(batch: DatagramBatch): void {
+    this.do((agent, now) => {
+      for (let i = 0; i < batch.count; i++) {
+        agent.receiveDatagram(batch.bytes(i), this.socket.addresses.endpoint(batch.source(i)), now);
+      }
+    });
+  }
+
+  #after(): void {
+    this.socket.flush();
+    const deadline = this.agent.nextDeadline();
+    if (deadline === undefined || deadline >= this.#timerAtMs) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = deadline;
+    this.#timer = setTimeout(() => this.#tick(), Math.max(0, deadline - clock()));
+  }
+
+  #tick(): void {
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    this.do((agent, now) => agent.tick(now + TIMER_SLACK_MS));
+  }
+
+  #setAddresses(addresses: readonly LocalAddress[]): void {
+    const usable = addresses.filter(({ name }) => name !== this.#options.overlayInterface);
+    const local: Endpoint[] = usable
+      .filter(({ family }) => this.socket.hasFamily(family))
+      .map(({ address }) => endpoint(address, this.socket.port));
+    this.do((agent, now) => agent.setLocalEndpoints(local, now));
+  }
+}

@@ -1,0 +1,382 @@
+/** The agent put together: identity, socket, machine, side channel, device and local API. */
+import { hostname } from "node:os";
+import {
+  type DirectoryLock,
+  ensurePrivateDirectory,
+  lockDirectory,
+  nativePrimitives,
+  openDualStack,
+  openWireGuardInterface,
+  type Primitives,
+  type WireGuardInterface,
+} from "@burrow/platform";
+import {
+  type AgentId,
+  type Endpoint,
+  fromBase64,
+  keyFromText,
+  type Sealer,
+  TUNNEL_MTU_BYTES,
+  UserError,
+} from "@burrow/protocol";
+import { getLogger } from "@logtape/logtape";
+import type { Agent, Netmap } from "./core/agent.ts";
+import { EngineTunnel } from "./core/engine-tunnel.ts";
+import type { AgentEvent } from "./core/events.ts";
+import type { Peer } from "./core/peers.ts";
+import type { TunnelSink } from "./core/tunnel.ts";
+import { pathView } from "./core/views.ts";
+import { type DeviceChoice, NO_DEVICE, openTunDevice } from "./io/devices.ts";
+import { type Identity, loadIdentity } from "./io/identity.ts";
+import { serveLocalApi } from "./io/local-api.ts";
+import { loadNetmap, NetmapSaver } from "./io/netmap-file.ts";
+import { Pinger, type PingOptions, type PingResult } from "./io/pinger.ts";
+import { clock, type OpenSocket, Runtime } from "./io/runtime.ts";
+import { type ChannelState, SideChannel } from "./io/side-channel.ts";
+import { addressInterface, StandIns } from "./io/wireguard-device.ts";
+
+export type { AgentEvent } from "./core/events.ts";
+export type { PathTarget } from "./core/paths/path.ts";
+export * from "./core/views.ts";
+export type { DeviceChoice } from "./io/devices.ts";
+export { SOCKET_NAME } from "./io/local-api.ts";
+export type { PingOptions, PingResult } from "./io/pinger.ts";
+
+const log = getLogger(["burrow", "agent"]);
+
+export const AGENT_VERSION = "0.1.0";
+
+/** A first enrolment needs the coordinator; later starts wait this long for it and then go on without. */
+const WELCOME_WAIT_MS = 10_000;
+
+/** An unmodified WireGuard peer that reaches this agent through its relays. */
+export interface WireGuardClient {
+  /** Base64, as `wg pubkey` prints it. */
+  readonly publicKey: string;
+  /** Its address inside the tunnel. */
+  readonly address: string;
+}
+
+export interface AgentConfig {
+  readonly coordinatorUrl: string;
+  /** For the first start; later the key is known. */
+  readonly token?: string | undefined;
+  readonly name?: string | undefined;
+  readonly device: DeviceChoice;
+  /** UDP port; 0 for any. */
+  readonly port: number;
+  readonly stateDir: string;
+  readonly clients?: readonly WireGuardClient[];
+  /** Endpoints at which the user knows this agent to be reachable. */
+  readonly statedEndpoints?: readonly Endpoint[];
+  /** Sent with the side channel's request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Loopback addresses are candidates: for meshes on one machine. */
+  readonly loopbackCandidates?: boolean;
+  readonly openSocket?: OpenSocket;
+  onEvent?(event: AgentEvent, atMs: number): void;
+}
+
+export interface RunningAgent {
+  readonly id: AgentId;
+  readonly agent: Agent;
+  readonly socketEndpoints: readonly Endpoint[];
+  status(): AgentStatus;
+  ping(peer: Peer, options: PingOptions): AsyncGenerator<PingResult>;
+  stop(): Promise<void>;
+}
+
+export type AgentStatus = ReturnType<typeof statusOf>;
+
+/** Starts an agent; resolves when it is enrolled (or has been before) and its device is open. */
+export async function startAgent(config: AgentConfig): Promise<RunningAgent> {
+  await ensurePrivateDirectory(config.stateDir);
+  const lock = await lockDirectory(config.stateDir);
+  try {
+    return await start(config, lock);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningAgent> {
+  const primitives = loadPrimitives();
+  const iface =
+    config.device.kind === "wireguard" ? await openWireGuardInterface(config.device.name) : undefined;
+  const given = iface === undefined ? undefined : await interfaceKey(iface);
+  const identity = await loadIdentity(config.stateDir, primitives, given?.privateKey);
+  const saved = await loadNetmap(config.stateDir);
+  const saver = new NetmapSaver(config.stateDir);
+  const clients = (config.clients ?? []).map(parseClient);
+  const welcome = Promise.withResolvers<"welcome">();
+
+  let channel: SideChannel | undefined;
+  const pinger: Pinger = new Pinger(
+    () => runtime,
+    primitives.randomBytes(2).reduce((sum, byte) => sum * 256 + byte, 0),
+  );
+  const standIns =
+    iface === undefined || given === undefined
+      ? undefined
+      : new StandIns({
+          device: iface,
+          listenPort: given.listenPort,
+          privateKey: identity.privateKey,
+          primitives,
+          onPacket: (peer, datagram) =>
+            runtime.do(() => standIns?.passthrough?.fromInterface(peer, datagram)),
+        });
+  const random = (length: number) => primitives.randomBytes(length);
+  const runtime: Runtime = await Runtime.open({
+    ...identity,
+    sealer: sealerOf(primitives),
+    agreement: primitives.x25519,
+    random,
+    makeTunnel: (sink: TunnelSink) =>
+      standIns?.makeTunnel(sink) ??
+      new EngineTunnel(sink, {
+        ...identity,
+        primitives,
+        random,
+        wallClock: () => Date.now(),
+        mtuBytes: TUNNEL_MTU_BYTES,
+      }),
+    answersEchoes: config.device.kind === "none",
+    loopbackCandidates: config.loopbackCandidates ?? false,
+    statedEndpoints: config.statedEndpoints ?? [],
+    outsideClients: clients,
+    port: config.port,
+    openSocket: config.openSocket ?? openDualStack,
+    overlayInterface: config.device.kind === "none" ? undefined : config.device.name,
+    sendMessage: (message) => channel?.send(message) ?? false,
+    onEvent: (event, atMs) => {
+      if (event.type === "echo") pinger.answered(event.reply);
+      else if (event.type === "netmap") {
+        if (runtime.agent.netmap !== undefined) saver.save(runtime.agent.netmap);
+      } else if (event.type === "refused") {
+        welcome.reject(new UserError(event.message, event.remedy));
+      } else logEvent(event);
+      config.onEvent?.(event, atMs);
+    },
+  });
+  const closeAll = async () => {
+    channel?.close();
+    await runtime.stop();
+    standIns?.close();
+    await saver.close();
+  };
+  try {
+    if (saved !== undefined) runtime.do((agent, now) => agent.restore(saved, now));
+    let lastProblem: string | undefined;
+    channel = new SideChannel({
+      url: config.coordinatorUrl,
+      identity,
+      primitives,
+      headers: config.headers ?? {},
+      hello: {
+        token: config.token,
+        name: config.name ?? (saved === undefined ? nameOfHost() : undefined),
+        version: AGENT_VERSION,
+        acceptsOutside: clients.length > 0,
+      },
+      onMessage: (message) => {
+        runtime.do((agent, now) => agent.receiveMessage(message, now));
+        if (message.type === "welcome") welcome.resolve("welcome");
+      },
+      onState: (state) => {
+        lastProblem = state.problem;
+        logChannel(state, config.coordinatorUrl);
+      },
+    });
+    const netmap = await firstNetmap(runtime, welcome.promise, saved, () =>
+      Promise.reject(
+        new UserError(
+          `the coordinator at ${config.coordinatorUrl} does not answer${lastProblem === undefined ? "" : `: ${lastProblem}`}`,
+          "check the URL and that `burrow coordinator` runs there; a first start cannot do without it",
+        ),
+      ),
+    );
+    await openDevice(config.device, runtime, netmap);
+    const running: RunningAgent = {
+      id: runtime.agent.id,
+      agent: runtime.agent,
+      socketEndpoints: runtime.socket.local,
+      status: () => statusOf(runtime.agent, identity, config, channel?.state),
+      ping: (peer, options) => pinger.run(peer, options),
+      stop: async () => {
+        await api.stop();
+        await closeAll();
+        await lock.release();
+      },
+    };
+    const api = await serveLocalApi(running, config.stateDir);
+    return running;
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+/** The network map to begin with: the coordinator's word if it comes in time, else the saved one. */
+async function firstNetmap(
+  runtime: Runtime,
+  welcome: Promise<"welcome">,
+  saved: Netmap | undefined,
+  otherwise: () => Promise<never>,
+): Promise<Netmap> {
+  // With a saved map packets flow at once; the coordinator may yet refuse us, which the log will say.
+  welcome.catch(() => {});
+  if (saved !== undefined) return saved;
+  const timeout = Promise.withResolvers<"timeout">();
+  const timer = setTimeout(() => timeout.resolve("timeout"), WELCOME_WAIT_MS);
+  const came = await Promise.race([welcome, timeout.promise]).finally(() => clearTimeout(timer));
+  const { netmap } = runtime.agent;
+  return came === "timeout" || netmap === undefined ? otherwise() : netmap;
+}
+
+async function openDevice(choice: DeviceChoice, runtime: Runtime, netmap: Netmap): Promise<void> {
+  if (choice.kind === "wireguard") await addressInterface(choice.name, netmap);
+  if (choice.kind !== "tun") {
+    runtime.device = NO_DEVICE;
+    return;
+  }
+  const gone = () => {
+    log.error("the device {name} was removed by somebody; restart the agent to have it back", {
+      name: choice.name,
+    });
+    runtime.device = NO_DEVICE;
+  };
+  runtime.device = await openTunDevice(choice.name, netmap, runtime.sendPackets, gone);
+}
+
+function loadPrimitives(): Primitives {
+  const primitives = nativePrimitives();
+  if (primitives.kind === "portable") {
+    log.warn("no native cryptography here: packets are sealed in TypeScript, at some 15 MB/s");
+  }
+  return primitives;
+}
+
+function sealerOf(primitives: Primitives): Sealer {
+  return {
+    seal: (key, nonce, header, plaintext) => primitives.xaeadSeal(key, nonce, plaintext, header),
+    open: (key, nonce, header, sealed) => primitives.xaeadOpen(key, nonce, sealed, header),
+  };
+}
+
+async function interfaceKey(
+  iface: WireGuardInterface,
+): Promise<{ privateKey: Uint8Array; listenPort: number }> {
+  const { privateKey, listenPort } = await iface.read();
+  const key = privateKey === undefined ? undefined : fromBase64(privateKey);
+  if (key === undefined || listenPort === 0) {
+    throw new UserError(
+      `the interface ${iface.name} has no private key or no listen port yet`,
+      `\`wg genkey | wg set ${iface.name} private-key /dev/stdin listen-port 51820\``,
+    );
+  }
+  return { privateKey: key, listenPort };
+}
+
+function parseClient({ publicKey, address }: WireGuardClient) {
+  const key = keyFromText(publicKey);
+  if (key === undefined) {
+    throw new UserError(
+      `${publicKey} is not a WireGuard public key`,
+      "take what `wg pubkey` prints, 44 characters",
+    );
+  }
+  return {
+    key,
+    allowedIps: [address.includes("/") ? address : `${address}/${address.includes(":") ? 128 : 32}`],
+  };
+}
+
+/** This machine's name as a label; undefined (the coordinator finds one) when nothing of it can be used. */
+function nameOfHost(): string | undefined {
+  const [first = ""] = hostname().toLowerCase().split(".");
+  const name = first
+    .replace(/[^a-z0-9-]/g, "-")
+    .replace(/^-+|-+$/g, "")
+    .slice(0, 63);
+  return name === "" ? undefined : name;
+}
+
+function statusOf(agent: Agent, identity: Identity, config: AgentConfig, channel: ChannelState | undefined) {
+  const { home, standby, reason } = agent.relays.homes;
+  const homeLink = home === undefined ? undefined : agent.relays.get(home);
+  const standbyLink = standby === undefined ? undefined : agent.relays.get(standby);
+  const peers = [...agent.peers.all];
+  const byKind = (kind: string) =>
+    peers.filter((peer) => pathView(agent, peer.paths.current).kind === kind).length;
+  return {
+    id: agent.id,
+    version: AGENT_VERSION,
+    ...(agent.netmap === undefined
+      ? undefined
+      : {
+          name: agent.netmap.agent.name,
+          network: agent.netmap.agent.networkName,
+          ipv4: agent.netmap.agent.ipv4,
+          ipv6: agent.netmap.agent.ipv6,
+          place: agent.netmap.observed.place,
+        }),
+    publicKey: Buffer.from(identity.publicKey).toString("base64"),
+    coordinator: { url: config.coordinatorUrl, ...channel },
+    home:
+      homeLink === undefined
+        ? undefined
+        : { relay: home, region: homeLink.info.region, rttMs: homeLink.rtt.leastMs, reason },
+    standby: standbyLink === undefined ? undefined : { relay: standby, region: standbyLink.info.region },
+    device: config.device,
+    natMapping: agent.relays.natMapping(agent.localEndpoints),
+    peers: {
+      total: peers.length,
+      online: peers.filter((peer) => peer.info.online).length,
+      direct: peers.filter((peer) => peer.paths.isAwake && peer.paths.current?.kind === "direct").length,
+      relayed: peers.filter((peer) => peer.paths.isAwake && peer.paths.current?.kind === "relay").length,
+      idle: peers.filter((peer) => !peer.paths.isAwake).length,
+    },
+    drops: Object.fromEntries([...agent.drops, ...agent.tunnel.drops]),
+    nowMs: clock(),
+    paths: { direct: byKind("direct"), relay: byKind("relay"), none: byKind("none") },
+  };
+}
+
+function logChannel({ state, problem }: ChannelState, url: string): void {
+  if (state === "up") log.info("connected to the coordinator at {url}", { url });
+  else if (state === "down")
+    log.warn("the coordinator at {url} is out of reach: {problem}", { url, problem });
+}
+
+function logEvent(event: AgentEvent): void {
+  switch (event.type) {
+    case "home":
+      return log.info("home relay: {region} ({reason})", {
+        region: event.region ?? "none",
+        reason: event.reason,
+      });
+    case "relay":
+      return log.debug("relay {region}: {event}, {detail}", {
+        region: event.region,
+        event: event.event,
+        detail: event.detail,
+      });
+    case "path":
+      return log.info("{name}: {path} ({reason})", {
+        name: event.name,
+        path: describe(event.to),
+        reason: event.reason,
+      });
+    case "first-data":
+      return log.info("{name}: first data, by {path}", { name: event.name, path: describe(event.via) });
+    default:
+      return;
+  }
+}
+
+function describe(target: { kind: string; endpoint?: string; relay?: string } | undefined): string {
+  if (target === undefined) return "no path";
+  return target.kind === "direct" ? `direct ${target.endpoint}` : `relay ${target.relay}`;
+}
