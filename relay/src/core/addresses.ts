@@ -15,4 +15,5 @@ export interface Addresses {
   reach(endpoint: Endpoint): number;
   /** A hash of the host without its port (of IPv6 the /64), for budgets per host. */
   hostHash(handle: number): number;
+  isLoopback(handle: number): boolean;
 }

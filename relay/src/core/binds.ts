@@ -24,6 +24,7 @@ import { DropReason } from "./drop-reason.ts";
 import type { Flows } from "./flows.ts";
 import {
   BINDING_LIFETIME_MS,
+  BINDS_LOOPBACK,
   BINDS_PER_AGENT,
   BINDS_UNBOUND,
   BINDS_UNBOUND_PER_HOST,
@@ -57,6 +58,7 @@ export interface BindDeskParts {
 export class BindDesk {
   readonly #parts: BindDeskParts;
   readonly #unbound: TokenBucket;
+  readonly #loopback: TokenBucket;
   readonly #hosts: HostBudget;
   /** Answers given, by status. */
   readonly answers = new Float64Array(Object.keys(BindStatus).length);
@@ -65,6 +67,7 @@ export class BindDesk {
   constructor(parts: BindDeskParts, now: number) {
     this.#parts = parts;
     this.#unbound = new TokenBucket(BINDS_UNBOUND, now);
+    this.#loopback = new TokenBucket(BINDS_LOOPBACK, now);
     this.#hosts = new HostBudget(BINDS_UNBOUND_PER_HOST, HOSTS, now);
   }
 
@@ -100,7 +103,9 @@ export class BindDesk {
     const slot = this.#parts.parties.slotAt(from, now);
     const budgets = slot === NO_PARTY ? undefined : this.#parts.parties.at(slot)?.budgets;
     if (budgets !== undefined) return budgets.binds.take(now);
-    return this.#hosts.take(this.#parts.addresses.hostHash(from), now) && this.#unbound.take(now);
+    const { addresses } = this.#parts;
+    if (addresses.isLoopback(from) && this.#loopback.take(now)) return true;
+    return this.#hosts.take(addresses.hostHash(from), now) && this.#unbound.take(now);
   }
 
   #dismiss(known: Party | undefined, bind: Bind, ticket: Ticket): BindStatus {

@@ -5,7 +5,6 @@ import {
   cookieReply,
   OTHER_NETWORK,
   type Sent,
-  T0,
   TestAgent,
   TestRelay,
   transport,

@@ -20,6 +20,7 @@ import {
   nobleSealer,
   nobleTrunkMac,
   openBound,
+  type RelayId,
   type RelayInfo,
   relayIdOf,
   sealTicket,
@@ -91,6 +92,10 @@ class TestAddresses implements Addresses {
 
   reach(of: Endpoint): number {
     return of.startsWith("[") ? NO_ADDRESS : this.handle(of);
+  }
+
+  isLoopback(handle: number): boolean {
+    return this.endpoint(handle).startsWith("127.");
   }
 
   hostHash(handle: number): number {
@@ -194,6 +199,12 @@ export class TestRelay {
 
 let agentsMade = 0;
 
+/** Whoever can make tickets for a relay. */
+export interface TicketSource {
+  readonly id: RelayId;
+  readonly ticketKey: Bytes;
+}
+
 export interface TestAgentOptions {
   readonly network?: NetworkId;
   readonly acceptsOutside?: boolean;
@@ -215,7 +226,7 @@ export class TestAgent {
   ticket: Bytes;
   readonly #mac1: Mac1;
 
-  constructor(relay: TestRelay, at: string, options: TestAgentOptions = {}) {
+  constructor(relay: TicketSource, at: string, options: TestAgentOptions = {}) {
     agentsMade++;
     this.random = seededRandom(agentsMade * 104_729);
     this.privateKey = options.privateKey ?? this.random(32);
@@ -228,7 +239,7 @@ export class TestAgent {
     this.ticket = this.#newTicket(relay, options);
   }
 
-  renewTicket(relay: TestRelay, options: TestAgentOptions = {}): void {
+  renewTicket(relay: TicketSource, options: TestAgentOptions = {}): void {
     this.sessionKey = this.random(32);
     this.ticket = this.#newTicket(relay, options);
   }
@@ -289,7 +300,7 @@ export class TestAgent {
     );
   }
 
-  #newTicket(relay: TestRelay, options: TestAgentOptions): Bytes {
+  #newTicket(relay: TicketSource, options: TestAgentOptions): Bytes {
     const ticket: Ticket = {
       agentKey: this.publicKey,
       network: this.network,

@@ -1,0 +1,216 @@
+/**
+ * The state directory: who this relay is, how often it has started, and what the coordinator said last, so that a
+ * restarted relay serves its agents while the coordinator is away. A file that cannot be understood is left as it
+ * is and named to the operator.
+ */
+import { join } from "node:path";
+import {
+  type DirectoryLock,
+  ensurePrivateDirectory,
+  lockDirectory,
+  type Primitives,
+  readPrivateFile,
+  writeFileAtomic,
+} from "@burrow/platform";
+import {
+  type AgentId,
+  base64Of,
+  fromBase64,
+  parseMessage,
+  type RelayInfo,
+  type Route,
+  relayIdOf,
+  relayInfo,
+  route,
+  toBase64,
+  UserError,
+} from "@burrow/protocol";
+import { z } from "zod";
+import type { LinkIdentity } from "../core/links.ts";
+import type { DataPlaneUpdate } from "../core/updates.ts";
+
+const IDENTITY_FILE = "identity.json";
+const BOOT_FILE = "boot.json";
+const COORDINATOR_FILE = "coordinator.json";
+/** 24 bits of the trunk header (trunk.ts). */
+const BOOT_MAX = 0xff_ffff;
+
+const identityFile = z.object({ privateKey: base64Of(32) });
+const bootFile = z.object({ boot: z.number().int().min(0).max(BOOT_MAX) });
+const coordinatorFile = z.object({
+  ticketKey: base64Of(32),
+  relays: z.array(relayInfo),
+  routes: z.array(route),
+  revoked: z.array(z.string()),
+});
+
+export interface RelayState {
+  readonly identity: LinkIdentity;
+  /** What the coordinator said in an earlier life, as updates to be applied in order; empty at first. */
+  readonly remembered: readonly DataPlaneUpdate[];
+  /** Takes note of an update; written down by the next `save`. */
+  note(update: DataPlaneUpdate): void;
+  /** Whether there is anything to write. */
+  readonly isDirty: boolean;
+  save(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Claims the directory, and makes the identity if there is none. UserErrors only. */
+export async function openState(directory: string, primitives: Primitives): Promise<RelayState> {
+  await ensurePrivateDirectory(directory);
+  const lock = await lockDirectory(directory);
+  try {
+    const identity = await openIdentity(directory, primitives);
+    const path = join(directory, COORDINATOR_FILE);
+    const memory = new CoordinatorMemory();
+    const known = await readState(path, coordinatorFile, `remove ${path}: the coordinator tells it anew`);
+    if (known !== undefined) memory.restore(known);
+    return new OpenState(path, lock, identity, memory);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function openIdentity(directory: string, primitives: Primitives): Promise<LinkIdentity> {
+  const identityPath = join(directory, IDENTITY_FILE);
+  const bootPath = join(directory, BOOT_FILE);
+  const remedy =
+    `restore ${directory} from a backup, or move it away and start again with a registration token; ` +
+    "the relay then is a new one to the coordinator";
+  const known = await readState(identityPath, identityFile, remedy);
+  const before = await readState(bootPath, bootFile, remedy);
+  if (known !== undefined && before === undefined) {
+    throw new UserError(`${bootPath} is missing beside the relay's identity`, remedy);
+  }
+  const boot = known === undefined ? 1 : (before?.boot ?? 0) + 1;
+  if (boot > BOOT_MAX)
+    throw new UserError(`${bootPath}: the relay has started too often for one key`, remedy);
+  // First the count, then the identity: no crash leaves an identity whose count could go back.
+  await writeFileAtomic(bootPath, `${JSON.stringify({ boot })}\n`);
+  const privateKey = (known && fromBase64(known.privateKey)) ?? primitives.randomBytes(32);
+  if (known === undefined) {
+    await writeFileAtomic(identityPath, `${JSON.stringify({ privateKey: toBase64(privateKey) })}\n`);
+  }
+  const publicKey = primitives.x25519Public(privateKey);
+  return { id: relayIdOf(publicKey), publicKey, privateKey, boot };
+}
+
+async function readState<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+  remedy: string,
+): Promise<z.output<Schema> | undefined> {
+  const bytes = await readPrivateFile(path);
+  if (bytes === undefined) return undefined;
+  const parsed = parseMessage(schema, new TextDecoder().decode(bytes));
+  if (parsed.ok) return parsed.message;
+  throw new UserError(`${path} is broken (${parsed.problem})`, remedy);
+}
+
+/** What the coordinator said, summed up. */
+class CoordinatorMemory {
+  #ticketKey: string | undefined;
+  #relays: readonly RelayInfo[] = [];
+  readonly #routes = new Map<AgentId, Route>();
+  readonly #revoked = new Set<AgentId>();
+
+  restore(known: z.output<typeof coordinatorFile>): void {
+    this.#ticketKey = known.ticketKey;
+    this.#relays = known.relays;
+    for (const entry of known.routes) this.#routes.set(entry.agent, entry);
+    for (const agent of known.revoked) this.#revoked.add(agent as AgentId);
+  }
+
+  note(update: DataPlaneUpdate): void {
+    switch (update.type) {
+      case "ticket-key":
+        this.#ticketKey = toBase64(update.key);
+        return;
+      case "relays":
+        this.#relays = update.relays;
+        return;
+      case "routes":
+        if (update.replace) this.#routes.clear();
+        for (const agent of update.remove) this.#routes.delete(agent);
+        for (const entry of update.upsert) {
+          this.#routes.set(entry.agent, entry);
+          this.#revoked.delete(entry.agent);
+        }
+        return;
+      case "revoke":
+        this.#revoked.add(update.agent);
+        this.#routes.delete(update.agent);
+        return;
+      case "drain":
+        return;
+    }
+  }
+
+  toUpdates(): readonly DataPlaneUpdate[] {
+    const key = fromBase64(this.#ticketKey ?? "");
+    if (key === undefined || key.length === 0) return [];
+    return [
+      { type: "ticket-key", key },
+      { type: "relays", relays: this.#relays },
+      { type: "routes", upsert: [...this.#routes.values()], remove: [], replace: true },
+      ...[...this.#revoked].map((agent) => ({ type: "revoke", agent }) as const),
+    ];
+  }
+
+  toText(): string | undefined {
+    if (this.#ticketKey === undefined) return undefined;
+    const file: z.input<typeof coordinatorFile> = {
+      ticketKey: this.#ticketKey,
+      relays: [...this.#relays],
+      routes: [...this.#routes.values()],
+      revoked: [...this.#revoked],
+    };
+    return `${JSON.stringify(file)}\n`;
+  }
+}
+
+class OpenState implements RelayState {
+  readonly identity: LinkIdentity;
+  readonly remembered: readonly DataPlaneUpdate[];
+  readonly #path: string;
+  readonly #lock: DirectoryLock;
+  readonly #memory: CoordinatorMemory;
+  #dirty = false;
+
+  constructor(path: string, lock: DirectoryLock, identity: LinkIdentity, memory: CoordinatorMemory) {
+    this.#path = path;
+    this.#lock = lock;
+    this.identity = identity;
+    this.#memory = memory;
+    this.remembered = memory.toUpdates();
+  }
+
+  get isDirty(): boolean {
+    return this.#dirty;
+  }
+
+  note(update: DataPlaneUpdate): void {
+    if (update.type === "drain") return;
+    this.#memory.note(update);
+    this.#dirty = true;
+  }
+
+  async save(): Promise<void> {
+    if (!this.#dirty) return;
+    this.#dirty = false;
+    const text = this.#memory.toText();
+    if (text === undefined) return;
+    try {
+      await writeFileAtomic(this.#path, text);
+    } catch (error) {
+      this.#dirty = true;
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#lock.release();
+  }
+}

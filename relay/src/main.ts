@@ -1,0 +1,312 @@
+/** Puts the relay together: state, data plane, side channel, HTTP. Signals and flags are the command line's. */
+
+import { nativePrimitives, openDualStack, openUdp, type Primitives } from "@burrow/platform";
+import {
+  type Bytes,
+  type Endpoint,
+  endpoint,
+  nobleTrunkMac,
+  type Place,
+  type RelayId,
+  type Sealer,
+  splitEndpoint,
+  UserError,
+} from "@burrow/protocol";
+import { DEFAULT_LIMITS, type Limits } from "./core/limits.ts";
+import type { DataPlaneUpdate } from "./core/updates.ts";
+import { Channel, channelUrl } from "./io/channel.ts";
+import { type DataPlane, type OpenRelaySocket, openDataPlane } from "./io/data-plane.ts";
+import { type HttpServer, type RelayView, serveHttp } from "./io/http.ts";
+import { log } from "./io/log.ts";
+import { Metrics } from "./io/metrics.ts";
+import { SelfCheck } from "./io/self-check.ts";
+import { openState, type RelayState } from "./io/state.ts";
+
+export { DEFAULT_LIMITS, type Limits, SMALL_LIMITS } from "./core/limits.ts";
+export type { OpenRelaySocket } from "./io/data-plane.ts";
+
+export const RELAY_VERSION = "0.1.0";
+export const RELAY_PORT_DEFAULT = 21820;
+
+export interface ListenAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface RelayConfig {
+  readonly coordinatorUrl: string;
+  /** Needed on the first registration only. */
+  readonly token?: string | undefined;
+  readonly region: string;
+  readonly at?: Place | undefined;
+  /** "0.0.0.0" and "::" both mean all addresses of both families. Port 0 for any free one. */
+  readonly listen: ListenAddress;
+  /** No HTTP when undefined. */
+  readonly http: ListenAddress | undefined;
+  /** Where others reach this relay; empty: the coordinator takes what it sees. */
+  readonly advertise: readonly Endpoint[];
+  readonly stateDir: string;
+  readonly openSocket?: OpenRelaySocket;
+  /** Unix milliseconds. */
+  readonly now?: () => number;
+  readonly randomBytes?: (length: number) => Bytes;
+  readonly limits?: Limits;
+}
+
+export interface RunningRelay {
+  readonly id: RelayId;
+  /** As the coordinator advertises them; before the first welcome, where the socket is bound. */
+  readonly endpoints: readonly Endpoint[];
+  readonly port: number;
+  readonly httpUrl: string | undefined;
+  readonly registered: boolean;
+  /**
+   * Resolves if the coordinator refuses the relay after the start, having been away until then: the relay should
+   * stop and the error be shown. Never resolves otherwise.
+   */
+  readonly refused: Promise<UserError>;
+  /** Sends agents elsewhere (false: takes them again). Packets go on flowing. */
+  drain(draining?: boolean): void;
+  stop(): Promise<void>;
+}
+
+/** Writes what the coordinator said at most this often. */
+const SAVE_INTERVAL_MS = 2_000;
+
+/**
+ * Starts a relay. Resolves when it is registered, or when the coordinator turns out to be away (tries go on). Rejects
+ * with a UserError for whatever a person must mend: a taken port, a broken state file, a refused token.
+ */
+export async function startRelay(config: RelayConfig): Promise<RunningRelay> {
+  const url = channelUrl(config.coordinatorUrl);
+  const primitives = nativePrimitives();
+  const state = await openState(config.stateDir, primitives);
+  const relay = new Relay(config, url, state, primitives);
+  try {
+    await relay.start();
+  } catch (error) {
+    await relay.stop();
+    throw error;
+  }
+  return relay;
+}
+
+class Relay implements RunningRelay, RelayView {
+  readonly id: RelayId;
+  readonly region: string;
+  readonly version = RELAY_VERSION;
+  readonly startedAtMs: number;
+  readonly boot: number;
+  readonly refused: Promise<UserError>;
+  endpoints: readonly Endpoint[] = [];
+  port = 0;
+
+  readonly #config: RelayConfig;
+  readonly #url: URL;
+  readonly #state: RelayState;
+  readonly #primitives: Primitives;
+  readonly #random: (length: number) => Bytes;
+  readonly #now: () => number;
+  readonly #refuse: (error: UserError) => void;
+
+  #plane: DataPlane | undefined;
+  #channel: Channel | undefined;
+  #check: SelfCheck | undefined;
+  #http: HttpServer | undefined;
+  #saver: ReturnType<typeof setInterval> | undefined;
+  #load = { sessions: 0, flows: 0, packets: 0, bytes: 0, drops: {} as Record<string, number> };
+  #firstTry = Promise.withResolvers<UserError | undefined>();
+  #stopping: Promise<void> | undefined;
+
+  constructor(config: RelayConfig, url: URL, state: RelayState, primitives: Primitives) {
+    this.#config = config;
+    this.#url = url;
+    this.#state = state;
+    this.#primitives = primitives;
+    this.#random = config.randomBytes ?? primitives.randomBytes;
+    this.#now = config.now ?? steadyNow;
+    this.id = state.identity.id;
+    this.boot = state.identity.boot;
+    this.region = config.region;
+    this.startedAtMs = Math.floor(this.#now());
+    const refused = Promise.withResolvers<UserError>();
+    this.refused = refused.promise;
+    this.#refuse = refused.resolve;
+  }
+
+  get httpUrl(): string | undefined {
+    return this.#http?.url;
+  }
+
+  get registered(): boolean {
+    return this.#channel?.registration.isRegistered ?? false;
+  }
+
+  get notRegisteredBecause(): string {
+    return this.#channel?.registration.reason ?? "starting";
+  }
+
+  get draining(): boolean {
+    return this.#channel?.registration.isDraining ?? false;
+  }
+
+  async start(): Promise<void> {
+    const plane = await this.#startDataPlane();
+    if (this.#config.http !== undefined) this.#http = serveHttp(this.#config.http, this, new Metrics());
+    this.#channel = this.#openChannel(plane);
+    this.#channel.start();
+    this.#saver = setInterval(() => this.#save(), SAVE_INTERVAL_MS);
+    const refusal = await this.#firstTry.promise;
+    if (refusal !== undefined) throw refusal;
+  }
+
+  drain(draining = true): void {
+    log.info(draining ? "draining: agents are told to bind elsewhere" : "no longer draining");
+    this.#channel?.drain(draining);
+  }
+
+  async snapshot() {
+    if (this.#plane === undefined) throw new Error("the data plane is not open");
+    return await this.#plane.snapshot();
+  }
+
+  async checkHealth() {
+    return (await this.#check?.check()) ?? { ok: false as const, reason: "starting" };
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    clearInterval(this.#saver);
+    this.#channel?.stop();
+    await this.#http?.stop();
+    await this.#plane?.close();
+    await this.#save();
+    await this.#state.close();
+  }
+
+  async #startDataPlane(): Promise<DataPlane> {
+    const { identity, remembered } = this.#state;
+    const sealer = sealerOf(this.#primitives);
+    const selfKey = this.#random(32);
+    const plane = await openDataPlane({
+      identity,
+      selfKey,
+      listen: this.#config.listen,
+      openSocket: this.#config.openSocket ?? openRelaySocket,
+      sealer,
+      agreement: (privateKey, publicKey) => this.#primitives.x25519(privateKey, publicKey),
+      trunkMac: nobleTrunkMac,
+      random: this.#random,
+      now: this.#now,
+      limits: this.#config.limits ?? DEFAULT_LIMITS,
+      onEvent: ({ kind, party, reason }) => log.debug("{party} {kind}: {reason}", { kind, party, reason }),
+    });
+    this.#plane = plane;
+    this.port = plane.port;
+    this.endpoints = plane.local;
+    for (const update of remembered) plane.update(update);
+    const [local] = plane.local;
+    if (local !== undefined) {
+      const { random, now } = { random: this.#random, now: this.#now };
+      this.#check = new SelfCheck({ relay: this.id, selfKey, local, sealer, random, now });
+    }
+    log.info("relay {id} listens on {local}", { id: this.id, local: plane.local.join(" and ") });
+    return plane;
+  }
+
+  #openChannel(plane: DataPlane): Channel {
+    const { token, region, at, advertise } = this.#config;
+    return new Channel({
+      url: this.#url,
+      identity: this.#state.identity,
+      token,
+      region,
+      at,
+      advertise,
+      port: plane.port,
+      version: RELAY_VERSION,
+      agreement: (privateKey, publicKey) => this.#primitives.x25519(privateKey, publicKey),
+      random: () => new DataView(this.#random(4).slice().buffer).getUint32(0) / 2 ** 32,
+      now: this.#now,
+      load: () => this.#takeLoad(plane),
+      apply: (update) => this.#apply(plane, update),
+      registered: (endpoints) => this.#registered(endpoints),
+      lost: () => this.#firstTry.resolve(undefined),
+      refused: (error) => {
+        log.error("{message}; {remedy}", { message: error.message, remedy: error.remedy });
+        this.#firstTry.resolve(error);
+        this.#refuse(error);
+      },
+    });
+  }
+
+  #apply(plane: DataPlane, update: DataPlaneUpdate): void {
+    plane.update(update);
+    this.#state.note(update);
+  }
+
+  #registered(endpoints: readonly Endpoint[]): void {
+    if (endpoints.length > 0) this.endpoints = endpoints;
+    log.info("registered with {host} as {id}, reached at {endpoints}", {
+      host: this.#url.host,
+      id: this.id,
+      endpoints: this.endpoints.join(" and "),
+    });
+    this.#firstTry.resolve(undefined);
+  }
+
+  /** The latest counters that have come; asking for the next ones, which may take a thread's answer. */
+  #takeLoad(plane: DataPlane) {
+    const last = this.#load;
+    plane.snapshot().then(
+      ({ forwarder: { sessions, flows, packets, bytes, drops } }) => {
+        const met = Object.entries(drops).filter(([, count]) => count > 0);
+        this.#load = { sessions, flows, packets, bytes, drops: Object.fromEntries(met) };
+      },
+      (error: unknown) => log.warn("the data plane gives no counters: {error}", { error }),
+    );
+    return last;
+  }
+
+  async #save(): Promise<void> {
+    if (!this.#state.isDirty) return;
+    try {
+      await this.#state.save();
+    } catch (error) {
+      const problem = error instanceof UserError ? `${error.message}; ${error.remedy}` : String(error);
+      log.warn("what the coordinator said is not on disk: {problem}", { problem });
+    }
+  }
+}
+
+/** Native AEAD where it loads. */
+function sealerOf(primitives: Primitives): Sealer {
+  return {
+    seal: (key, nonce, header, plaintext) => primitives.xaeadSeal(key, nonce, plaintext, header),
+    open: (key, nonce, header, sealed) => primitives.xaeadOpen(key, nonce, sealed, header),
+  };
+}
+
+/** Unix milliseconds that no one sets back: the wall clock at the start, and the time since. */
+function steadyNow(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/** Kernel buffers for bursts of a full relay; the system may give less. */
+const SOCKET_BUFFER_BYTES = 8 * 1024 * 1024;
+
+const openRelaySocket: OpenRelaySocket = ({ address, port, onBatch }) => {
+  const options = {
+    port,
+    onBatch,
+    recvBufferBytes: SOCKET_BUFFER_BYTES,
+    sendBufferBytes: SOCKET_BUFFER_BYTES,
+  };
+  if (address === "0.0.0.0" || address === "::") return openDualStack(options);
+  const { address: canonical } = splitEndpoint(endpoint(address, port));
+  return openUdp({ ...options, address: canonical, family: canonical.includes(":") ? 6 : 4 });
+};
