@@ -28,7 +28,8 @@ export interface AgentEntry {
   readonly ipv6: string;
 
   readonly presence: Presence | undefined;
-  readonly candidates: readonly Candidate[];
+  /** Undefined until it has told them on its present channel. */
+  readonly candidates: readonly Candidate[] | undefined;
   readonly nat: NatMapping;
   readonly rtts: readonly { readonly relay: RelayId; readonly rttMs: number }[];
   readonly homeReason: string;
@@ -64,6 +65,7 @@ export class AgentRegistry {
     const { home, standby } = entry.record;
     entry.record = { ...record, home, standby };
     entry.presence = presence;
+    entry.candidates = undefined;
     return entry;
   }
 
@@ -102,7 +104,7 @@ export class AgentRegistry {
       ipv4: agentAddress4(record),
       ipv6: agentAddress6(record),
       presence: undefined,
-      candidates: [],
+      candidates: undefined,
       nat: "unknown",
       rtts: [],
       homeReason: "",

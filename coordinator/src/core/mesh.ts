@@ -7,39 +7,23 @@ import {
   type AgentId,
   type FromAgent,
   type FromRelay,
-  type NetworkId,
-  type PeerInfo,
   type RelayId,
-  type Route,
   type Sealer,
   type ToAgent,
   type ToRelay,
   toBase64,
 } from "@burrow/protocol";
-import { type AgentEntry, AgentRegistry, type Presence, peerInfo, routeOf } from "./agents.ts";
+import { type AgentEntry, AgentRegistry, type Presence } from "./agents.ts";
 import type { GeoLocation } from "./geo.ts";
+import { Introductions } from "./introduce.ts";
 import { earlier, News } from "./news.ts";
+import type { Output } from "./outputs.ts";
 import { type Ranked, rankingForAgents, rankRelays } from "./ranking.ts";
-import type { AgentHome, AgentRecord, NetworkRecord, RelayRecord } from "./records.ts";
-import { type RelayEntry, RelayRegistry, relayInfo } from "./relays.ts";
+import type { AgentRecord, NetworkRecord, RelayRecord } from "./records.ts";
+import { RelayRegistry, relayInfo } from "./relays.ts";
 import { selectRelays } from "./selection.ts";
+import { allRoutes, peerNews, peersOf, routeNews } from "./telling.ts";
 import { type RandomBytes, TICKET_LIFE_MS, TicketOffice } from "./ticket-office.ts";
-
-export type Output =
-  | { readonly to: "agent"; readonly agent: AgentId; readonly message: ToAgent }
-  /** The same text for many. */
-  | { readonly to: "agents"; readonly agents: readonly AgentId[]; readonly message: ToAgent }
-  | { readonly to: "relay"; readonly relay: RelayId; readonly message: ToRelay }
-  /** To all relays that are connected. */
-  | { readonly to: "relays"; readonly message: ToRelay }
-  | { readonly to: "store"; readonly homes: readonly AgentHome[] }
-  | { readonly to: "store"; readonly relay: RelayId; readonly downSinceMs: number | undefined }
-  | { readonly to: "log"; readonly event: MeshEvent };
-
-export type MeshEvent =
-  | { readonly kind: "relay-state"; readonly entry: RelayEntry }
-  | { readonly kind: "introduced"; readonly from: AgentId; readonly peer: AgentId }
-  | { readonly kind: "tickets"; readonly count: number };
 
 export interface MeshStart {
   readonly agents: readonly AgentRecord[];
@@ -53,6 +37,7 @@ export class Mesh {
   readonly relays: RelayRegistry;
   readonly agents: AgentRegistry;
   readonly #office: TicketOffice;
+  readonly #introductions: Introductions;
   readonly #news = new News();
   /** Keys that were revoked while tickets of theirs may still be good. */
   readonly #revoked = new Map<AgentId, number>();
@@ -63,6 +48,7 @@ export class Mesh {
   constructor(start: MeshStart) {
     this.relays = new RelayRegistry(start.relays, start.now);
     this.agents = new AgentRegistry(start.agents);
+    this.#introductions = new Introductions(this.agents);
     this.#office = new TicketOffice(start.sealer, start.random);
     for (const { id, revokedAtMs } of start.agents) {
       if (revokedAtMs !== undefined) this.#revoked.set(id, revokedAtMs);
@@ -82,18 +68,13 @@ export class Mesh {
     const wasDown = this.relays.get(record.id)?.state === "down";
     if (this.relays.connected(record, now)) this.#relayMapChanged(now);
     if (wasDown || record.downSinceMs !== undefined) this.#relayMoved(record.id, undefined);
-    const routes: Route[] = [];
-    for (const entry of this.agents.all()) {
-      const route = routeOf(entry);
-      if (route !== undefined) routes.push(route);
-    }
     this.#toRelay(record.id, {
       type: "welcome",
       relay: record.id,
       ticketKey: toBase64(record.ticketKey),
       endpoints: [...record.endpoints],
       relays: this.#relayMap(),
-      routes,
+      routes: allRoutes(this.agents),
     });
     if (record.drainRequested) this.#toRelay(record.id, { type: "drain", draining: true });
     for (const agent of this.#recentlyRevoked(now)) this.#toRelay(record.id, { type: "revoke", agent });
@@ -145,7 +126,7 @@ export class Mesh {
       relays: this.#relayMap(),
       ranking: rankingForAgents(ranking),
       tickets: this.#issue(entry, relays, now, true),
-      peers: this.#peersOf(entry),
+      peers: peersOf(this.agents, entry),
     });
     this.#peerChanged(entry, now);
   }
@@ -156,12 +137,13 @@ export class Mesh {
     switch (message.type) {
       case "candidates":
         this.agents.update(id, { candidates: message.candidates, nat: message.nat });
+        this.#outputs.push(...this.#introductions.candidatesTold(id));
         break;
       case "home":
         this.#homeReported(entry, message, now);
         break;
       case "introduce":
-        this.#introduce(entry, message.peer);
+        this.#outputs.push(...this.#introductions.request(id, message.peer));
         break;
       case "ticket-request":
         this.#ticketsRequested(entry, message.relays, now);
@@ -179,6 +161,7 @@ export class Mesh {
     const entry = this.agents.get(id);
     if (entry?.presence === undefined) return;
     this.agents.disconnected(id);
+    this.#introductions.forget(id);
     this.#office.forget(id);
     this.#peerChanged(entry, now);
   }
@@ -186,6 +169,7 @@ export class Mesh {
   /** Already stored as revoked; its channel is for the shell to close. */
   agentRevoked(id: AgentId, now: number): void {
     const entry = this.agents.forget(id);
+    this.#introductions.forget(id);
     this.#office.forget(id);
     this.#revoked.set(id, now);
     this.#outputs.push({ to: "relays", message: { type: "revoke", agent: id } });
@@ -212,9 +196,11 @@ export class Mesh {
 
   #tellNews(dueMs: number, now: number): void {
     const { routes, relayMap, peers } = this.#news.take(dueMs);
-    if (routes.size > 0) this.#tellRoutes(routes);
+    if (routes.size > 0) this.#outputs.push(...routeNews(this.agents, routes));
     if (relayMap) this.#tellRelayMap(now);
-    for (const [network, changed] of peers) this.#tellPeers(network, changed);
+    for (const [network, changed] of peers) {
+      for (const output of peerNews(this.agents.inNetwork(network), changed)) this.#outputs.push(output);
+    }
   }
 
   nextDeadline(): number | undefined {
@@ -249,32 +235,6 @@ export class Mesh {
     this.#peerChanged(entry, now);
   }
 
-  #introduce(entry: AgentEntry, peer: AgentId): void {
-    const other = this.agents.get(peer);
-    const { id, network } = entry.record;
-    // Whether an agent exists in another network is nobody's business: the same answer as for none at all.
-    if (other === undefined || other.record.network !== network || peer === id) {
-      const message = `There is no agent ${peer} in this network.`;
-      const remedy = "List the peers with: burrow peers";
-      this.#toAgent(id, { type: "error", code: "peer-unknown", message, remedy });
-      return;
-    }
-    if (other.presence === undefined || entry.presence === undefined) return;
-    this.#probeNow(entry, other);
-    this.#probeNow(other, entry);
-    this.#outputs.push({ to: "log", event: { kind: "introduced", from: id, peer } });
-  }
-
-  #probeNow(to: AgentEntry, of: AgentEntry): void {
-    const { candidates, nat } = of;
-    this.#toAgent(to.record.id, {
-      type: "probe-now",
-      peer: of.record.id,
-      candidates: [...candidates],
-      nat,
-    });
-  }
-
   #ticketsRequested(entry: AgentEntry, asked: readonly RelayId[], now: number): void {
     const relays = asked.length > 0 ? asked : this.#selectionFor(entry);
     const tickets = this.#issue(entry, relays, now, asked.length === 0);
@@ -293,23 +253,6 @@ export class Mesh {
 
   // ── what is told ──
 
-  #tellRoutes(changed: ReadonlySet<AgentId>): void {
-    const upsert: Route[] = [];
-    const remove: AgentId[] = [];
-    const homes: AgentHome[] = [];
-    for (const id of changed) {
-      const entry = this.agents.get(id);
-      const route = entry === undefined ? undefined : routeOf(entry);
-      if (route === undefined) remove.push(id);
-      else upsert.push(route);
-      if (entry !== undefined) {
-        homes.push({ agent: id, home: entry.record.home, standby: entry.record.standby });
-      }
-    }
-    this.#outputs.push({ to: "relays", message: { type: "routes", upsert, remove } });
-    if (homes.length > 0) this.#outputs.push({ to: "store", homes });
-  }
-
   #tellRelayMap(now: number): void {
     const relays = this.#relayMap();
     this.#outputs.push({ to: "relays", message: { type: "relays", relays } });
@@ -323,49 +266,6 @@ export class Mesh {
       if (missing.length === 0) continue;
       this.#toAgent(id, { type: "tickets", tickets: this.#issue(entry, missing, now, false) });
     }
-  }
-
-  #tellPeers(network: NetworkId, changed: ReadonlySet<AgentId>): void {
-    const members = this.agents.inNetwork(network);
-    const gone: AgentId[] = [];
-    const present: AgentEntry[] = [];
-    for (const id of changed) {
-      const entry = members.get(id);
-      if (entry === undefined) gone.push(id);
-      else present.push(entry);
-    }
-    for (let at = 0; at === 0 || at < present.length; at += PEERS_PER_MESSAGE) {
-      const slice = present.slice(at, at + PEERS_PER_MESSAGE);
-      this.#tellPeersOf(members, slice, at === 0 ? gone : []);
-    }
-  }
-
-  /** Nobody is a peer of itself: those who are in the news get a text of their own, all others the same one. */
-  #tellPeersOf(
-    members: ReadonlyMap<AgentId, AgentEntry>,
-    present: readonly AgentEntry[],
-    remove: AgentId[],
-  ): void {
-    const upsert = present.map(peerInfo);
-    const own = new Set(upsert.map(({ id }) => id));
-    const others: AgentId[] = [];
-    for (const [id, { presence }] of members) if (presence !== undefined && !own.has(id)) others.push(id);
-    if (others.length > 0) {
-      this.#outputs.push({ to: "agents", agents: others, message: { type: "peers", upsert, remove } });
-    }
-    for (const { record, presence } of present) {
-      const mine = upsert.filter(({ id }) => id !== record.id);
-      if (presence === undefined || mine.length + remove.length === 0) continue;
-      this.#toAgent(record.id, { type: "peers", upsert: mine, remove });
-    }
-  }
-
-  #peersOf({ record }: AgentEntry): PeerInfo[] {
-    const peers: PeerInfo[] = [];
-    for (const [id, entry] of this.agents.inNetwork(record.network)) {
-      if (id !== record.id) peers.push(peerInfo(entry));
-    }
-    return peers;
   }
 
   #relayMap() {
@@ -421,8 +321,6 @@ export class Mesh {
   }
 }
 
-/** Bounds what is written anew for each of many agents that arrive together. */
-const PEERS_PER_MESSAGE = 64;
 /** Enough for every city that agents come from; dropped as a whole whenever the relay map changes. */
 const RANKINGS_MAX = 10_000;
 

@@ -5,33 +5,31 @@
 import {
   type AgentId,
   CLIENT_MESSAGE_BYTES_MAX,
-  channelProof,
-  endpoint,
   fromAgent,
-  fromBase64,
   fromRelay,
   HELLO_TIMEOUT_MS,
-  type Hello,
   hello as helloSchema,
-  keyFromText,
-  keyToText,
-  PROTOCOL_VERSION,
   parseMessage,
-  proofMatches,
-  type RelayHello,
   type RelayId,
   type ToAgent,
   type ToRelay,
-  toBase64,
 } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import type { Server, WebSocketHandler } from "bun";
 import type { GeoResolver } from "../core/geo.ts";
-import type { AgentRecord, NetworkRecord, RelayRecord } from "../core/records.ts";
 import type { RandomBytes } from "../core/ticket-office.ts";
+import {
+  type Admitted,
+  admit,
+  type Challenge,
+  challengeMessage,
+  type KeyAgreement,
+  makeChallenge,
+  provesKey,
+} from "./admission.ts";
 import { CloseCode, Connection, ERROR_LIMIT, MESSAGE_LIMIT, type Socket } from "./connection.ts";
 import type { Metrics } from "./metrics.ts";
-import { hashSecret } from "./operator.ts";
+import type { Problem } from "./problem.ts";
 import type { Post, Shell } from "./shell.ts";
 import type { Store } from "./store/store.ts";
 
@@ -49,12 +47,6 @@ const WAITING_MAX = 64;
 /** RFC 6455 §7.4.1; Bun closes with it by itself. */
 const MESSAGE_TOO_BIG = 1009;
 
-/** The part of the platform's cryptography that proofs need. */
-export interface KeyAgreement {
-  x25519(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
-  x25519Public(privateKey: Uint8Array): Uint8Array;
-}
-
 export interface ChannelParts {
   readonly shell: Shell;
   readonly store: Store;
@@ -64,11 +56,17 @@ export interface ChannelParts {
   readonly random: RandomBytes;
 }
 
-interface Problem {
-  readonly code: string;
-  readonly message: string;
-  readonly remedy: string;
-}
+const PROOF_WRONG: Problem = {
+  code: "proof-wrong",
+  message: "The proof does not fit the key and the challenge.",
+  remedy:
+    "Check that this version of burrow speaks the coordinator's protocol and that its key file is whole.",
+};
+const STORE_UNAVAILABLE: Problem = {
+  code: "store-unavailable",
+  message: "The coordinator cannot store anything at the moment.",
+  remedy: "Nothing was changed. Try again; operators: see the coordinator's log and /readyz.",
+};
 
 export class Channel implements Post {
   readonly handler: WebSocketHandler<Connection>;
@@ -144,11 +142,8 @@ export class Channel implements Post {
   // ── the life of a socket ──
 
   #opened(socket: Socket): void {
-    const { random, keys } = this.#parts;
-    const privateKey = random(32);
-    const publicKey = keys.x25519Public(privateKey);
-    const nonce = random(32);
-    socket.data.state = { kind: "challenged", nonce, privateKey, publicKey };
+    const challenge = makeChallenge(this.#parts.keys, this.#parts.random);
+    socket.data.state = { kind: "challenged", challenge };
     this.#sockets.add(socket);
     this.#strangers++;
     socket.data.helloTimer = setTimeout(() => {
@@ -159,12 +154,7 @@ export class Channel implements Post {
         remedy: "Connect again and answer the challenge at once.",
       });
     }, HELLO_TIMEOUT_MS);
-    this.#send(socket, {
-      type: "challenge",
-      protocol: PROTOCOL_VERSION,
-      nonce: toBase64(nonce),
-      key: keyToText(publicKey),
-    });
+    this.#send(socket, challengeMessage(challenge));
   }
 
   #received(socket: Socket, message: string | Buffer): void {
@@ -184,7 +174,7 @@ export class Channel implements Post {
     }
     switch (connection.state.kind) {
       case "challenged":
-        this.#hello(socket, message);
+        this.#hello(socket, connection.state.challenge, message);
         break;
       case "enrolling":
         if (connection.state.waiting.length < WAITING_MAX) connection.state.waiting.push(message);
@@ -221,7 +211,7 @@ export class Channel implements Post {
 
   // ── hello ──
 
-  #hello(socket: Socket, text: string): void {
+  #hello(socket: Socket, challenge: Challenge, text: string): void {
     const parsed = parseMessage(helloSchema, text);
     if (!parsed.ok) {
       this.#parts.metrics.messagesRefused.inc({ reason: "not-hello" });
@@ -233,70 +223,48 @@ export class Channel implements Post {
       return;
     }
     const { message } = parsed;
-    if (!this.#provesKey(socket, message)) {
-      this.#turnAway(socket, message.role, {
-        code: "proof-wrong",
-        message: "The proof does not fit the key and the challenge.",
-        remedy:
-          "Check that this version of burrow speaks the coordinator's protocol and that its key file is whole.",
-      });
+    if (!provesKey(this.#parts.keys, challenge, message)) {
+      this.#turnAway(socket, message.role, PROOF_WRONG);
       return;
     }
     const waiting: string[] = [];
     socket.data.state = { kind: "enrolling", waiting };
     clearTimeout(socket.data.helloTimer);
-    const enrolled =
-      message.role === "agent" ? this.#enrolAgent(socket, message) : this.#enrolRelay(socket, message);
-    enrolled.then(
-      () => {
+    const { store, random, shell } = this.#parts;
+    admit(store, message, socket.data.address, random, shell.now).then(
+      (outcome) => {
+        if (socket.data.state.kind !== "enrolling") return;
+        if (outcome.kind === "refused") this.#turnAway(socket, message.role, outcome);
+        else this.#letIn(socket, outcome);
         for (const text of waiting) this.#received(socket, text);
       },
       (cause: unknown) => {
         this.#parts.metrics.storeFailures.inc({ what: "enrolment" });
         log.error("an enrolment failed: {problem}", { problem: String(cause) });
-        this.#end(socket, CloseCode.tryAgainLater, {
-          code: "store-unavailable",
-          message: "The coordinator cannot store anything at the moment.",
-          remedy: "Nothing was changed. Try again; operators: see the coordinator's log and /readyz.",
-        });
+        this.#end(socket, CloseCode.tryAgainLater, STORE_UNAVAILABLE);
       },
     );
   }
 
-  #provesKey(socket: Socket, message: Hello): boolean {
-    const { state } = socket.data;
-    const key = keyFromText(message.key);
-    const proof = fromBase64(message.proof);
-    if (state.kind !== "challenged" || key === undefined || proof === undefined) return false;
-    const shared = this.#parts.keys.x25519(state.privateKey, key);
-    return (
-      shared !== undefined && proofMatches(channelProof(shared, state.nonce, state.publicKey, key), proof)
-    );
+  #letIn(socket: Socket, admitted: Admitted): void {
+    const { metrics } = this.#parts;
+    this.#noLongerStranger(socket);
+    metrics.connected.inc({ role: admitted.kind });
+    if (admitted.isNew) metrics.enrolled.inc({ role: admitted.kind });
+    if (admitted.kind === "agent") this.#agentArrived(socket, admitted);
+    else this.#relayArrived(socket, admitted);
   }
 
-  async #enrolAgent(socket: Socket, message: Extract<Hello, { role: "agent" }>): Promise<void> {
-    const { store, shell, metrics } = this.#parts;
-    const { key, token, name, version, acceptsOutside } = message;
-    const tokenHash = token === undefined ? undefined : hashSecret(token);
-    const outcome = await store.enrolAgent({ key, tokenHash, name, version }, shell.now);
-    if (socket.data.state.kind !== "enrolling") return;
-    if (outcome.kind === "refused") {
-      this.#turnAway(socket, "agent", outcome);
-      return;
-    }
-    if (outcome.isNew) metrics.enrolled.inc({ role: "agent" });
-    this.#agentArrived(socket, outcome.record, outcome.network, acceptsOutside);
-  }
-
-  #agentArrived(socket: Socket, record: AgentRecord, network: NetworkRecord, acceptsOutside: boolean): void {
+  #agentArrived(socket: Socket, admitted: Extract<Admitted, { kind: "agent" }>): void {
     const { shell, geo } = this.#parts;
+    const { record, network, acceptsOutside } = admitted;
     const { address } = socket.data;
-    const { id } = record;
-    this.#letIn(socket, "agent", { kind: "agent", id }, this.#agents.get(id));
-    this.#agents.set(id, socket);
+    socket.data.state = { kind: "agent", id: record.id };
+    this.#replace("agent", this.#agents.get(record.id));
+    this.#agents.set(record.id, socket);
     const location = geo?.(address);
     log.info("agent {agent} ({name}) connected from {address}, {place}", {
-      agent: id,
+      agent: record.id,
       name: record.name,
       address,
       place: location?.label ?? "place unknown",
@@ -306,29 +274,12 @@ export class Channel implements Post {
     );
   }
 
-  async #enrolRelay(socket: Socket, message: RelayHello): Promise<void> {
-    const { store, shell, metrics, random } = this.#parts;
-    const { key, token, region, at, version, port } = message;
-    const tokenHash = token === undefined ? undefined : hashSecret(token);
-    const endpoints =
-      message.endpoints.length > 0 ? message.endpoints : [endpoint(socket.data.address, port)];
-    const request = { key, tokenHash, region, at, endpoints, version, freshTicketKey: random(32) };
-    const outcome = await store.enrolRelay(request, shell.now);
-    if (socket.data.state.kind !== "enrolling") return;
-    if (outcome.kind === "refused") {
-      this.#turnAway(socket, "relay", outcome);
-      return;
-    }
-    if (outcome.isNew) metrics.enrolled.inc({ role: "relay" });
-    this.#relayArrived(socket, outcome.record);
-  }
-
-  #relayArrived(socket: Socket, record: RelayRecord): void {
-    const { id } = record;
-    this.#letIn(socket, "relay", { kind: "relay", id }, this.#relays.get(id));
-    this.#relays.set(id, socket);
+  #relayArrived(socket: Socket, { record }: Extract<Admitted, { kind: "relay" }>): void {
+    socket.data.state = { kind: "relay", id: record.id };
+    this.#replace("relay", this.#relays.get(record.id));
+    this.#relays.set(record.id, socket);
     log.info("relay {relay} ({region}) connected from {address}", {
-      relay: id,
+      relay: record.id,
       region: record.region,
       address: socket.data.address,
     });
@@ -336,18 +287,10 @@ export class Channel implements Post {
   }
 
   /** One channel per key: a newer one replaces the older, which may be a corpse that nobody has noticed yet. */
-  #letIn(
-    socket: Socket,
-    role: "agent" | "relay",
-    state: Connection["state"],
-    older: Socket | undefined,
-  ): void {
-    const { metrics } = this.#parts;
-    this.#noLongerStranger(socket);
-    socket.data.state = state;
-    metrics.connected.inc({ role });
+  #replace(role: "agent" | "relay", older: Socket | undefined): void {
     if (older === undefined) return;
-    metrics.replaced.inc({ role });
+    this.#parts.metrics.replaced.inc({ role });
+    older.data.state = { kind: "ended" };
     this.#end(older, CloseCode.replaced, {
       code: "replaced",
       message: `Another connection has proven the key of this ${role}.`,

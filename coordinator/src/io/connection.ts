@@ -2,6 +2,7 @@
 import type { AgentId, RelayId } from "@burrow/protocol";
 import type { ServerWebSocket } from "bun";
 import { Bucket, type RateLimit } from "../core/rate-limit.ts";
+import type { Challenge } from "./admission.ts";
 
 /** An agent that meets a thousand peers introduces itself to all of them at once; nobody has more to say. */
 export const MESSAGE_LIMIT: RateLimit = { burst: 2_000, perSecond: 200 };
@@ -9,12 +10,7 @@ export const MESSAGE_LIMIT: RateLimit = { burst: 2_000, perSecond: 200 };
 export const ERROR_LIMIT: RateLimit = { burst: 5, perSecond: 1 };
 
 export type ConnectionState =
-  | {
-      readonly kind: "challenged";
-      readonly nonce: Uint8Array;
-      readonly privateKey: Uint8Array;
-      readonly publicKey: Uint8Array;
-    }
+  | { readonly kind: "challenged"; readonly challenge: Challenge }
   /** The hello is with the store; what comes meanwhile waits. */
   | { readonly kind: "enrolling"; readonly waiting: string[] }
   | { readonly kind: "agent"; readonly id: AgentId }

@@ -31,6 +31,8 @@ export function listen(
       fetch(request, server) {
         const peer = server.requestIP(request)?.address ?? "";
         const address = clientAddress(peer, request.headers.get("x-forwarded-for"), trustProxy);
+        // The URL carries the Host header, which may be any text.
+        if (!URL.canParse(request.url)) return problemResponse(400, BAD_REQUEST);
         if (new URL(request.url).pathname !== CHANNEL_PATH) return app.fetch(request, { address });
         return upgrade(request, server, channel, address);
       },
@@ -45,6 +47,12 @@ export function listen(
     throw cannotListen(at, cause);
   }
 }
+
+const BAD_REQUEST = {
+  code: "bad-request",
+  message: "The request's URL or Host is not one.",
+  remedy: "Correct the request and send it again.",
+};
 
 function upgrade(
   request: Request,

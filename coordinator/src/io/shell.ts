@@ -1,7 +1,8 @@
 /** Runs the mesh machine: gives it time and inputs, and carries out what it puts into its queue. */
 import type { AgentId, RelayId } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
-import type { Mesh, MeshEvent, Output } from "../core/mesh.ts";
+import type { Mesh } from "../core/mesh.ts";
+import type { MeshEvent, Output } from "../core/outputs.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Store } from "./store/store.ts";
 

@@ -3,7 +3,7 @@
  * takes milliseconds to sync does not make ten thousand enrolments take minutes.
  */
 import type { Database } from "bun:sqlite";
-import type { AgentId, Endpoint, KeyText, NetworkId, RelayId } from "@burrow/protocol";
+import type { AgentId, RelayId } from "@burrow/protocol";
 import {
   type AgentEnrolment,
   type EnrolmentFacts,
@@ -11,8 +11,18 @@ import {
   enrolRelay,
   type RelayEnrolment,
 } from "../../core/enrolment.ts";
-import type { AgentRecord, NetworkRecord, RelayRecord, TokenKind, TokenRecord } from "../../core/records.ts";
+import type { NetworkRecord, TokenRecord } from "../../core/records.ts";
 import { openDatabase } from "./sqlite-file.ts";
+import {
+  type AgentRow,
+  agentOf,
+  type NetworkRow,
+  networkOf,
+  type RelayRow,
+  relayOf,
+  type TokenRow,
+  tokenOf,
+} from "./sqlite-rows.ts";
 import type { NewToken, Store } from "./store.ts";
 
 /** `path`: the file, made with mode 0600 if there is none. Throws a UserError when it cannot be used. */
@@ -266,96 +276,6 @@ function prepare(db: Database) {
   };
 }
 
-interface NetworkRow {
-  readonly id: NetworkId;
-  readonly name: string;
-  readonly created_at_ms: number;
-  readonly next_address: number;
-}
-
-interface AgentRow {
-  readonly id: AgentId;
-  readonly key: KeyText;
-  readonly network: NetworkId;
-  readonly name: string;
-  readonly address: number;
-  readonly version: string;
-  readonly enrolled_at_ms: number;
-  readonly revoked_at_ms: number | null;
-  readonly home: RelayId | null;
-  readonly standby: RelayId | null;
-}
-
-interface RelayRow {
-  readonly id: RelayId;
-  readonly key: KeyText;
-  readonly ticket_key: Uint8Array;
-  readonly region: string;
-  readonly lat: number | null;
-  readonly lon: number | null;
-  readonly endpoints: string;
-  readonly version: string;
-  readonly enrolled_at_ms: number;
-  readonly drain_requested: number;
-  readonly down_since_ms: number | null;
-}
-
-interface TokenRow {
-  readonly hash: string;
-  readonly kind: TokenKind;
-  readonly network: NetworkId | null;
-  readonly uses_max: number;
-  readonly uses: number;
-  readonly expires_at_ms: number;
-  readonly created_at_ms: number;
-}
-
 function optional<Row, T>(row: Row | null, from: (row: Row) => T): T | undefined {
   return row === null ? undefined : from(row);
-}
-
-function networkOf(row: NetworkRow): NetworkRecord {
-  return { id: row.id, name: row.name, createdAtMs: row.created_at_ms };
-}
-
-function agentOf(row: AgentRow): AgentRecord {
-  return {
-    id: row.id,
-    key: row.key,
-    network: row.network,
-    name: row.name,
-    addressIndex: row.address,
-    version: row.version,
-    enrolledAtMs: row.enrolled_at_ms,
-    revokedAtMs: row.revoked_at_ms ?? undefined,
-    home: row.home ?? undefined,
-    standby: row.standby ?? undefined,
-  };
-}
-
-function relayOf(row: RelayRow): RelayRecord {
-  return {
-    id: row.id,
-    key: row.key,
-    ticketKey: new Uint8Array(row.ticket_key),
-    region: row.region,
-    at: row.lat === null || row.lon === null ? undefined : { lat: row.lat, lon: row.lon },
-    endpoints: JSON.parse(row.endpoints) as Endpoint[],
-    version: row.version,
-    enrolledAtMs: row.enrolled_at_ms,
-    drainRequested: row.drain_requested !== 0,
-    downSinceMs: row.down_since_ms ?? undefined,
-  };
-}
-
-function tokenOf(row: TokenRow): TokenRecord {
-  return {
-    hash: row.hash,
-    kind: row.kind,
-    network: row.network ?? undefined,
-    usesMax: row.uses_max,
-    uses: row.uses,
-    expiresAtMs: row.expires_at_ms,
-    createdAtMs: row.created_at_ms,
-  };
 }

@@ -1,0 +1,90 @@
+/** Letting a stranger in: the challenge, the proof of its key, and its enrolment by the store. */
+import {
+  channelProof,
+  endpoint,
+  fromBase64,
+  type Hello,
+  keyFromText,
+  keyToText,
+  PROTOCOL_VERSION,
+  proofMatches,
+  type ToAgent,
+  toBase64,
+} from "@burrow/protocol";
+import type { AgentRecord, NetworkRecord, RelayRecord } from "../core/records.ts";
+import type { Refused } from "../core/refused.ts";
+import type { RandomBytes } from "../core/ticket-office.ts";
+import { hashSecret } from "./operator.ts";
+import type { Store } from "./store/store.ts";
+
+/** The part of the platform's cryptography that proofs need. */
+export interface KeyAgreement {
+  x25519(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
+  x25519Public(privateKey: Uint8Array): Uint8Array;
+}
+
+/** Made for one connection and used once. */
+export interface Challenge {
+  readonly nonce: Uint8Array;
+  readonly privateKey: Uint8Array;
+  readonly publicKey: Uint8Array;
+}
+
+export type Admitted =
+  | {
+      readonly kind: "agent";
+      readonly record: AgentRecord;
+      readonly network: NetworkRecord;
+      readonly acceptsOutside: boolean;
+      readonly isNew: boolean;
+    }
+  | { readonly kind: "relay"; readonly record: RelayRecord; readonly isNew: boolean };
+
+export function makeChallenge(keys: KeyAgreement, random: RandomBytes): Challenge {
+  const privateKey = random(32);
+  return { nonce: random(32), privateKey, publicKey: keys.x25519Public(privateKey) };
+}
+
+export function challengeMessage({ nonce, publicKey }: Challenge): ToAgent {
+  return {
+    type: "challenge",
+    protocol: PROTOCOL_VERSION,
+    nonce: toBase64(nonce),
+    key: keyToText(publicKey),
+  };
+}
+
+export function provesKey(keys: KeyAgreement, challenge: Challenge, hello: Hello): boolean {
+  const key = keyFromText(hello.key);
+  const proof = fromBase64(hello.proof);
+  if (key === undefined || proof === undefined) return false;
+  const shared = keys.x25519(challenge.privateKey, key);
+  if (shared === undefined) return false;
+  return proofMatches(channelProof(shared, challenge.nonce, challenge.publicKey, key), proof);
+}
+
+/** `hello` must have proven its key. Rejects only when the store fails; nothing has changed then. */
+export async function admit(
+  store: Store,
+  hello: Hello,
+  address: string,
+  random: RandomBytes,
+  now: number,
+): Promise<Admitted | Refused> {
+  const { key, version } = hello;
+  const tokenHash = hello.token === undefined ? undefined : hashSecret(hello.token);
+  if (hello.role === "agent") {
+    const { name, acceptsOutside } = hello;
+    const outcome = await store.enrolAgent({ key, tokenHash, name, version }, now);
+    if (outcome.kind === "refused") return outcome;
+    const { record, network, isNew } = outcome;
+    return { kind: "agent", record, network, acceptsOutside, isNew };
+  }
+  const { region, at, port } = hello;
+  const endpoints = hello.endpoints.length > 0 ? hello.endpoints : [endpoint(address, port)];
+  const request = { key, tokenHash, region, at, endpoints, version, freshTicketKey: random(32) };
+  const outcome = await store.enrolRelay(request, now);
+  return outcome.kind === "refused"
+    ? outcome
+    : { kind: "relay", record: outcome.record, isNew: outcome.isNew };
+}
