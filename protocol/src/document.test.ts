@@ -1,7 +1,7 @@
 /** PROTOCOL.md against the code: whatever its tables say is what the code does. */
 import { expect, test } from "bun:test";
 import { Glob } from "bun";
-import type { z } from "zod";
+import { z } from "zod";
 import "../testing/support.ts";
 import * as protocol from "./index.ts";
 
@@ -48,7 +48,7 @@ test("the statuses of a Bound are told", () => {
   expect(told).toEqual(protocol.BindStatus);
 });
 
-const { NONCE_LENGTH, TAG_LENGTH } = protocol;
+const { NONCE_LENGTH, TAG_LENGTH, TICKET_LENGTH } = protocol;
 /** By layout: the length of all rows with n = 0, from the code's constants. */
 const LAYOUTS: Readonly<Record<string, number>> = {
   endpoint: protocol.ENDPOINT_LENGTH,
@@ -60,6 +60,18 @@ const LAYOUTS: Readonly<Record<string, number>> = {
   "probe plaintext": protocol.PROBE_LENGTH_MIN - 20 - NONCE_LENGTH - TAG_LENGTH,
   trunk: protocol.TRUNK_OVERHEAD,
 };
+
+test("the diagram of Bind and Bound has the code's offsets", () => {
+  const sealedAt = 4 + TICKET_LENGTH + NONCE_LENGTH;
+  expect(document).toContain(`${4 + TICKET_LENGTH} | nonce, ${NONCE_LENGTH} bytes`);
+  expect(document).toContain(
+    `${sealedAt} | sealed, ${protocol.BIND_LENGTH_MIN - sealedAt - TAG_LENGTH} + 12 n bytes`,
+  );
+  expect(document).toContain(`bytes 0 to ${3 + TICKET_LENGTH} are additional data`);
+  const tagAt = protocol.BOUND_LENGTH - TAG_LENGTH;
+  expect(document).toContain(`${4 + NONCE_LENGTH} | sealed, ${tagAt - 4 - NONCE_LENGTH} bytes`);
+  expect(document).toContain(`${tagAt} | tag, ${TAG_LENGTH} bytes`);
+});
 
 test("layouts have no gaps, and the lengths of the code", () => {
   const marked = [...document.matchAll(/<!-- layout: (.+?) -->/g)].map(([, name = ""]) => name);
@@ -146,6 +158,45 @@ test("the side channel's messages and their fields are the code's", () => {
       place,
     }),
   );
+});
+
+/** Longest text or list that a schema takes as this field. */
+function limitOf(schema: z.ZodType, field: string): number | undefined {
+  const { properties } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  const found = properties?.[field];
+  return typeof found === "object" ? (found.maxLength ?? found.maxItems) : undefined;
+}
+
+test("limits told behind fields are the schemas', and no list of a client's is without", () => {
+  const schemas = new Map<string, z.ZodType>(
+    Object.entries(protocol).flatMap(([name, value]) =>
+      value instanceof z.ZodType ? [[name, value] as const] : [],
+    ),
+  );
+  const unions = [
+    ["### From an agent", protocol.fromAgent],
+    ["### To an agent", protocol.toAgent],
+  ] as const;
+  for (const [, union] of unions) {
+    for (const option of union.options) schemas.set(typeOf(shapeOf(option)), option);
+  }
+  const headings = ["### Hello", "### From an agent", "### To an agent", "### Shared fields"];
+  let compared = 0;
+  for (const [name, fields = ""] of headings.flatMap((heading) => tableAfter(heading))) {
+    const schema = schemas.get(tick(name));
+    if (schema === undefined) throw new Error(`no schema ${name}`);
+    for (const [, field = "", limit] of fields.matchAll(/`(\w+)\??` (?:≤ |\d+ to )(\d+)/g)) {
+      const wanted = field === "drops" ? protocol.DROP_REASONS_MAX : limitOf(schema, field);
+      expect([name, field, Number(limit)]).toEqual([name, field, wanted ?? 0]);
+      compared++;
+    }
+  }
+  expect(compared).toBeGreaterThan(15);
+  for (const [, fields = ""] of tableAfter("### From an agent")) {
+    for (const list of ["candidates", "rtts", "relays", "paths"]) {
+      if (inTicks(fields).includes(list)) expect(fields).toContain(`\`${list}\` ≤`);
+    }
+  }
 });
 
 test("the path of the side channel and the files of vectors are as told", async () => {
