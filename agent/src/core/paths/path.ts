@@ -176,7 +176,9 @@ export class Path {
       if (this.state !== "proven") this.#enter("proven", now);
       this.#probeAt(now + (active ? KEEPALIVE_ACTIVE_MS : KEEPALIVE_SPARE_MS), "whatever was planned");
     } else {
-      this.#probeAt(now + CONFIRM_INTERVAL_MS);
+      // Back from the dead, perhaps: on probation, with the clock of a suspect.
+      if (this.state !== "suspect") this.#enter("suspect", now);
+      this.#probeAt(now + CONFIRM_INTERVAL_MS, "whatever was planned");
     }
     return rttMs;
   }
@@ -220,7 +222,6 @@ export class Path {
         return now + this.#doubtIntervalMs();
       case "lost": {
         this.#settle();
-        this.#ackStreak = 0;
         const interval = this.#lostIntervalMs;
         this.#lostIntervalMs = Math.min(2 * interval, LOST_INTERVAL_MAX_MS);
         return now + interval;

@@ -13,12 +13,14 @@ import {
 } from "@burrow/protocol";
 import { Journal } from "./journal.ts";
 import { Path, type PathId, type PathOrigin, type PathTarget, pathIdOf } from "./path.ts";
-import { choosePath } from "./ranking.ts";
+import { choosePath, isDirectClearlyWorse } from "./ranking.ts";
 
 /** Nobody has talked to the peer for so long: probing stops, and the next packet starts it again. */
 const IDLE_AFTER_MS = 60_000;
 /** While there is no direct path, both sides are introduced again after these pauses, the last one for ever. */
 const INTRODUCE_AFTER_MS = [0, 3_000, 8_000, 20_000, 60_000] as const;
+/** A relay is preferred to a direct path only after that has been clearly worse for so long. */
+const CLEARLY_WORSE_FOR_MS = 5_000;
 /** Direct paths kept per peer: enough for 32 candidates and what peers saw besides. */
 const DIRECT_PATHS_MAX = 48;
 
@@ -60,6 +62,8 @@ export class PeerPaths {
   #relays: readonly RelayId[] = [];
   #current: Path | undefined;
   #currentSinceMs = 0;
+  /** Since when the best relay has been much faster than the best direct path. */
+  #directWorseSinceMs: number | undefined;
   /** The path we left in doubt: data goes there too until the new one has proven itself. */
   #leftInDoubt: Path | undefined;
   #reason = "no relay yet";
@@ -263,7 +267,10 @@ export class PeerPaths {
   }
 
   #choose(now: number): void {
-    const choice = choosePath(this.#paths.values(), this.#current);
+    const worse = isDirectClearlyWorse(this.#paths.values(), this.#current);
+    this.#directWorseSinceMs = worse ? (this.#directWorseSinceMs ?? now) : undefined;
+    const relayMayWin = now - (this.#directWorseSinceMs ?? now) >= CLEARLY_WORSE_FOR_MS;
+    const choice = choosePath(this.#paths.values(), this.#current, relayMayWin);
     let chosen = choice.path;
     let reason: string = choice.reason;
     if (chosen === undefined) {

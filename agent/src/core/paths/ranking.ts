@@ -26,8 +26,30 @@ export interface Choice {
   readonly reason: ChoiceReason;
 }
 
-/** The path to use among `paths`, given the one in use now. Only proven paths are ever chosen. */
-export function choosePath(paths: Iterable<Path>, current: Path | undefined): Choice {
+/**
+ * The path to use among `paths`, given the one in use now. Only proven paths are ever chosen.
+ *
+ * @param relayMayWin whether a relay may be preferred to a direct path that is clearly worse: load raises round trips
+ *   for a moment, so the caller says so only after it has lasted (`isDirectClearlyWorse`)
+ */
+export function choosePath(paths: Iterable<Path>, current: Path | undefined, relayMayWin: boolean): Choice {
+  const { direct, relay } = bestOfEachKind(paths, current);
+  const [best, reason] = pick(direct, relay, relayMayWin);
+  if (best === undefined) return { path: undefined, reason: "nothing-proven" };
+  if (best === current) return { path: best, reason: "stays" };
+  const sameKind = current?.isProven === true && current.target.kind === best.target.kind;
+  return { path: best, reason: sameKind ? "lower-rtt" : reason };
+}
+
+/** Is the best relay path at this moment much faster than the best direct one? */
+export function isDirectClearlyWorse(paths: Iterable<Path>, current: Path | undefined): boolean {
+  const { direct, relay } = bestOfEachKind(paths, current);
+  if (direct === undefined || relay === undefined) return false;
+  const [directMs, relayMs] = [costMs(direct), costMs(relay)];
+  return directMs > CLEARLY_WORSE_FACTOR * relayMs && directMs > relayMs + CLEARLY_WORSE_MS;
+}
+
+function bestOfEachKind(paths: Iterable<Path>, current: Path | undefined) {
   let direct: Path | undefined;
   let relay: Path | undefined;
   for (const path of paths) {
@@ -35,19 +57,17 @@ export function choosePath(paths: Iterable<Path>, current: Path | undefined): Ch
     if (path.target.kind === "direct") direct = better(path, direct, current);
     else relay = better(path, relay, current);
   }
-  const [best, reason] = pick(direct, relay);
-  if (best === undefined) return { path: undefined, reason: "nothing-proven" };
-  if (best === current) return { path: best, reason: "stays" };
-  const sameKind = current?.isProven === true && current.target.kind === best.target.kind;
-  return { path: best, reason: sameKind ? "lower-rtt" : reason };
+  return { direct, relay };
 }
 
-function pick(direct: Path | undefined, relay: Path | undefined): [Path | undefined, ChoiceReason] {
+function pick(
+  direct: Path | undefined,
+  relay: Path | undefined,
+  relayMayWin: boolean,
+): [Path | undefined, ChoiceReason] {
   if (direct === undefined) return [relay, "only-path"];
   if (relay === undefined) return [direct, "only-path"];
-  const [directMs, relayMs] = [costMs(direct), costMs(relay)];
-  const clearlyWorse = directMs > CLEARLY_WORSE_FACTOR * relayMs && directMs > relayMs + CLEARLY_WORSE_MS;
-  return clearlyWorse ? [relay, "direct-clearly-worse"] : [direct, "direct-beats-relay"];
+  return relayMayWin ? [relay, "direct-clearly-worse"] : [direct, "direct-beats-relay"];
 }
 
 function better(path: Path, best: Path | undefined, current: Path | undefined): Path {
