@@ -1,0 +1,207 @@
+/** The WireGuard engine against Debian's wireguard-go: real sockets, real TUN devices, real TCP. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { labUnavailable } from "../lab/netns.ts";
+import { GO, OURS, Tunnel } from "./tunnel.ts";
+
+const TIMEOUT_MS = 60_000;
+const PRESHARED_KEY = "/UwcSPg38hW/D9Y3tcS1FOV0K1wuURMbS0sesJEP5ak=";
+const UNDER_LOAD = { handshakesPerSecondMax: 0, handshakesBurstMax: 0 };
+
+/** wireguard-go renews a session it began with the first packet after 120 s. */
+const REKEY_AFTER_S = 120;
+const PATIENT_PINGS = 2 * (REKEY_AFTER_S + 5);
+
+function missing(): string | undefined {
+  const command = ["wireguard-go", "wg", "ping"].find((name) => Bun.which(name) === null);
+  return labUnavailable() ?? (command && `the command \`${command}\` is missing`);
+}
+
+const reason = missing();
+const { CI } = process.env;
+if (reason !== undefined && CI === "true") throw new Error(`interop: ${reason}, and CI must not skip`);
+if (reason !== undefined) console.warn(`interop: skipped, ${reason}`);
+
+describe.skipIf(reason !== undefined)("with wireguard-go", () => {
+  // The one case that takes two minutes runs beside all the others.
+  let patient: { tunnel: Tunnel; answers: Promise<number> } | undefined;
+  beforeAll(async () => {
+    const tunnel = await Tunnel.open({ knows: "go" });
+    const answers = tunnel.ping("go", OURS.v4, "-i", "0.5", "-c", String(PATIENT_PINGS));
+    answers.catch(() => {});
+    patient = { tunnel, answers };
+  }, TIMEOUT_MS);
+  afterAll(async () => {
+    await patient?.tunnel.lab.close();
+  });
+
+  test(
+    "a handshake begun by it: ping comes in, IPv4 and IPv6, whole packets too",
+    async () => {
+      await using tunnel = await Tunnel.open({ knows: "go" });
+      expect(await tunnel.ping("go", OURS.v4, "-c", "20", "-i", "0.01")).toBe(20);
+      expect(await tunnel.ping("go", OURS.v6, "-c", "20", "-i", "0.01")).toBe(20);
+      expect(await tunnel.ping("go", OURS.v4, "-c", "5", "-i", "0.01", "-M", "do", "-s", "1392")).toBe(5);
+      expect(await tunnel.ping("ours", GO.v4, "-c", "20", "-i", "0.01")).toBe(20);
+      const report = await tunnel.report();
+      expect(report.sessions.map(({ role }) => role)).toEqual(["responder"]);
+      expect(report.initiators).toEqual([tunnel.goPublicKey]);
+      expect(report.drops).toEqual({});
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a handshake begun by us: ping goes out, IPv4 and IPv6, whole packets too",
+    async () => {
+      await using tunnel = await Tunnel.open({ knows: "ours" });
+      expect(await tunnel.ping("ours", GO.v4, "-c", "20", "-i", "0.01")).toBe(20);
+      expect(await tunnel.ping("ours", GO.v6, "-c", "20", "-i", "0.01")).toBe(20);
+      expect(await tunnel.ping("ours", GO.v4, "-c", "5", "-i", "0.01", "-M", "do", "-s", "1392")).toBe(5);
+      expect(await tunnel.ping("go", OURS.v4, "-c", "20", "-i", "0.01")).toBe(20);
+      const report = await tunnel.report();
+      expect(report.sessions.map(({ role }) => role)).toEqual(["initiator"]);
+      expect(report.drops).toEqual({});
+      expect((await tunnel.go.peer()).endpoint).toBe(`${OURS.underlay}:${OURS.port}`);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "both begin at the same moment",
+    async () => {
+      await using tunnel = await Tunnel.open();
+      const pings = await Promise.all([
+        tunnel.ping("go", OURS.v4, "-c", "50", "-i", "0.02"),
+        tunnel.ping("ours", GO.v4, "-c", "50", "-i", "0.02"),
+      ]);
+      expect(pings).toEqual([50, 50]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "with the same preshared key, either way round",
+    async () => {
+      for (const knows of ["go", "ours"] as const) {
+        const keys = { presharedKeyOfGo: PRESHARED_KEY, presharedKeyOfOurs: PRESHARED_KEY };
+        await using tunnel = await Tunnel.open({ knows, ...keys });
+        const [from, to] = knows === "go" ? (["go", OURS.v4] as const) : (["ours", GO.v4] as const);
+        expect(await tunnel.ping(from, to, "-c", "5", "-i", "0.01")).toBe(5);
+        expect((await tunnel.report()).drops).toEqual({});
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "not with a preshared key on one side alone",
+    async () => {
+      await using tunnel = await Tunnel.open({ knows: "ours", presharedKeyOfGo: PRESHARED_KEY });
+      expect(await tunnel.ping("ours", GO.v4, "-c", "3", "-i", "0.2", "-W", "1")).toBe(0);
+      expect((await tunnel.report()).drops).toEqual({ forged: 1 });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "100 MB over TCP arrive unchanged, in both directions",
+    async () => {
+      await using tunnel = await Tunnel.open();
+      const file = join(tunnel.lab.directory, "payload");
+      const length = 100_000_000;
+      await Bun.$`head -c ${length} /dev/urandom > ${file}`;
+      const hash = new Bun.CryptoHasher("sha256").update(await Bun.file(file).bytes()).digest("hex");
+      const server = join(import.meta.dir, "../lab/file-server.ts");
+      for (const [from, address, to] of [
+        [tunnel.goSpace, GO.v4, tunnel.oursSpace],
+        [tunnel.oursSpace, OURS.v4, tunnel.goSpace],
+      ] as const) {
+        const serving = from.spawn([process.execPath, server, address, "8000", file], { label: "server" });
+        await serving.waitForLine(/^ready/);
+        const download = [process.execPath, join(import.meta.dir, "download.ts"), `http://${address}:8000/`];
+        const start = performance.now();
+        const { stdout } = await to.run(download, { timeoutMs: TIMEOUT_MS });
+        const seconds = (performance.now() - start) / 1000;
+        console.log(
+          `100 MB ${from === tunnel.goSpace ? "in" : "out"}: ${(length / 1e6 / seconds).toFixed(0)} MB/s`,
+        );
+        expect(stdout.trim()).toBe(`${length} ${hash}`);
+        await serving.stop();
+      }
+    },
+    2 * TIMEOUT_MS,
+  );
+
+  test(
+    "sessions that we renew every two seconds lose no packet",
+    async () => {
+      const timings = { rekeyAfterMs: 2_000, rekeyTimeoutMs: 500 };
+      await using tunnel = await Tunnel.open({ knows: "ours", timings });
+      expect(await tunnel.ping("ours", GO.v4, "-c", "450", "-i", "0.02")).toBe(450);
+      const report = await tunnel.report();
+      expect(report.sessions.length).toBeGreaterThanOrEqual(4);
+      expect(new Set(report.sessions.map(({ role }) => role))).toEqual(new Set(["initiator"]));
+      expect(report.drops).toEqual({});
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "when it moves to another port, we hear from where it speaks, and answer there",
+    async () => {
+      await using tunnel = await Tunnel.open({ knows: "go" });
+      expect(await tunnel.ping("go", OURS.v4, "-c", "2", "-i", "0.01")).toBe(2);
+      await tunnel.go.set("listen-port", "51999");
+      expect(await tunnel.ping("go", OURS.v4, "-c", "5", "-i", "0.01")).toBe(5);
+      expect((await tunnel.report()).peerEndpoint).toBe(`${GO.underlay}:51999`);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "under load we ask it for a cookie, and it obeys",
+    async () => {
+      await using tunnel = await Tunnel.open({ knows: "go", loadLimits: UNDER_LOAD });
+      expect(await tunnel.ping("go", OURS.v4, "-c", "80", "-i", "0.1")).toBeGreaterThan(0);
+      const { sent, received, drops, sessions } = await tunnel.report();
+      expect(sent.cookieReply).toBe(1);
+      expect(received.initiation).toBe(2);
+      expect(drops).toEqual({ "cookie-demanded": 1 });
+      expect(sessions.length).toBe(1);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "under load it asks us for a cookie, and we obey",
+    async () => {
+      await using tunnel = await Tunnel.open({ knows: "ours" });
+      const script = join(import.meta.dir, "flood.ts");
+      const flood = [process.execPath, script, GO.underlay, String(GO.port), tunnel.goPublicKey];
+      const flooding = tunnel.oursSpace.spawn(flood, { label: "flood" });
+      await flooding.waitForLine(/^cookie$/, 20_000);
+      for (let i = 0; i < 40 && (await tunnel.report()).sessions.length === 0; i++) {
+        tunnel.host.write("initiate\n");
+        await Bun.sleep(250);
+      }
+      const { received, sentWithCookie, sessions, drops } = await tunnel.report();
+      expect(received.cookieReply).toBeGreaterThanOrEqual(1);
+      expect(sentWithCookie).toBeGreaterThanOrEqual(1);
+      expect(sessions.length).toBe(1);
+      expect(drops).toEqual({});
+      await flooding.stop();
+      expect(await tunnel.ping("ours", GO.v4, "-c", "3", "-i", "0.01")).toBe(3);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(`a session that it renews after ${REKEY_AFTER_S} s loses no packet`, async () => {
+    expect(await patient?.answers).toBe(PATIENT_PINGS);
+    const report = await patient?.tunnel.report();
+    expect(report?.sessions.map(({ role }) => role)).toEqual(["responder", "responder"]);
+    const [first, second] = report?.sessions ?? [];
+    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThanOrEqual(REKEY_AFTER_S * 1000 - 100);
+    expect(report?.drops).toEqual({});
+  }, 200_000);
+});
