@@ -306,6 +306,19 @@ describe("replays and reordering", () => {
     expect(b.engine.receive(second ?? old, "a", world.now + 20)).toBeUndefined();
   });
 
+  test("a response that was held back until after the next initiation's time is refused", () => {
+    const { world, a, b, bAtA } = pair();
+    world.link = (from) => (from === b ? [] : [10]);
+    a.engine.initiate(bAtA, world.now);
+    world.run(4_000);
+    b.engine.initiate([...b.engine.peers][0] ?? bAtA, world.now, { force: true });
+    const [held, initiation] = [b.sentOf(2)[0], b.sentOf(1)[0]].map((sent) => sent?.datagram);
+    a.engine.receive(initiation ?? new Uint8Array(), "b", world.now);
+    world.run(500);
+    const late = world.now + 5_000;
+    expect(a.engine.receive(held ?? new Uint8Array(), "b", late)).toBe("unknown-index");
+  });
+
   test("a replayed response finds nobody waiting", () => {
     const { world, a, b, bAtA } = pair();
     a.engine.initiate(bAtA, world.now);

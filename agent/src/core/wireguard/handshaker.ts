@@ -17,7 +17,12 @@ import {
   wireGuardReceiver,
   wireGuardSender,
 } from "@burrow/protocol";
-import { INITIATION_SPACING_MS, KICK_REPEATS_MAX, KICK_REPEATS_WITHIN_MS } from "./constants.ts";
+import {
+  INITIATION_SPACING_MS,
+  KICK_REPEATS_MAX,
+  KICK_REPEATS_WITHIN_MS,
+  REKEY_TIMEOUT_JITTER_MS,
+} from "./constants.ts";
 import { type EngineContext, transmitTo } from "./context.ts";
 import { CookieIssuer } from "./cookie.ts";
 import { Keypair } from "./keypairs.ts";
@@ -163,6 +168,12 @@ export class Handshaker<P> {
     const peer = indices.get(wireGuardReceiver(message))?.peer;
     const outstanding = peer?.outstanding;
     if (peer === undefined || outstanding?.localIndex !== wireGuardReceiver(message)) {
+      return DropReason.unknownIndex;
+    }
+    const { rekeyTimeoutMs } = this.#context.timings;
+    if (now - outstanding.sentMs > rekeyTimeoutMs + REKEY_TIMEOUT_JITTER_MS) {
+      // By now another initiation would have replaced it, had a session not come about otherwise.
+      this.forget(peer);
       return DropReason.unknownIndex;
     }
     const refusal = this.#checkMacs(message, from, now);

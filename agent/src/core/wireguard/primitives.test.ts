@@ -1,8 +1,16 @@
-/** The portable primitives against the contract that the native ones answer to as well. */
+/** The primitives that the engine is given, portable and native, against what it takes them to be. */
 import { expect, test } from "bun:test";
+import { nativePrimitives } from "@burrow/platform";
 import { PRIMITIVES_CONTRACT } from "./primitives.contract.ts";
 import { noblePrimitives } from "./primitives.ts";
 
-for (const { name, check } of PRIMITIVES_CONTRACT) {
-  test(`noble: ${name}`, () => expect(() => check(noblePrimitives)).not.toThrow());
+const native = nativePrimitives();
+
+for (const [label, primitives] of [
+  ["noble", noblePrimitives],
+  [native.kind, native],
+] as const) {
+  for (const { name, check } of PRIMITIVES_CONTRACT) {
+    test(`${label}: ${name}`, () => expect(() => check(primitives)).not.toThrow());
+  }
 }
