@@ -133,6 +133,8 @@ export function serveHttp(
       hostname: listen.address,
       port: listen.port,
       development: false,
+      // Bun shares ports by default outside development: a second relay would take half of the answers.
+      reusePort: false,
       fetch: (request, from) => app.fetch(request, { peer: from.requestIP(request)?.address }),
       error: () => Response.json({ error: "bad request" }, { status: 400 }),
     });
