@@ -3,6 +3,8 @@ import { getLogger } from "@logtape/logtape";
 
 export interface Running {
   stop(): Promise<void>;
+  /** Resolves if it cannot go on for a reason that a person must mend; otherwise never. */
+  readonly refused?: Promise<Error>;
 }
 
 /** Long enough to say goodbye to the coordinator and close files; a service manager kills after 90 s. */
@@ -12,8 +14,8 @@ const STOP_TIMEOUT_MS = 10_000;
 const INTERRUPTED_EXIT = 130;
 
 /**
- * Starts a part, calls `ready` with it, and returns when a signal has stopped it. A signal during the start is
- * kept until the start has come to an end, so that nothing is left half-made.
+ * Starts a part, calls `ready` with it, and returns when a signal has stopped it; throws what made it end by itself.
+ * A signal during the start is kept until the start has come to an end, so that nothing is left half-made.
  */
 export async function runDaemon<Part extends Running>(
   name: string,
@@ -24,9 +26,10 @@ export async function runDaemon<Part extends Running>(
   try {
     const part = await start();
     if (!signal.received) ready(part);
-    await signal.wait();
-    getLogger(["burrow", name]).info("stopping; once more to stop at once");
+    const failure = await Promise.race([signal.wait(), part.refused ?? new Promise<never>(() => {})]);
+    getLogger(["burrow", name]).info("stopping; a second signal stops at once");
     await within(STOP_TIMEOUT_MS, part.stop(), `${name} did not stop within ${STOP_TIMEOUT_MS / 1000} s`);
+    if (failure !== undefined) throw failure;
   } finally {
     signal.close();
   }

@@ -68,8 +68,8 @@ test("operators' commands: no coordinator here, none at the address, a broken fi
     });
     expect(away.exitCode).toBe(1);
     expect(away.stderr).toMatch(/^error: the coordinator at http:\/\/127.0.0.1:9 does not answer\n {2}try: /);
-    writeFileSync(join(dir, "operator.json"), '{"url": 3');
-    expect((await burrow(create)).stderr).toMatch(/is not what a coordinator writes\n {2}try: restart/);
+    writeFileSync(join(dir, "operator.json"), '{"url": 3', { mode: 0o600 });
+    expect((await burrow(create)).stderr).toMatch(/operator\.json is damaged\.\n {2}try: /);
     const file = join(dir, "secret");
     const fromFile = [...create, "--coordinator", "http://127.0.0.1:9", "--operator-token-file", file];
     expect((await burrow(fromFile)).stderr).toMatch(/cannot read the secret in .*: there is none/);

@@ -37,6 +37,7 @@ const FLAGS: readonly (readonly [readonly string[], string, string, unknown])[] 
   [["coordinator"], "--geoip", "city.mmdb", "city.mmdb"],
   [["coordinator"], "--store", "sqlite", "sqlite"],
   [["coordinator"], "--log-level", "debug", "debug"],
+  [["demo"], "--log-level", "debug", "debug"],
   [["relay"], "--coordinator", "https://c.example/", "https://c.example"],
   [["relay"], "--token", "t0k", "t0k"],
   [["relay"], "--token-file", "/run/token", "/run/token"],
@@ -91,6 +92,7 @@ const SWITCHES: readonly (readonly [readonly string[], string])[] = [
   [["why", "bob"], "--json"],
   [["token", "create"], "--json"],
   [["relay", "drain", "0011223344556677"], "--json"],
+  [["relay", "drain", "0011223344556677"], "--undo"],
 ];
 
 const RELAY_NEEDS = ["--coordinator", "http://127.0.0.1:1", "--region", "here"];

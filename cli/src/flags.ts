@@ -1,6 +1,7 @@
 /** The flags that several commands share, each with its BURROW_… variable; and secrets that files may hold. */
 import { readFileSync } from "node:fs";
 import { UserError } from "@burrow/protocol";
+import type { LogLevel } from "@logtape/logtape";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { coordinatorUrl, LOG_LEVELS, logLevel } from "./values.ts";
 
@@ -11,10 +12,10 @@ export function flag(flags: string, description: string, env?: string): Option {
 }
 
 export const jsonFlag = () => flag("--json", "print JSON (shapes: docs/cli.md)");
-export const logLevelFlag = () =>
+export const logLevelFlag = (level: LogLevel = "info") =>
   flag("--log-level <LEVEL>", `${LOG_LEVELS.slice(0, -1).join(", ")} or ${LOG_LEVELS.at(-1)}`)
     .argParser(logLevel)
-    .default("info");
+    .default(level);
 export const stateFlag = (what: string) => flag("--state <DIR>", what);
 export const coordinatorFlag = () =>
   flag("--coordinator <URL>", "where the coordinator is").argParser(coordinatorUrl);

@@ -2,9 +2,9 @@
 import {
   configureSync,
   getAnsiColorFormatter,
-  getJsonLinesFormatter,
   getTextFormatter,
   type LogLevel,
+  type LogRecord,
   type TextFormatter,
 } from "@logtape/logtape";
 import type { Terminal } from "./terminal.ts";
@@ -23,12 +23,31 @@ export function configureLogging(terminal: Terminal, level: LogLevel): void {
 }
 
 function formatterFor(terminal: Terminal): TextFormatter {
-  if (!terminal.errIsTerminal) return getJsonLinesFormatter();
+  if (!terminal.errIsTerminal) return jsonLine;
   const shape = {
     timestamp: "time",
     level: "ABBR",
     category: (parts: readonly string[]) => parts.slice(1).join("."),
+    value: "bare",
   } as const;
   const isColoured = terminal.errStyle.bold("x") !== "x";
   return isColoured ? getAnsiColorFormatter(shape) : getTextFormatter(shape);
+}
+
+/** `{"time", "level", "logger", "message", "fields"}`, documented in docs/cli.md. */
+export function jsonLine({ timestamp, level, category, message, properties }: LogRecord): string {
+  const line = {
+    time: new Date(timestamp).toISOString(),
+    level,
+    logger: category.join("."),
+    message: message.map((part) => (typeof part === "string" ? part : plain(part))).join(""),
+    fields: properties,
+  };
+  return `${JSON.stringify(line, (_, value: unknown) => (value instanceof Error || typeof value === "bigint" ? String(value) : value))}\n`;
+}
+
+function plain(value: unknown): string {
+  return typeof value === "object" && value !== null && !(value instanceof Error)
+    ? JSON.stringify(value)
+    : String(value);
 }

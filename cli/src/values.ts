@@ -1,5 +1,5 @@
 /** What the texts after flags mean. Each parser throws commander's error, which becomes a usage error (exit 2). */
-import { keyFromText, parseAddress, parseEndpoint } from "@burrow/protocol";
+import { type Endpoint, keyFromText, parseAddress, parseEndpoint } from "@burrow/protocol";
 import type { LogLevel } from "@logtape/logtape";
 import { InvalidArgumentError } from "commander";
 
@@ -27,7 +27,7 @@ function parseListenHost(bracketed: string | undefined, bare: string | undefined
 }
 
 /** One address under which others reach this relay. */
-export function advertisedEndpoint(text: string, previous: readonly string[] | undefined): string[] {
+export function advertisedEndpoint(text: string, previous: readonly Endpoint[] | undefined): Endpoint[] {
   const added = text.split(",").map((part) => {
     const endpoint = parseEndpoint(part.trim());
     if (endpoint === undefined) {

@@ -24,7 +24,13 @@ const MAPPING_MEANS: Readonly<Record<string, string>> = {
 
 export function showNetcheck(check: NetcheckView, style: Style): string {
   const means = MAPPING_MEANS[check.natMapping];
-  let text = facts([["NAT", check.natMapping + (means === undefined ? "" : `: ${means}`)]], style);
+  let text = facts(
+    [
+      ["NAT", check.natMapping],
+      ["", means],
+    ],
+    style,
+  );
   if (check.candidates.length > 0) {
     const rows = check.candidates.map(({ kind, endpoint }) => [kind, endpoint]);
     text += `\n${table([{ title: "KIND" }, { title: "OWN ADDRESS", shrinkTo: 20 }], rows, style)}`;

@@ -1,6 +1,7 @@
-/** How the operators' commands find the coordinator. */
+/** How the operators' commands find the coordinator and talk to it. */
+import type { OperatorClient } from "@burrow/coordinator";
 import type { Command } from "commander";
-import { findAccess, type OperatorAccess } from "../client/operator-api.ts";
+import { findAccess } from "../client/operator-api.ts";
 import { coordinatorFlag, flag, stateFlag } from "../flags.ts";
 import { findStateDir } from "../state-dir.ts";
 
@@ -22,6 +23,10 @@ export function addOperatorFlags(command: Command): Command {
     );
 }
 
-export function operatorAccess(flags: OperatorFlags): OperatorAccess {
-  return findAccess({ ...flags, state: flags.state ?? findStateDir("coordinator") }, process.env);
+/** The coordinator's API, and its URL for what is printed. */
+export async function operatorOf(flags: OperatorFlags): Promise<{ api: OperatorClient; url: string }> {
+  const state = flags.state ?? findStateDir("coordinator");
+  const access = await findAccess({ ...flags, state }, process.env);
+  const { operatorClient } = await import("@burrow/coordinator");
+  return { api: operatorClient(access), url: access.url };
 }

@@ -17,6 +17,8 @@ interface PingFlags extends LocalFlags {
 }
 
 const COUNT_DEFAULT = 10;
+/** The most that an agent takes at once: eleven days of seconds stand for "until Ctrl-C". */
+const COUNT_MAX = 1_000_000;
 const INTERVAL_DEFAULT_MS = 1_000;
 const TIMEOUT_DEFAULT_MS = 3_000;
 
@@ -49,7 +51,7 @@ async function ping(peer: string, flags: PingFlags, terminal: Terminal): Promise
   const signal = new StopSignal(() => abort.abort());
   const tally = new Tally();
   try {
-    const query = `count=${flags.count}&intervalMs=${flags.interval}&timeoutMs=${flags.timeout}`;
+    const query = `count=${flags.count === 0 ? COUNT_MAX : flags.count}&intervalMs=${flags.interval}&timeoutMs=${flags.timeout}`;
     const path = `/v1/ping/${encodeURIComponent(peer)}?${query}`;
     for await (const line of agentOf(flags).lines<PingLine>(path, abort.signal)) {
       tally.add(line);

@@ -1,4 +1,5 @@
 /** `burrow relay`: a Gerbil. Carries packets that it cannot read. */
+import type { Endpoint } from "@burrow/protocol";
 import type { LogLevel } from "@logtape/logtape";
 import type { Command } from "commander";
 import { runDaemon } from "../daemon.ts";
@@ -24,7 +25,7 @@ interface RelayFlags extends TokenFlags {
   readonly at?: { readonly lat: number; readonly lon: number };
   readonly listen: ListenAddress;
   readonly http: ListenAddress;
-  readonly advertise?: readonly string[];
+  readonly advertise?: readonly Endpoint[];
   readonly state?: string;
   readonly logLevel: LogLevel;
   readonly json?: boolean;
@@ -90,11 +91,13 @@ async function runRelay(flags: RelayFlags, command: Command, terminal: Terminal)
         ...(token === undefined ? {} : { token }),
         ...(flags.at === undefined ? {} : { at: flags.at }),
       }),
-    ({ id, httpUrl }) => {
+    ({ id, httpUrl, endpoints, registered }) => {
       terminal.out(
         flags.json === true
-          ? `${JSON.stringify({ event: "ready", id, region: flags.region, httpUrl, stateDir })}\n`
-          : `relay ${id} ready in ${flags.region}, health at ${httpUrl}/healthz\n`,
+          ? `${JSON.stringify({ event: "ready", id, region: flags.region, endpoints, httpUrl, registered, stateDir })}
+`
+          : `relay ${id} ready in ${flags.region}, at ${endpoints.join(" and ")}; health: ${httpUrl}/healthz
+`,
       );
     },
   );

@@ -1,6 +1,6 @@
 /** `burrow status`: this agent, its coordinator, its home. */
 import type { Command } from "commander";
-import type { StatusView } from "../client/shapes.ts";
+import type { AgentStatus } from "../client/shapes.ts";
 import { relayText } from "../print/path.ts";
 import { facts } from "../print/table.ts";
 import { age } from "../print/units.ts";
@@ -11,37 +11,38 @@ export function addStatus(program: Command, terminal: Terminal): void {
   addLocalFlags(
     program.command("status").description("this agent: addresses, home relay, coordinator"),
   ).action((flags: LocalFlags) =>
-    answer<StatusView>(terminal, flags, "/v1/status", (status) =>
+    answer<AgentStatus>(terminal, flags, "/v1/status", (status) =>
       showStatus(status, terminal.outStyle, Date.now()),
     ),
   );
 }
 
-export function showStatus(status: StatusView, style: Style, now: number): string {
-  const { coordinator } = status;
-  const since = coordinator.since === undefined ? "" : `, for ${age(now - coordinator.since)}`;
-  const counts = Object.entries(status.counts).map(([name, n]) => `${n} ${name}`);
+export function showStatus(status: AgentStatus, style: Style, now: number): string {
+  const { coordinator, home, standby, device, peers } = status;
+  const { state = "connecting", sinceMs, problem } = coordinator;
+  const since = sinceMs === undefined ? "" : `, for ${age(now - sinceMs)}`;
+  const statePaint = state === "up" ? style.green : style.yellow;
   return facts(
     [
-      ["agent", { text: `${status.name} (${status.id}) in network ${status.network}`, paint: style.bold }],
-      ["addresses", `${status.ipv4}, ${status.ipv6}`],
-      ["coordinator", coordinator.url],
       [
-        "",
+        "agent",
         {
-          text: `${coordinator.state}${since}`,
-          paint: coordinator.state === "connected" ? style.green : style.yellow,
+          text: `${status.name ?? "?"} (${status.id}) in network ${status.network ?? "?"}`,
+          paint: style.bold,
         },
       ],
-      [
-        "home",
-        status.home === undefined ? { text: "none yet", paint: style.yellow } : relayText(status.home),
-      ],
-      ["", status.home?.reason],
-      ["standby", status.standby === undefined ? undefined : relayText(status.standby)],
-      ["device", status.device],
+      ["addresses", status.ipv4 === undefined ? undefined : `${status.ipv4}, ${status.ipv6}`],
+      ["coordinator", coordinator.url],
+      ["", { text: `${state}${since}${problem === undefined ? "" : `: ${problem}`}`, paint: statePaint }],
+      ["home", home === undefined ? { text: "no relay answers", paint: style.red } : relayText(home)],
+      ["", home?.reason],
+      ["standby", standby === undefined ? undefined : relayText(standby)],
+      ["device", device.kind === "none" ? "none" : `${device.kind}:${device.name}`],
       ["NAT", status.natMapping],
-      ["peers", counts.length === 0 ? undefined : counts.join(", ")],
+      [
+        "peers",
+        `${peers.online} of ${peers.total} online; ${peers.direct} direct, ${peers.relayed} relayed, ${peers.idle} idle`,
+      ],
     ],
     style,
   );

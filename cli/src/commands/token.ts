@@ -1,10 +1,10 @@
 /** `burrow token create`: the right to join, as a text that can be handed over. */
+import type { CreatedToken } from "@burrow/coordinator";
 import type { Command } from "commander";
-import { post } from "../client/operator-api.ts";
 import { flag, jsonFlag } from "../flags.ts";
 import type { Terminal } from "../terminal.ts";
 import { durationMs, uses } from "../values.ts";
-import { addOperatorFlags, type OperatorFlags, operatorAccess } from "./operator.ts";
+import { addOperatorFlags, type OperatorFlags, operatorOf } from "./operator.ts";
 
 interface TokenCreateFlags extends OperatorFlags {
   readonly for: "agent" | "relay";
@@ -12,14 +12,6 @@ interface TokenCreateFlags extends OperatorFlags {
   readonly uses: number;
   readonly expires: number;
   readonly json?: boolean;
-}
-
-interface CreatedToken {
-  readonly token: string;
-  readonly for: string;
-  readonly network?: string;
-  readonly uses: number;
-  readonly expiresAtMs: number;
 }
 
 const DAY_MS = 86_400_000;
@@ -44,8 +36,8 @@ export function addToken(program: Command, terminal: Terminal): void {
 }
 
 async function createToken(flags: TokenCreateFlags, terminal: Terminal): Promise<void> {
-  const access = operatorAccess(flags);
-  const created = await post<CreatedToken>(access, "/v1/tokens", {
+  const { api, url } = await operatorOf(flags);
+  const created = await api.createToken({
     for: flags.for,
     ...(flags.network === undefined ? {} : { network: flags.network }),
     uses: flags.uses,
@@ -57,7 +49,7 @@ async function createToken(flags: TokenCreateFlags, terminal: Terminal): Promise
   }
   // The token alone on standard output, so that `> file` and $(…) hold it and nothing else.
   terminal.out(`${created.token}\n`);
-  terminal.err(terminal.errStyle.dim(`${describe(created)}\n${nextStep(created, access.url)}\n`));
+  terminal.err(terminal.errStyle.dim(`${describe(created)}\n${nextStep(created, url)}\n`));
 }
 
 function describe(created: CreatedToken): string {

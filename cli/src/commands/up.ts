@@ -74,11 +74,11 @@ async function runAgent(flags: UpFlags, command: Command, terminal: Terminal): P
         device: flags.device,
         port: flags.port,
         stateDir,
-        acceptsOutside: flags.wgClient ?? [],
+        clients: flags.wgClient ?? [],
         ...(flags.name === undefined ? {} : { name: flags.name }),
         ...(token === undefined ? {} : { token }),
       }),
-    ({ id }) => {
+    ({ agent: { id } }) => {
       terminal.out(
         flags.json === true
           ? `${JSON.stringify({ event: "ready", id, stateDir })}\n`

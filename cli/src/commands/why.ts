@@ -1,6 +1,6 @@
 /** `burrow why PEER`: which path, since when, why this one, and what else was tried. */
 import type { Command } from "commander";
-import type { WhyView } from "../client/shapes.ts";
+import type { AttemptView, WhyView } from "../client/shapes.ts";
 import { pathPaint, pathText } from "../print/path.ts";
 import { table, wrap } from "../print/table.ts";
 import { age, milliseconds, timeOfDay } from "../print/units.ts";
@@ -14,27 +14,26 @@ export function addWhy(program: Command, terminal: Terminal): void {
       .description("why a peer is reached the way it is, with everything that was tried"),
   ).action((peer: string, flags: LocalFlags) =>
     answer<WhyView>(terminal, flags, `/v1/why/${encodeURIComponent(peer)}`, (why) =>
-      showWhy(peer, why, terminal.outStyle, Date.now()),
+      showWhy(why, terminal.outStyle, Date.now()),
     ),
   );
 }
 
 const ATTEMPT_COLUMNS = [
   { title: "TRIED", shrinkTo: 16 },
-  { title: "KIND" },
+  { title: "STATE" },
   { title: "PROBES", align: "right" },
   { title: "ANSWERS", align: "right" },
   { title: "RTT", align: "right" },
-  { title: "LAST SEEN", align: "right" },
+  { title: "LAST HEARD", align: "right" },
 ] as const;
 
-export function showWhy(asked: string, why: WhyView, style: Style, now: number): string {
-  const name = typeof why.peer === "string" ? asked : why.peer.name;
-  const { path } = why;
+export function showWhy(why: WhyView, style: Style, now: number): string {
+  const { name, path } = why.peer;
   const since = path.sinceMs === undefined ? "" : `, for ${age(now - path.sinceMs)}`;
   const rtt = path.rttMs === undefined ? "" : `, ${milliseconds(path.rttMs)}`;
   let text = `${style.bold(name)}: ${pathPaint(path, style)(pathText(path))}${rtt}${since}\n`;
-  if (path.reason !== undefined) text += indented(path.reason, "  because: ");
+  if (path.reason !== "") text += indented(path.reason, "  because: ");
   if (why.reasons.length > 0) {
     text += `\n${style.dim("How it came to this:")}\n`;
     for (const { atMs, event, detail } of why.reasons) {
@@ -43,16 +42,22 @@ export function showWhy(asked: string, why: WhyView, style: Style, now: number):
   }
   if (why.attempts.length > 0) {
     const rows = why.attempts.map((attempt) => [
-      attempt.endpoint,
-      attempt.kind,
+      { text: attemptText(attempt), paint: attempt.inUse ? style.bold : (text: string) => text },
+      attempt.state,
       String(attempt.sent),
       { text: String(attempt.acked), paint: attempt.acked > 0 ? style.green : style.red },
       milliseconds(attempt.rttMs),
-      attempt.lastSeen === undefined ? "never" : `${age(now - attempt.lastSeen)}`,
+      attempt.lastHeardMs === undefined ? "never" : age(now - attempt.lastHeardMs),
     ]);
     text += `\n${table(ATTEMPT_COLUMNS, rows, style)}`;
   }
   return text;
+}
+
+/** `host 192.168.1.5:41641`, `relay eu-central`. */
+function attemptText(attempt: AttemptView): string {
+  if (attempt.kind === "relay") return pathText(attempt);
+  return `${attempt.origin} ${attempt.endpoint ?? ""}`.trimEnd();
 }
 
 function indented(text: string, label: string): string {

@@ -1,5 +1,5 @@
 /** Paths and relays in few words, the same in every command. */
-import type { PathView, RelayRef } from "../client/shapes.ts";
+import type { PathView } from "../client/shapes.ts";
 import type { Paint, Style } from "../terminal.ts";
 import { milliseconds } from "./units.ts";
 
@@ -21,7 +21,11 @@ export function pathPaint(path: PathView, style: Style): Paint {
 }
 
 /** `eu-central (9c2f…), 12.1 ms`. */
-export function relayText(relay: RelayRef): string {
-  const name = relay.region === undefined ? relay.relay : `${relay.region} (${relay.relay})`;
+export function relayText(relay: {
+  readonly relay: string | undefined;
+  readonly region: string;
+  readonly rttMs?: number | undefined;
+}): string {
+  const name = `${relay.region} (${relay.relay})`;
   return relay.rttMs === undefined ? name : `${name}, ${milliseconds(relay.rttMs)}`;
 }

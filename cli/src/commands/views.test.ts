@@ -1,0 +1,165 @@
+/** What people see of an agent: aligned, within 80 columns, with the reasons. */
+import { expect, test } from "bun:test";
+import type { AgentStatus, NetcheckView, PeerView, PingLine, RelayView, WhyView } from "../client/shapes.ts";
+import { PLAIN } from "../terminal.ts";
+import { showNetcheck } from "./netcheck.ts";
+import { showPeers } from "./peers.ts";
+import { showPing, showSummary, Tally } from "./ping.ts";
+import { showRelays } from "./relays.ts";
+import { showStatus } from "./status.ts";
+import { showWhy } from "./why.ts";
+
+const NOW = 1_790_000_000_000;
+
+const fits = (text: string) => text.split("\n").filter((line) => line.length > 80 || line !== line.trimEnd());
+
+/** As answers come: JSON that is what it says it is. */
+const json = <View>(value: unknown): View => value as View;
+
+const direct = {
+  kind: "direct",
+  endpoint: "203.0.113.7:41641",
+  rttMs: 12.34,
+  sinceMs: NOW - 300_000,
+} as const;
+const relayed = {
+  kind: "relay",
+  relay: "00112233aabbccdd",
+  region: "eu-central",
+  sinceMs: NOW - 4_000,
+} as const;
+const peer = { ipv6: "fd00::1", rxBytes: 104_000_000, txBytes: 1_400 };
+
+test("peers: online first, then by name", () => {
+  const peers = json<PeerView[]>([
+    { ...peer, id: "1", name: "zoe", ipv4: "100.64.0.4", online: true, path: direct },
+    { ...peer, id: "2", name: "ann", ipv4: "100.64.0.2", online: false, path: { kind: "none" } },
+    { ...peer, id: "3", name: "bob", ipv4: "100.64.0.3", online: true, path: relayed },
+  ]);
+  const text = showPeers(peers, PLAIN, NOW);
+  expect(text).toBe(
+    [
+      "NAME  ADDRESS     PATH                          RTT  FOR      RX      TX",
+      "bob   100.64.0.3  relay eu-central                -   4s  104 MB  1.4 KB",
+      "zoe   100.64.0.4  direct 203.0.113.7:41641  12.3 ms   5m  104 MB  1.4 KB",
+      "ann   100.64.0.2  offline                         -    -  104 MB  1.4 KB",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("peers with long names and addresses still fit", () => {
+  const path = { ...direct, endpoint: "[2001:db8:1111:2222:3333:4444:5555:6666]:41641" };
+  const peers = json<PeerView[]>([
+    { ...peer, id: "1", name: "n".repeat(63), ipv4: "100.127.255.254", online: true, path },
+  ]);
+  expect(fits(showPeers(peers, PLAIN, NOW))).toEqual([]);
+});
+
+test("nobody there yet: what to do", () => {
+  expect(showPeers([], PLAIN, NOW)).toContain("burrow up");
+  expect(showRelays([], PLAIN)).toContain("burrow relay");
+});
+
+test("relays: home first, and why it is home", () => {
+  const relay = { state: "healthy", standby: false, bound: true, samples: 5 };
+  const relays = json<RelayView[]>([
+    { ...relay, id: "1".repeat(16), region: "us-east", home: false, rttMs: 98, expectedRttMs: 104 },
+    { ...relay, id: "2".repeat(16), region: "eu-central", home: true, rttMs: 7.2, reason: "nearest: 7.2 ms" },
+  ]);
+  const lines = showRelays(relays, PLAIN).split("\n");
+  expect(lines[1]).toMatch(/^eu-central\s+2{16}\s+healthy\s+home\s+7\.2 ms\s+5\s+-$/);
+  expect(lines[2]).toStartWith("us-east");
+  expect(lines.at(-2)).toBe("home because: nearest: 7.2 ms");
+});
+
+test("status", () => {
+  const status = json<AgentStatus>({
+    id: "aabbccddeeff0011",
+    name: "ann",
+    network: "default",
+    ipv4: "100.64.0.2",
+    ipv6: "fd12:3456:789a::aabb:ccdd:eeff:11",
+    coordinator: { url: "https://burrow.example.net", state: "up", sinceMs: NOW - 60_000 },
+    home: { relay: "2".repeat(16), region: "eu-central", rttMs: 7.2, reason: "nearest: 7.2 ms" },
+    device: { kind: "tun", name: "burrow0" },
+    natMapping: "endpoint-independent",
+    peers: { total: 4, online: 3, direct: 2, relayed: 1, idle: 1 },
+  });
+  const text = showStatus(status, PLAIN, NOW);
+  expect(fits(text)).toEqual([]);
+  expect(text).toContain("eu-central (2222222222222222), 7.2 ms");
+  expect(text).toContain("up, for 1m");
+  expect(text).toContain("tun:burrow0");
+  expect(text).toContain("3 of 4 online; 2 direct, 1 relayed, 1 idle");
+});
+
+test("why: path, reason, history, attempts", () => {
+  const why = json<WhyView>({
+    peer: {
+      ...peer,
+      id: "1",
+      name: "bob",
+      ipv4: "100.64.0.3",
+      path: { ...relayed, reason: "direct-silent" },
+    },
+    reasons: [
+      { atMs: NOW, event: "direct-silent", detail: "packets out and nothing back, ".repeat(4).trim() },
+    ],
+    attempts: [
+      {
+        kind: "direct",
+        origin: "reflexive",
+        endpoint: "203.0.113.7:41641",
+        state: "lost",
+        sent: 12,
+        acked: 0,
+      },
+      {
+        ...relayed,
+        origin: "relay",
+        state: "proven",
+        sent: 3,
+        acked: 3,
+        rttMs: 1.2,
+        lastHeardMs: NOW - 2_000,
+      },
+    ],
+  });
+  const text = showWhy(why, PLAIN, NOW);
+  expect(fits(text)).toEqual([]);
+  expect(text).toStartWith("bob: relay eu-central, for 4s\n  because: direct-silent\n");
+  expect(text).toMatch(/reflexive 203\.0\.113\.7:41641 {2}lost +12 +0 +- +never\n/);
+  expect(text).toMatch(/relay eu-central +proven +3 +3 +1\.2 ms +2s\n/);
+});
+
+test("netcheck", () => {
+  const check = json<NetcheckView>({
+    natMapping: "address-dependent",
+    candidates: [{ kind: "host", endpoint: "192.168.1.5:41641" }],
+    relays: [{ id: "2".repeat(16), region: "eu-central", rttMs: 7.2, observed: "203.0.113.7:41641" }],
+  });
+  const text = showNetcheck(check, PLAIN);
+  expect(fits(text)).toEqual([]);
+  expect(text).toContain("direct paths are hard");
+  expect(text).toContain("203.0.113.7:41641");
+});
+
+test("ping: each answer with its path, and the sum of it", () => {
+  const tally = new Tally();
+  const lines = json<PingLine[]>([
+    { seq: 1, rttMs: 23.1, path: relayed },
+    { seq: 2, timeout: true },
+    { seq: 3, rttMs: 1.9, path: direct },
+  ]);
+  for (const line of lines) tally.add(line);
+  expect(lines.map((line) => showPing(line, PLAIN))).toEqual([
+    "  1    23.1 ms  relay eu-central\n",
+    "  2  no answer\n",
+    "  3     1.9 ms  direct 203.0.113.7:41641\n",
+  ]);
+  expect(showSummary("bob", tally.summary())).toBe(
+    "bob: 3 sent, 2 answered, 33% lost; min 1.9 ms, avg 12.5 ms, max 23.1 ms\n",
+  );
+  expect(showSummary("bob", new Tally().summary())).toBe("bob: 0 sent, 0 answered, 0% lost\n");
+});

@@ -1,0 +1,94 @@
+/** `burrow demo` put together: starts the mesh, plays the scenario, reports, and leaves nothing behind. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { AgentEvent } from "@burrow/agent";
+import { StopSignal, within } from "../daemon.ts";
+import { Negative } from "../failure.ts";
+import type { Terminal } from "../terminal.ts";
+import { EmulatedInternet } from "./internet.ts";
+import { Cleanup, type Mesh, startMesh } from "./mesh.ts";
+import type { Site } from "./places.ts";
+import { closingTable, type DemoReport, emulatedRtts, introduction, round } from "./report.ts";
+import { type Observed, playScenario, type Step } from "./scenario.ts";
+import { entryPrinter, Interrupted, Timeline } from "./timeline.ts";
+
+/** The whole of it, stuck or not. */
+const DEMO_TIMEOUT_MS = 20_000;
+const CLEANUP_TIMEOUT_MS = 5_000;
+const WHO_WIDTH = "coordinator".length;
+
+export async function demo(terminal: Terminal, json: boolean): Promise<void> {
+  const abort = new AbortController();
+  const directory = mkdtempSync(join(tmpdir(), "burrow-demo-"));
+  const removeDirectory = () => rmSync(directory, { recursive: true, force: true });
+  // A second signal ends the process at once; even then nothing stays on the disk.
+  process.once("exit", removeDirectory);
+  const signal = new StopSignal(() => abort.abort());
+  const timeline = new Timeline(abort.signal, json ? undefined : entryPrinter(terminal, WHO_WIDTH));
+  const cleanup = new Cleanup();
+  if (!json) terminal.out(introduction(terminal.outStyle));
+  let steps: Step[];
+  try {
+    const play = within(DEMO_TIMEOUT_MS, run(directory, timeline, cleanup), "the demo took too long");
+    steps = await play;
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    terminal.err("interrupted; stopping everything\n");
+    throw new Negative();
+  } finally {
+    abort.abort();
+    await within(CLEANUP_TIMEOUT_MS, cleanup.run(), "the demo's parts did not stop").finally(() => {
+      signal.close();
+      process.off("exit", removeDirectory);
+      removeDirectory();
+    });
+  }
+  report(terminal, json, timeline, steps);
+  if (!steps.every(({ ok }) => ok)) throw new Negative();
+}
+
+async function run(directory: string, timeline: Timeline, cleanup: Cleanup): Promise<Step[]> {
+  const internet = new EmulatedInternet();
+  cleanup.add(async () => internet.close());
+  const observed: Observed = { homes: new Map(), pathChanges: [] };
+  let mesh: Mesh | undefined;
+  const onAgentEvent = (site: Site, event: AgentEvent, atMs: number) => {
+    if (event.type === "home") {
+      observed.homes.set(site, event);
+      const standby = event.standby === undefined ? undefined : regionOf(mesh, event.standby);
+      const also = standby === undefined ? "" : `; standby ${standby}`;
+      timeline.note(site.name, "home", `home ${event.region ?? "none"} (${event.reason})${also}`, atMs);
+    } else if (event.type === "path") {
+      observed.pathChanges.push({ site, atMs, to: event.to });
+      const kind = event.to?.kind ?? "none";
+      const where = event.to?.kind === "relay" ? `relay ${regionOf(mesh, event.to.relay) ?? ""}` : kind;
+      timeline.note(site.name, kind, `path to ${event.name}: ${where.trimEnd()} (${event.reason})`, atMs);
+    }
+  };
+  mesh = await startMesh({ internet, directory, timeline, cleanup, onAgentEvent });
+  return playScenario(mesh, internet, observed, timeline);
+}
+
+function regionOf(mesh: Mesh | undefined, relay: string): string | undefined {
+  for (const [site, running] of mesh?.relays ?? []) if (running.id === relay) return site.name;
+  return undefined;
+}
+
+function report(terminal: Terminal, json: boolean, timeline: Timeline, steps: readonly Step[]): void {
+  const ok = steps.every((step) => step.ok);
+  if (!json) {
+    terminal.out(closingTable(steps, terminal.outStyle));
+    return;
+  }
+  const document: DemoReport = {
+    ok,
+    elapsedMs: round(timeline.nowMs),
+    emulatedRttMs: emulatedRtts(),
+    steps,
+    timeline: timeline.entries
+      .map((entry) => ({ ...entry, atMs: round(entry.atMs) }))
+      .toSorted((a, b) => a.atMs - b.atMs),
+  };
+  terminal.out(`${JSON.stringify(document, null, 2)}\n`);
+}

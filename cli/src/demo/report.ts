@@ -1,0 +1,58 @@
+/** How the demo's results look: a closing table for people, one JSON document for scripts. */
+import { table } from "../print/table.ts";
+import type { Style } from "../terminal.ts";
+import { BERLIN, BOSTON, emulatedRttMs, FRANKFURT, SINGAPORE, type Site, VIRGINIA } from "./places.ts";
+import type { Step } from "./scenario.ts";
+import type { Entry } from "./timeline.ts";
+
+export interface DemoReport {
+  readonly ok: boolean;
+  readonly elapsedMs: number;
+  readonly emulatedRttMs: readonly { readonly between: readonly [string, string]; readonly rttMs: number }[];
+  readonly steps: readonly Step[];
+  readonly timeline: readonly Entry[];
+}
+
+const PAIRS: readonly (readonly [Site, Site])[] = [
+  [BERLIN, FRANKFURT],
+  [FRANKFURT, VIRGINIA],
+  [VIRGINIA, BOSTON],
+  [BERLIN, BOSTON],
+  [BERLIN, SINGAPORE],
+  [BOSTON, SINGAPORE],
+];
+
+export function emulatedRtts(): DemoReport["emulatedRttMs"] {
+  return PAIRS.map(([a, b]) => ({ between: [a.name, b.name], rttMs: round(emulatedRttMs(a.at, b.at)) }));
+}
+
+export function introduction(style: Style): string {
+  const ms = (a: Site, b: Site) => `${Math.round(emulatedRttMs(a.at, b.at))} ms`;
+  const name = (text: string) => style.bold(text);
+  return [
+    `A coordinator, three relays and two agents in this process, on loopback, with`,
+    `real UDP, real WireGuard handshakes and emulated distances (round trips):`,
+    "",
+    `   ${name("berlin")} ─ ${ms(BERLIN, FRANKFURT)} ─ ${style.cyan("frankfurt")} ── ${ms(FRANKFURT, VIRGINIA)} ── ${style.cyan("virginia")} ─ ${ms(VIRGINIA, BOSTON)} ─ ${name("boston")}`,
+    `     └─────────────── ${style.green(`direct: ${ms(BERLIN, BOSTON)}`)} ──────────────────┘`,
+    `   ${style.cyan("singapore")}: ${ms(BERLIN, SINGAPORE)} from berlin, ${ms(BOSTON, SINGAPORE)} from boston`,
+    "",
+    "",
+  ].join("\n");
+}
+
+export function closingTable(steps: readonly Step[], style: Style): string {
+  const rows = steps.map(({ what, measured, expected, ok }) => [
+    what,
+    measured,
+    expected,
+    ok ? { text: "ok", paint: style.green } : { text: "FAIL", paint: style.red },
+  ]);
+  const columns = [{ title: "STEP" }, { title: "MEASURED" }, { title: "EXPECTED" }, { title: "" }];
+  return `\n${table(columns, rows, style)}`;
+}
+
+/** Milliseconds with microseconds, as far as they mean anything. */
+export function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
