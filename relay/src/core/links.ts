@@ -94,8 +94,9 @@ export class Links {
       const link = this.#byId.get(relay.id) ?? this.#add(relay.id, key);
       if (link === undefined) continue;
       link.listed = true;
-      this.#address(link, relay);
+      this.#settle(link, relay);
     }
+    for (const link of this.#links) if (!link.listed) this.#move(link, NO_ADDRESS);
   }
 
   /**
@@ -162,12 +163,18 @@ export class Links {
   }
 
   /** The first of the relay's endpoints that a socket of ours reaches. */
-  #address(link: Link, relay: RelayInfo): void {
-    let address = NO_ADDRESS;
+  #settle(link: Link, relay: RelayInfo): void {
     for (const endpoint of relay.endpoints) {
-      address = this.#addresses.reach(endpoint);
-      if (address !== NO_ADDRESS) break;
+      const address = this.#addresses.reach(endpoint);
+      if (address !== NO_ADDRESS) {
+        this.#move(link, address);
+        return;
+      }
     }
+    this.#move(link, NO_ADDRESS);
+  }
+
+  #move(link: Link, address: number): void {
     if (address === link.address) return;
     if (address !== NO_ADDRESS && !this.#addresses.pin(address)) return;
     if (link.address !== NO_ADDRESS) this.#addresses.unpin(link.address);

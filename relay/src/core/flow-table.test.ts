@@ -1,0 +1,60 @@
+/** The flow table against a plain map, and its bounds. */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { FlowTable, NO_FLOW } from "./flow-table.ts";
+import { FLOW_LIFETIME_S, FLOW_UNUSED_LIFETIME_S } from "./limits.ts";
+
+const key = (source: number, index: number) => `${source} ${index}`;
+
+describe("flow table", () => {
+  test("says what a plain map says, through puts, sweeps and the shifting of runs", () => {
+    const step = fc.oneof(
+      fc.record({
+        put: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.constantFrom(0, 1, 2, 0xffff_ffff, 0x8000_0000)),
+        slot: fc.nat(1000),
+      }),
+      fc.record({ wait: fc.integer({ min: 1, max: 120 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), fc.integer(), (steps, seed) => {
+        const table = new FlowTable(64, seed);
+        const model = new Map<string, { slot: number; untilS: number }>();
+        let nowS = 1_000;
+        for (const [i, each] of steps.entries()) {
+          if ("wait" in each) {
+            nowS += each.wait;
+            table.sweep(table.places * 2, nowS);
+            for (const [name, { untilS }] of model) if (nowS > untilS) model.delete(name);
+          } else {
+            const [source, index] = each.put;
+            const isProven = i % 2 === 0;
+            table.put(source, index, each.slot, each.slot + 1, nowS, isProven);
+            const lifetimeS = isProven ? FLOW_LIFETIME_S : FLOW_UNUSED_LIFETIME_S;
+            model.set(key(source, index), { slot: each.slot, untilS: nowS + lifetimeS });
+          }
+          expect(table.size).toBe(model.size);
+          for (let source = 1; source <= 6; source++) {
+            for (const index of [0, 1, 2, 0xffff_ffff, 0x8000_0000]) {
+              const at = table.find(source, index);
+              const expected = model.get(key(source, index))?.slot;
+              expect(at === NO_FLOW ? undefined : table.destinationSlot(at)).toBe(expected as number);
+            }
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("is bounded: the unproven and the long unused make room", () => {
+    const table = new FlowTable(1_000, 42);
+    for (let i = 0; i < 500; i++) table.put(1, i, i, 1, 1_000, true);
+    for (let i = 0; i < 100_000; i++) table.put(2, i, i, 1, 1_010, false);
+    expect(table.size).toBe(1_000);
+    expect(table.evictions).toBe(99_500);
+    let kept = 0;
+    for (let i = 0; i < 500; i++) if (table.find(1, i) !== NO_FLOW) kept++;
+    // Victims are the worst of a sample, so a few good ones may go.
+    expect(kept).toBeGreaterThan(450);
+  });
+});

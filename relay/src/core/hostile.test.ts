@@ -1,0 +1,137 @@
+/** Whatever arrives: nothing throws, nothing is answered larger than it was asked, and every table stays bounded. */
+import { describe, expect, test } from "bun:test";
+import { type Bytes, type Endpoint, PacketType } from "@burrow/protocol";
+import fc from "fast-check";
+import { seededRandom, TestAgent, TestRelay, transport } from "../testing/harness.ts";
+import { SMALL_LIMITS } from "./limits.ts";
+
+const first = fc.constantFrom(1, 2, 3, 4, ...Object.values(PacketType), 0, 255);
+const junk = fc
+  .tuple(first, fc.boolean(), fc.uint8Array({ maxLength: 1_300 }))
+  .map(([type, isAligned, rest]) => {
+    const bytes = Uint8Array.from([type, ...(isAligned ? [0, 0, 0] : []), ...rest]);
+    return bytes;
+  });
+
+function world() {
+  const relay = new TestRelay({ seed: 5 });
+  const other = new TestRelay({ seed: 6 });
+  relay.forwarder.setRelays([other.info]);
+  const a = new TestAgent(relay, "192.0.2.1:1", { acceptsOutside: true });
+  const b = new TestAgent(relay, "192.0.2.2:1");
+  a.bind(relay);
+  b.bind(relay);
+  relay.feed(a.initiationTo(b, 1), a.at);
+  relay.feed(b.responseTo(a, 2, 1), b.at);
+  const good: Bytes[] = [
+    a.bindBytes(),
+    a.initiationTo(b, 3),
+    b.responseTo(a, 4, 3),
+    a.probeTo(b),
+    transport(2, 100),
+  ];
+  return { relay, a, b, good };
+}
+
+describe("hostile bytes", () => {
+  test("any bytes from anybody: handled, never thrown", () => {
+    const { relay, a } = world();
+    const from = fc.constantFrom(a.at, "198.51.100.1:1" as Endpoint);
+    fc.assert(
+      fc.property(junk, from, (bytes, at) => {
+        for (const sent of relay.feed(bytes, at)) expect(sent.bytes.length).toBeLessThanOrEqual(bytes.length);
+      }),
+      { numRuns: 5_000 },
+    );
+    const { sessions, flows } = relay.forwarder.snapshot();
+    expect(sessions).toBe(2);
+    expect(flows).toBeLessThan(10);
+  });
+
+  test("mutated, cut and lengthened real packets, from every side", () => {
+    const { relay, a, b, good } = world();
+    const mutation = fc.record({
+      packet: fc.nat(good.length - 1),
+      at: fc.nat(1_300),
+      xor: fc.integer({ min: 1, max: 255 }),
+      cut: fc.option(fc.nat(1_300), { nil: undefined }),
+      from: fc.constantFrom(a.at, b.at, "198.51.100.1:1" as Endpoint),
+    });
+    fc.assert(
+      fc.property(mutation, ({ packet, at, xor, cut, from }) => {
+        const bytes = (good[packet] ?? new Uint8Array(0)).slice(0, cut);
+        if (bytes.length > 0) bytes[at % bytes.length] = (bytes[at % bytes.length] ?? 0) ^ xor;
+        for (const sent of relay.feed(bytes, from))
+          expect(sent.bytes.length).toBeLessThanOrEqual(bytes.length);
+        relay.pass(1);
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(relay.forwarder.snapshot().sessions).toBe(2);
+  });
+
+  test("a hostile agent fills nothing without bound", () => {
+    const limits = { ...SMALL_LIMITS, flowsMax: 500, partiesMax: 64, pendingFlowsMax: 16 };
+    const relay = new TestRelay({ limits });
+    const a = new TestAgent(relay, "192.0.2.1:1");
+    const b = new TestAgent(relay, "192.0.2.2:1");
+    a.bind(relay);
+    b.bind(relay);
+    const random = seededRandom(3);
+    for (let round = 0; round < 200; round++) {
+      const flows = Array.from({ length: 64 }, (_, i) => ({
+        receiverIndex: round * 64 + i,
+        agent: i % 2 === 0 ? b.id : (`${(round * 64 + i).toString(16).padStart(16, "0")}` as typeof b.id),
+      }));
+      a.bindOnce(relay, { flows });
+      for (let i = 0; i < 20; i++) relay.feed(a.initiationTo(b, round * 100 + i), a.at);
+      relay.feed(random(200), a.at);
+      relay.pass(1_000);
+    }
+    const { flows, parties, evictions } = relay.forwarder.snapshot();
+    expect(flows).toBeLessThanOrEqual(500);
+    expect(parties).toBe(2);
+    expect(evictions.flows).toBeGreaterThan(0);
+  });
+
+  test("a flood of routes and of agents known by the trunk alone makes room for itself, not of the bound", () => {
+    const relay = new TestRelay({ limits: { ...SMALL_LIMITS, partiesMax: 200 } });
+    const other = new TestRelay();
+    relay.forwarder.setRelays([other.info]);
+    const a = new TestAgent(relay, "192.0.2.1:1");
+    a.bind(relay);
+    for (let i = 0; i < 2_000; i++) {
+      const agent = (i + 1).toString(16).padStart(16, "0") as typeof a.id;
+      const key = Buffer.from(seededRandom(i + 1)(32)).toString("base64") as never;
+      relay.forwarder.setRoutes([{ agent, key, network: a.network, relay: other.id }], [], false, relay.now);
+    }
+    expect(relay.forwarder.snapshot()).toMatchObject({ parties: 200, sessions: 1 });
+    relay.forwarder.setRelays([]);
+    relay.forwarder.setRoutes([], [], true, relay.now);
+    relay.pass(700_000);
+    expect(relay.forwarder.snapshot().parties).toBe(0);
+    expect(relay.addresses.pins.size).toBe(0);
+  });
+});
+
+describe("the hot path", () => {
+  test("a million packets later the heap is what it was", () => {
+    const { relay, a } = world();
+    const packet = transport(2, 200);
+    const from = relay.addresses.handle(a.at);
+    let forwarded = 0;
+    const burst = (count: number) => {
+      for (let i = 0; i < count; i++) {
+        if (relay.forwarder.forward(packet, from, relay.now) >= 0) forwarded++;
+      }
+    };
+    burst(100_000);
+    Bun.gc(true);
+    const before = process.memoryUsage().heapUsed;
+    burst(1_000_000);
+    const grown = process.memoryUsage().heapUsed - before;
+    expect(forwarded).toBe(1_100_000);
+    // Without a collection in between: one byte per packet would be a megabyte.
+    expect(grown).toBeLessThan(500_000);
+  });
+});
