@@ -20,6 +20,20 @@ export interface TunnelOptions {
   readonly loadLimits?: HostSettings["loadLimits"];
 }
 
+export interface PingOptions {
+  readonly count: number;
+  readonly intervalMs?: number;
+  readonly payloadBytes?: number;
+}
+
+export interface PingResult {
+  readonly answers: number;
+  /** Questions without an answer before one that has an answer. */
+  readonly lost: number;
+  /** Questions at the end without an answer: ping leaves after two round trips, which a busy machine may exceed. */
+  readonly unheard: number;
+}
+
 interface Parts {
   readonly lab: Lab;
   readonly goSpace: Namespace;
@@ -57,13 +71,28 @@ export class Tunnel implements AsyncDisposable {
     }
   }
 
-  /** Pings from one end to the other; how many answers came. */
-  async ping(from: "go" | "ours", to: string, ...words: readonly string[]): Promise<number> {
+  /** Pings from one end to the other, `count` times with `intervalMs` in between. */
+  async ping(from: "go" | "ours", to: string, options: PingOptions): Promise<PingResult> {
     const space = from === "go" ? this.goSpace : this.oursSpace;
+    const { count, intervalMs = 10, payloadBytes = 56 } = options;
+    const words = [
+      "-c",
+      `${count}`,
+      "-i",
+      `${intervalMs / 1000}`,
+      "-s",
+      `${payloadBytes}`,
+      "-M",
+      "do",
+      "-W",
+      "1",
+    ];
     // Not one answer makes ping fail; that is an answer too.
-    const command = ["sh", "-c", 'ping -q "$@" || true', "ping", ...words, to];
+    const command = ["sh", "-c", 'ping "$@" || true', "ping", ...words, to];
     const { stdout } = await space.run(command, { timeoutMs: PING_TIMEOUT_MS });
-    return Number(/(\d+) received/.exec(stdout)?.[1] ?? 0);
+    const answered = new Set([...stdout.matchAll(/icmp_seq=(\d+) ttl/g)].map((match) => Number(match[1])));
+    const last = Math.max(0, ...answered);
+    return { answers: answered.size, lost: last - answered.size, unheard: count - last };
   }
 
   async report(): Promise<HostReport> {

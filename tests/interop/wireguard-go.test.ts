@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { labUnavailable } from "../lab/netns.ts";
-import { GO, OURS, Tunnel } from "./tunnel.ts";
+import { GO, OURS, type PingResult, Tunnel } from "./tunnel.ts";
 
 const TIMEOUT_MS = 60_000;
 const PRESHARED_KEY = "/UwcSPg38hW/D9Y3tcS1FOV0K1wuURMbS0sesJEP5ak=";
@@ -11,6 +11,14 @@ const UNDER_LOAD = { handshakesPerSecondMax: 0, handshakesBurstMax: 0 };
 /** wireguard-go renews a session it began with the first packet after 120 s. */
 const REKEY_AFTER_S = 120;
 const PATIENT_PINGS = 2 * (REKEY_AFTER_S + 5);
+/** An ICMP payload that fills an IPv4 packet of the tunnel's MTU. */
+const WHOLE_PACKET = 1_420 - 20 - 8;
+
+function expectAll(pinged: PingResult | undefined): void {
+  expect(pinged?.answers).toBeGreaterThan(0);
+  expect(pinged?.lost).toBe(0);
+  expect(pinged?.unheard).toBeLessThanOrEqual(2);
+}
 
 function missing(): string | undefined {
   const command = ["wireguard-go", "wg", "ping"].find((name) => Bun.which(name) === null);
@@ -24,12 +32,12 @@ if (reason !== undefined) console.warn(`interop: skipped, ${reason}`);
 
 describe.skipIf(reason !== undefined)("with wireguard-go", () => {
   // The one case that takes two minutes runs beside all the others.
-  let patient: { tunnel: Tunnel; answers: Promise<number> } | undefined;
+  let patient: { tunnel: Tunnel; pinged: Promise<PingResult> } | undefined;
   beforeAll(async () => {
     const tunnel = await Tunnel.open({ knows: "go" });
-    const answers = tunnel.ping("go", OURS.v4, "-i", "0.5", "-c", String(PATIENT_PINGS));
-    answers.catch(() => {});
-    patient = { tunnel, answers };
+    const pinged = tunnel.ping("go", OURS.v4, { count: PATIENT_PINGS, intervalMs: 500 });
+    pinged.catch(() => {});
+    patient = { tunnel, pinged };
   }, TIMEOUT_MS);
   afterAll(async () => {
     await patient?.tunnel.lab.close();
@@ -39,10 +47,10 @@ describe.skipIf(reason !== undefined)("with wireguard-go", () => {
     "a handshake begun by it: ping comes in, IPv4 and IPv6, whole packets too",
     async () => {
       await using tunnel = await Tunnel.open({ knows: "go" });
-      expect(await tunnel.ping("go", OURS.v4, "-c", "20", "-i", "0.01")).toBe(20);
-      expect(await tunnel.ping("go", OURS.v6, "-c", "20", "-i", "0.01")).toBe(20);
-      expect(await tunnel.ping("go", OURS.v4, "-c", "5", "-i", "0.01", "-M", "do", "-s", "1392")).toBe(5);
-      expect(await tunnel.ping("ours", GO.v4, "-c", "20", "-i", "0.01")).toBe(20);
+      expectAll(await tunnel.ping("go", OURS.v4, { count: 20 }));
+      expectAll(await tunnel.ping("go", OURS.v6, { count: 20 }));
+      expectAll(await tunnel.ping("go", OURS.v4, { count: 5, payloadBytes: WHOLE_PACKET }));
+      expectAll(await tunnel.ping("ours", GO.v4, { count: 20 }));
       const report = await tunnel.report();
       expect(report.sessions.map(({ role }) => role)).toEqual(["responder"]);
       expect(report.initiators).toEqual([tunnel.goPublicKey]);
@@ -55,10 +63,10 @@ describe.skipIf(reason !== undefined)("with wireguard-go", () => {
     "a handshake begun by us: ping goes out, IPv4 and IPv6, whole packets too",
     async () => {
       await using tunnel = await Tunnel.open({ knows: "ours" });
-      expect(await tunnel.ping("ours", GO.v4, "-c", "20", "-i", "0.01")).toBe(20);
-      expect(await tunnel.ping("ours", GO.v6, "-c", "20", "-i", "0.01")).toBe(20);
-      expect(await tunnel.ping("ours", GO.v4, "-c", "5", "-i", "0.01", "-M", "do", "-s", "1392")).toBe(5);
-      expect(await tunnel.ping("go", OURS.v4, "-c", "20", "-i", "0.01")).toBe(20);
+      expectAll(await tunnel.ping("ours", GO.v4, { count: 20 }));
+      expectAll(await tunnel.ping("ours", GO.v6, { count: 20 }));
+      expectAll(await tunnel.ping("ours", GO.v4, { count: 5, payloadBytes: WHOLE_PACKET }));
+      expectAll(await tunnel.ping("go", OURS.v4, { count: 20 }));
       const report = await tunnel.report();
       expect(report.sessions.map(({ role }) => role)).toEqual(["initiator"]);
       expect(report.drops).toEqual({});
@@ -72,10 +80,10 @@ describe.skipIf(reason !== undefined)("with wireguard-go", () => {
     async () => {
       await using tunnel = await Tunnel.open();
       const pings = await Promise.all([
-        tunnel.ping("go", OURS.v4, "-c", "50", "-i", "0.02"),
-        tunnel.ping("ours", GO.v4, "-c", "50", "-i", "0.02"),
+        tunnel.ping("go", OURS.v4, { count: 50, intervalMs: 20 }),
+        tunnel.ping("ours", GO.v4, { count: 50, intervalMs: 20 }),
       ]);
-      expect(pings).toEqual([50, 50]);
+      for (const pinged of pings) expectAll(pinged);
     },
     TIMEOUT_MS,
   );
@@ -87,7 +95,7 @@ describe.skipIf(reason !== undefined)("with wireguard-go", () => {
         const keys = { presharedKeyOfGo: PRESHARED_KEY, presharedKeyOfOurs: PRESHARED_KEY };
         await using tunnel = await Tunnel.open({ knows, ...keys });
         const [from, to] = knows === "go" ? (["go", OURS.v4] as const) : (["ours", GO.v4] as const);
-        expect(await tunnel.ping(from, to, "-c", "5", "-i", "0.01")).toBe(5);
+        expectAll(await tunnel.ping(from, to, { count: 5 }));
         expect((await tunnel.report()).drops).toEqual({});
       }
     },
@@ -98,7 +106,7 @@ describe.skipIf(reason !== undefined)("with wireguard-go", () => {
     "not with a preshared key on one side alone",
     async () => {
       await using tunnel = await Tunnel.open({ knows: "ours", presharedKeyOfGo: PRESHARED_KEY });
-      expect(await tunnel.ping("ours", GO.v4, "-c", "3", "-i", "0.2", "-W", "1")).toBe(0);
+      expect((await tunnel.ping("ours", GO.v4, { count: 3, intervalMs: 200 })).answers).toBe(0);
       expect((await tunnel.report()).drops).toEqual({ forged: 1 });
     },
     TIMEOUT_MS,
@@ -138,7 +146,7 @@ describe.skipIf(reason !== undefined)("with wireguard-go", () => {
     async () => {
       const timings = { rekeyAfterMs: 2_000, rekeyTimeoutMs: 500 };
       await using tunnel = await Tunnel.open({ knows: "ours", timings });
-      expect(await tunnel.ping("ours", GO.v4, "-c", "450", "-i", "0.02")).toBe(450);
+      expectAll(await tunnel.ping("ours", GO.v4, { count: 450, intervalMs: 20 }));
       const report = await tunnel.report();
       expect(report.sessions.length).toBeGreaterThanOrEqual(4);
       expect(new Set(report.sessions.map(({ role }) => role))).toEqual(new Set(["initiator"]));
@@ -151,9 +159,9 @@ describe.skipIf(reason !== undefined)("with wireguard-go", () => {
     "when it moves to another port, we hear from where it speaks, and answer there",
     async () => {
       await using tunnel = await Tunnel.open({ knows: "go" });
-      expect(await tunnel.ping("go", OURS.v4, "-c", "2", "-i", "0.01")).toBe(2);
+      expectAll(await tunnel.ping("go", OURS.v4, { count: 2 }));
       await tunnel.go.set("listen-port", "51999");
-      expect(await tunnel.ping("go", OURS.v4, "-c", "5", "-i", "0.01")).toBe(5);
+      expectAll(await tunnel.ping("go", OURS.v4, { count: 5 }));
       expect((await tunnel.report()).peerEndpoint).toBe(`${GO.underlay}:51999`);
     },
     TIMEOUT_MS,
@@ -163,7 +171,7 @@ describe.skipIf(reason !== undefined)("with wireguard-go", () => {
     "under load we ask it for a cookie, and it obeys",
     async () => {
       await using tunnel = await Tunnel.open({ knows: "go", loadLimits: UNDER_LOAD });
-      expect(await tunnel.ping("go", OURS.v4, "-c", "80", "-i", "0.1")).toBeGreaterThan(0);
+      expect((await tunnel.ping("go", OURS.v4, { count: 80, intervalMs: 100 })).answers).toBeGreaterThan(0);
       const { sent, received, drops, sessions } = await tunnel.report();
       expect(sent.cookieReply).toBe(1);
       expect(received.initiation).toBe(2);
@@ -191,13 +199,13 @@ describe.skipIf(reason !== undefined)("with wireguard-go", () => {
       expect(sessions.length).toBe(1);
       expect(drops).toEqual({});
       await flooding.stop();
-      expect(await tunnel.ping("ours", GO.v4, "-c", "3", "-i", "0.01")).toBe(3);
+      expectAll(await tunnel.ping("ours", GO.v4, { count: 3 }));
     },
     TIMEOUT_MS,
   );
 
   test(`a session that it renews after ${REKEY_AFTER_S} s loses no packet`, async () => {
-    expect(await patient?.answers).toBe(PATIENT_PINGS);
+    expectAll(await patient?.pinged);
     const report = await patient?.tunnel.report();
     expect(report?.sessions.map(({ role }) => role)).toEqual(["responder", "responder"]);
     const [first, second] = report?.sessions ?? [];

@@ -1,5 +1,5 @@
 /** Debian's wireguard-go in a namespace of the lab, configured and asked by `wg`. Reused wherever a foreign WireGuard is wanted. */
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import type { Namespace } from "../lab/netns.ts";
 import type { LabProcess } from "../lab/process.ts";
 
@@ -35,6 +35,7 @@ export class WireGuardGo {
 
   /** Starts it, configures it and brings it up. It ends with the lab. */
   static async start(namespace: Namespace, settings: WireGuardGoSettings): Promise<WireGuardGo> {
+    removeDeadSockets();
     // Its control socket lies in a folder that all namespaces share, so the name must be nobody else's.
     const name = `wg${process.pid.toString(36)}x${nextSequence++}`;
     const child = namespace.spawn(["wireguard-go", "-f", name], {
@@ -94,5 +95,15 @@ export class WireGuardGo {
         await Bun.sleep(20);
       }
     }
+  }
+}
+
+/** Removes the control sockets that a killed run of ours left behind. */
+function removeDeadSockets(): void {
+  if (!existsSync(SOCKETS_FOLDER)) return;
+  for (const file of readdirSync(SOCKETS_FOLDER)) {
+    const owner = /^wg([0-9a-z]+)x\d+\.sock$/.exec(file)?.[1];
+    if (owner === undefined || existsSync(`/proc/${Number.parseInt(owner, 36)}`)) continue;
+    rmSync(`${SOCKETS_FOLDER}/${file}`, { force: true });
   }
 }
