@@ -51,22 +51,24 @@ test("datagrams take the emulated time, in order, and answer to the sender's por
     expect(atMs - sentMs).toBeGreaterThan(emulatedRttMs(BERLIN.at, BOSTON.at) / 2 - 1);
 });
 
-test("a cut loses what is on its way and what follows, between these two alone, until mended", async () => {
+test("a cut loses what has not passed the middle, between these two alone, until mended", async () => {
   const got: string[] = [];
   const boston = await open(BOSTON, (text) => got.push(text));
   const berlin = await open(BERLIN, () => {});
   const virginia = await open(VIRGINIA, () => {});
-  send(berlin, boston, "on its way");
+  send(berlin, boston, "past the middle");
+  await Bun.sleep(emulatedRttMs(BERLIN.at, BOSTON.at) * 0.35);
+  send(berlin, boston, "before the middle");
   internet.cut(BERLIN, BOSTON);
   send(berlin, boston, "too late");
   send(virginia, boston, "from elsewhere");
   await Bun.sleep(120);
-  expect(got).toEqual(["from elsewhere"]);
+  expect(got.toSorted()).toEqual(["from elsewhere", "past the middle"]);
   expect(internet.cutDatagrams).toBe(2);
   internet.mend(BERLIN, BOSTON);
   send(berlin, boston, "again");
   await Bun.sleep(120);
-  expect(got).toEqual(["from elsewhere", "again"]);
+  expect(got.at(-1)).toBe("again");
 });
 
 test("there is no way out of the demo", async () => {

@@ -10,6 +10,8 @@ const LOOPBACK = "127.0.0.1";
 
 interface InFlight {
   readonly dueMs: number;
+  /** When it passes the middle of its way, where cables are cut. */
+  readonly middleMs: number;
   readonly from: EmulatedSocket;
   readonly to: Endpoint;
   readonly bytes: Uint8Array;
@@ -17,7 +19,8 @@ interface InFlight {
 
 export class EmulatedInternet {
   readonly #sitesByPort = new Map<number, Site>();
-  readonly #cuts = new Set<string>();
+  /** By way, the spans of time in which nothing passed its middle. */
+  readonly #cuts = new Map<string, { readonly fromMs: number; toMs: number }[]>();
   /** Ordered by due time. */
   readonly #inFlight: InFlight[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -42,13 +45,20 @@ export class EmulatedInternet {
     };
   }
 
-  /** From now on nothing passes between the two sites, packets on their way included. */
+  /** From now on nothing passes the middle of the way between the two sites, in either direction. */
   cut(a: Site, b: Site): void {
-    this.#cuts.add(wayOf(a, b));
+    const spans = this.#cuts.get(wayOf(a, b)) ?? [];
+    this.#cuts.set(wayOf(a, b), spans);
+    spans.push({ fromMs: performance.now(), toMs: Number.POSITIVE_INFINITY });
   }
 
   mend(a: Site, b: Site): void {
-    this.#cuts.delete(wayOf(a, b));
+    const span = this.#cuts.get(wayOf(a, b))?.at(-1);
+    if (span !== undefined) span.toMs = Math.min(span.toMs, performance.now());
+  }
+
+  #isCut(a: Site, b: Site, atMs: number): boolean {
+    return this.#cuts.get(wayOf(a, b))?.some(({ fromMs, toMs }) => atMs >= fromMs && atMs < toMs) ?? false;
   }
 
   close(): void {
@@ -62,7 +72,8 @@ export class EmulatedInternet {
     const destination = this.#siteAt(to);
     if (destination === undefined || this.#closed) return false;
     const delayMs = emulatedRttMs(from.site.at, destination.at) / 2;
-    const packet = { dueMs: performance.now() + delayMs, from, to, bytes: bytes.slice() };
+    const now = performance.now();
+    const packet = { dueMs: now + delayMs, middleMs: now + delayMs / 2, from, to, bytes: bytes.slice() };
     const after = this.#inFlight.findLastIndex((other) => other.dueMs <= packet.dueMs);
     this.#inFlight.splice(after + 1, 0, packet);
     if (after === -1) this.#schedule();
@@ -88,7 +99,7 @@ export class EmulatedInternet {
       const packet = this.#inFlight.shift();
       const destination = packet === undefined ? undefined : this.#siteAt(packet.to);
       if (packet === undefined || destination === undefined) continue;
-      if (this.#cuts.has(wayOf(packet.from.site, destination))) {
+      if (this.#isCut(packet.from.site, destination, packet.middleMs)) {
         this.cutDatagrams++;
         continue;
       }

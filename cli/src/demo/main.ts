@@ -7,7 +7,7 @@ import { StopSignal, within } from "../daemon.ts";
 import { Negative } from "../failure.ts";
 import type { Terminal } from "../terminal.ts";
 import { EmulatedInternet } from "./internet.ts";
-import { Cleanup, type Mesh, startMesh } from "./mesh.ts";
+import { Cleanup, startMesh } from "./mesh.ts";
 import type { Site } from "./places.ts";
 import { closingTable, type DemoReport, emulatedRtts, introduction, round } from "./report.ts";
 import { type Observed, playScenario, type Step } from "./scenario.ts";
@@ -51,28 +51,31 @@ export async function demo(terminal: Terminal, json: boolean): Promise<void> {
 async function run(directory: string, timeline: Timeline, cleanup: Cleanup): Promise<Step[]> {
   const internet = new EmulatedInternet();
   cleanup.add(async () => internet.close());
-  const observed: Observed = { homes: new Map(), pathChanges: [] };
-  let mesh: Mesh | undefined;
+  const observed: Observed = { regions: new Map(), homes: new Map(), pathChanges: [] };
+  const regionOf = (relay: string) => observed.regions.get(relay) ?? relay;
   const onAgentEvent = (site: Site, event: AgentEvent, atMs: number) => {
     if (event.type === "home") {
+      const before = observed.homes.get(site);
       observed.homes.set(site, event);
-      const standby = event.standby === undefined ? undefined : regionOf(mesh, event.standby);
-      const also = standby === undefined ? "" : `; standby ${standby}`;
-      timeline.note(site.name, "home", `home ${event.region ?? "none"} (${event.reason})${also}`, atMs);
+      const standby = event.standby === undefined ? "none" : regionOf(event.standby);
+      if (before?.home !== event.home) {
+        timeline.note(site.name, "home", `home is ${event.region ?? "none"}: ${event.reason}`, atMs);
+      }
+      if (before?.standby !== event.standby && event.standby !== undefined) {
+        timeline.note(site.name, "standby", `standby is ${standby}`, atMs);
+      }
     } else if (event.type === "path") {
       observed.pathChanges.push({ site, atMs, to: event.to });
+      // Before anybody talks paths are only plans.
+      if (event.reason === "idle") return;
       const kind = event.to?.kind ?? "none";
-      const where = event.to?.kind === "relay" ? `relay ${regionOf(mesh, event.to.relay) ?? ""}` : kind;
-      timeline.note(site.name, kind, `path to ${event.name}: ${where.trimEnd()} (${event.reason})`, atMs);
+      const where = event.to?.kind === "relay" ? `relay ${regionOf(event.to.relay)}` : kind;
+      timeline.note(site.name, kind, `path to ${event.name}: ${where} (${event.reason})`, atMs);
     }
   };
-  mesh = await startMesh({ internet, directory, timeline, cleanup, onAgentEvent });
+  const { regions } = observed;
+  const mesh = await startMesh({ internet, directory, timeline, cleanup, regions, onAgentEvent });
   return playScenario(mesh, internet, observed, timeline);
-}
-
-function regionOf(mesh: Mesh | undefined, relay: string): string | undefined {
-  for (const [site, running] of mesh?.relays ?? []) if (running.id === relay) return site.name;
-  return undefined;
 }
 
 function report(terminal: Terminal, json: boolean, timeline: Timeline, steps: readonly Step[]): void {

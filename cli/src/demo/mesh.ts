@@ -3,8 +3,18 @@ import { join } from "node:path";
 import { type AgentEvent, type RunningAgent, startAgent } from "@burrow/agent";
 import { type GeoResolver, operatorClient, startCoordinator } from "@burrow/coordinator";
 import { type RunningRelay, startRelay } from "@burrow/relay";
+import { FarLink } from "./far-link.ts";
 import type { EmulatedInternet } from "./internet.ts";
-import { BERLIN, BOSTON, FRANKFURT, SINGAPORE, type Site, VIRGINIA } from "./places.ts";
+import {
+  BERLIN,
+  BOSTON,
+  emulatedRttMs,
+  FRANKFURT,
+  SINGAPORE,
+  type Site,
+  SYDNEY,
+  VIRGINIA,
+} from "./places.ts";
 import type { Timeline } from "./timeline.ts";
 
 export const RELAY_SITES = [FRANKFURT, VIRGINIA, SINGAPORE] as const;
@@ -47,6 +57,8 @@ export async function startMesh(options: {
   readonly directory: string;
   readonly timeline: Timeline;
   readonly cleanup: Cleanup;
+  /** Filled with the relays' names by id. */
+  readonly regions: Map<string, string>;
   onAgentEvent(site: Site, event: AgentEvent, atMs: number): void;
 }): Promise<Mesh> {
   const { internet, directory, timeline, cleanup } = options;
@@ -58,15 +70,20 @@ export async function startMesh(options: {
     trustProxy: true,
   });
   cleanup.add(() => coordinator.stop());
-  timeline.note("coordinator", "up", `serves at ${coordinator.url}`);
+  timeline.note("coordinator", "up", `serves at ${coordinator.url}, "in ${SYDNEY.name}"`);
   const operator = operatorClient({ url: coordinator.url, token: coordinator.operatorToken });
-  const coordinatorUrl = coordinator.url;
+  const reachedFrom = async (site: Site): Promise<string> => {
+    const delayMs = emulatedRttMs(site.at, SYDNEY.at) / 2;
+    const link = await FarLink.open(new URL(coordinator.url), delayMs);
+    cleanup.add(() => link.close());
+    return link.url;
+  };
 
   const relayToken = await operator.createToken({ for: "relay", uses: RELAY_SITES.length });
   const relays = await Promise.all(
     RELAY_SITES.map(async (site) => {
       const relay = await startRelay({
-        coordinatorUrl,
+        coordinatorUrl: await reachedFrom(site),
         token: relayToken.token,
         region: site.name,
         at: site.at,
@@ -77,7 +94,8 @@ export async function startMesh(options: {
         openSocket: internet.opener(site),
       });
       cleanup.add(() => relay.stop());
-      timeline.note(site.name, "up", `relay ${relay.id} registered, at ${relay.endpoints.join(" and ")}`);
+      options.regions.set(relay.id, site.name);
+      timeline.note(site.name, "up", `relay ${relay.id} registered, at ${relay.endpoints.join(", ")}`);
       return [site, relay] as const;
     }),
   );
@@ -86,7 +104,7 @@ export async function startMesh(options: {
   const agents = await Promise.all(
     AGENT_SITES.map(async ({ site, publicAddress, label }) => {
       const running = await startAgent({
-        coordinatorUrl,
+        coordinatorUrl: await reachedFrom(site),
         token: agentToken.token,
         name: site.name,
         device: { kind: "none" },
@@ -99,11 +117,7 @@ export async function startMesh(options: {
       });
       cleanup.add(() => running.stop());
       const { ipv4, place } = running.status();
-      timeline.note(
-        site.name,
-        "up",
-        `agent joined as ${ipv4}; ${publicAddress} places it at ${place ?? label}`,
-      );
+      timeline.note(site.name, "up", `agent joined as ${ipv4}; by its address in ${place ?? label}`);
       return [site, running] as const;
     }),
   );

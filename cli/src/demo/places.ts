@@ -10,6 +10,7 @@ export interface Site {
 export const FRANKFURT: Site = { name: "frankfurt", at: { lat: 50.11, lon: 8.68 } };
 export const VIRGINIA: Site = { name: "virginia", at: { lat: 39.04, lon: -77.49 } };
 export const SINGAPORE: Site = { name: "singapore", at: { lat: 1.35, lon: 103.82 } };
+export const SYDNEY: Site = { name: "sydney", at: { lat: -33.87, lon: 151.21 } };
 export const BERLIN: Site = { name: "berlin", at: { lat: 52.52, lon: 13.4 } };
 export const BOSTON: Site = { name: "boston", at: { lat: 42.36, lon: -71.06 } };
 

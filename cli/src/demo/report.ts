@@ -1,7 +1,16 @@
 /** How the demo's results look: a closing table for people, one JSON document for scripts. */
 import { table } from "../print/table.ts";
 import type { Style } from "../terminal.ts";
-import { BERLIN, BOSTON, emulatedRttMs, FRANKFURT, SINGAPORE, type Site, VIRGINIA } from "./places.ts";
+import {
+  BERLIN,
+  BOSTON,
+  emulatedRttMs,
+  FRANKFURT,
+  SINGAPORE,
+  type Site,
+  SYDNEY,
+  VIRGINIA,
+} from "./places.ts";
 import type { Step } from "./scenario.ts";
 import type { Entry } from "./timeline.ts";
 
@@ -20,6 +29,8 @@ const PAIRS: readonly (readonly [Site, Site])[] = [
   [BERLIN, BOSTON],
   [BERLIN, SINGAPORE],
   [BOSTON, SINGAPORE],
+  [BERLIN, SYDNEY],
+  [BOSTON, SYDNEY],
 ];
 
 export function emulatedRtts(): DemoReport["emulatedRttMs"] {
@@ -36,6 +47,7 @@ export function introduction(style: Style): string {
     `   ${name("berlin")} ─ ${ms(BERLIN, FRANKFURT)} ─ ${style.cyan("frankfurt")} ── ${ms(FRANKFURT, VIRGINIA)} ── ${style.cyan("virginia")} ─ ${ms(VIRGINIA, BOSTON)} ─ ${name("boston")}`,
     `     └─────────────── ${style.green(`direct: ${ms(BERLIN, BOSTON)}`)} ──────────────────┘`,
     `   ${style.cyan("singapore")}: ${ms(BERLIN, SINGAPORE)} from berlin, ${ms(BOSTON, SINGAPORE)} from boston`,
+    `   the coordinator is in sydney: ${ms(BERLIN, SYDNEY)} from berlin, ${ms(BOSTON, SYDNEY)} from boston`,
     "",
     "",
   ].join("\n");
