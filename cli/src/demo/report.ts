@@ -60,7 +60,12 @@ export function closingTable(steps: readonly Step[], style: Style): string {
     expected,
     ok ? { text: "ok", paint: style.green } : { text: "FAIL", paint: style.red },
   ]);
-  const columns = [{ title: "STEP" }, { title: "MEASURED" }, { title: "EXPECTED" }, { title: "" }];
+  const columns = [
+    { title: "STEP" },
+    { title: "MEASURED", shrinkTo: 12 },
+    { title: "EXPECTED", shrinkTo: 12 },
+    { title: "" },
+  ];
   return `\n${table(columns, rows, style)}`;
 }
 
