@@ -26,6 +26,8 @@ export function listen(
       hostname: at.address,
       port: at.port,
       development: false,
+      // Without this word, Bun in production mode shares the port with whoever else listens on it.
+      reusePort: false,
       maxRequestBodySize: 2 * BODY_BYTES_MAX,
       websocket: channel.handler,
       fetch(request, server) {

@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { TestCoordinator } from "../testing/coordinator.ts";
+
+let coordinator: TestCoordinator;
+let agentId: string;
+let relayId: string;
+beforeAll(async () => {
+  coordinator = await TestCoordinator.start();
+  const relay = await coordinator.relay({ region: "here", at: { lat: 1, lon: 2 } });
+  const agent = await coordinator.agent({ name: "alice" });
+  const bob = await coordinator.agent({ name: "bob" });
+  relayId = relay.id;
+  agentId = agent.id;
+  const rtts = [{ relay: relay.id, rttMs: 12 }];
+  agent.client.send({ type: "home", home: relay.id, rtts, reason: "the only one" });
+  const path = {
+    peer: bob.id,
+    kind: "relay",
+    relay: relay.id,
+    rttMs: 24,
+    sinceMs: 5,
+    reason: "no direct path yet",
+  };
+  agent.client.send({ type: "paths", paths: [path] });
+  agent.client.send({ type: "ping" });
+  await agent.client.next("pong");
+});
+afterAll(() => coordinator.end());
+
+function ask(path: string, init: RequestInit & { token?: string } = {}): Promise<Response> {
+  const authorization: Record<string, string> =
+    init.token === undefined ? {} : { authorization: `Bearer ${init.token}` };
+  return fetch(coordinator.url + path, { ...init, headers: authorization });
+}
+
+async function expectProblem(response: Response, status: number, code: string): Promise<void> {
+  expect(response.status).toBe(status);
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  const body = (await response.json()) as { code: string };
+  expect(Object.keys(body)).toEqual(["code", "message", "remedy"]);
+  expect(body.code).toBe(code);
+}
+
+describe("health", () => {
+  test("alive, ready, and metrics as Prometheus wants them", async () => {
+    expect((await ask("/healthz")).status).toBe(200);
+    expect(await (await ask("/readyz")).json()).toEqual({
+      status: "ready",
+      store: "sqlite",
+      channel: "serving",
+    });
+    const response = await ask("/metrics");
+    expect(response.headers.get("content-type")).toContain("text/plain; version=0.0.4");
+    const text = await response.text();
+    expect(text).toContain('burrow_coordinator_relays{state="healthy"} 1');
+    expect(text).toContain('burrow_coordinator_agents{online="true"} 2');
+    expect(text).toContain(`burrow_coordinator_agents_by_home{relay="${relayId}",region="here"} 1`);
+    expect(text).toContain('burrow_coordinator_messages_received_total{from="agent",type="home"} 1');
+  });
+
+  test("requests are counted by route, whatever strangers ask for", async () => {
+    for (let n = 0; n < 5; n++) await ask(`/no/such/path/${n}`);
+    await ask("/v1/relays/0000000000000000");
+    const text = await (await ask("/metrics")).text();
+    expect(text).toMatch(/http_requests_total\{method="GET",route="unknown",status="404"\} 5/);
+    expect(text).toMatch(/http_requests_total\{method="GET",route="\/v1\/relays\/:id",status="404"\} 1/);
+    expect(text).not.toContain("/no/such");
+  });
+});
+
+describe("who is where", () => {
+  test("relays, for everybody", async () => {
+    const list = (await (await ask("/v1/relays")).json()) as unknown[];
+    expect(list).toMatchObject([
+      {
+        id: relayId,
+        region: "here",
+        at: { lat: 1, lon: 2 },
+        endpoints: ["127.0.0.1:21820"],
+        state: "healthy",
+        reason: "heartbeats arrive",
+        load: { sessions: 0 },
+        sessions: 0,
+        agents: 1,
+        rtt: { samples: 1, p50Ms: 12 },
+        version: "test",
+      },
+    ]);
+    expect(await (await ask(`/v1/relays/${relayId}`)).json()).toEqual(list[0]);
+    await expectProblem(await ask("/v1/relays/nonsense"), 404, "not-found");
+  });
+
+  test("agents and their paths, for operators", async () => {
+    const token = coordinator.operatorToken;
+    const list = (await (await ask("/v1/agents", { token })).json()) as { name: string }[];
+    expect(list.find(({ name }) => name === "alice")).toMatchObject({
+      id: agentId,
+      network: "default",
+      ipv4: "100.64.0.1",
+      online: true,
+      address: "127.0.0.1",
+      place: null,
+      home: relayId,
+      standby: null,
+      region: "here",
+      rtts: [{ relay: relayId, rttMs: 12 }],
+      nat: "unknown",
+      version: "test",
+    });
+    expect(await (await ask(`/v1/agents/${agentId}/paths`, { token })).json()).toMatchObject([
+      {
+        peerName: "bob",
+        kind: "relay",
+        relay: relayId,
+        rttMs: 24,
+        endpoint: null,
+        reason: "no direct path yet",
+      },
+    ]);
+    await expectProblem(await ask("/v1/agents/0000000000000000/paths", { token }), 404, "not-found");
+    await expectProblem(await ask("/v1/agents/x", { token, method: "DELETE" }), 404, "not-found");
+  });
+
+  test("nearest, with every term", async () => {
+    const view = (await (await ask("/v1/nearest?ip=192.0.2.1")).json()) as { ranking: unknown };
+    expect(view).toMatchObject({ ip: "192.0.2.1", place: null, widely: true });
+    expect(view.ranking).toMatchObject([{ relay: relayId, probed: true, terms: [] }]);
+    expect((await ask("/v1/nearest")).status).toBe(200);
+    for (const ip of ["", "1.2.3", "8.8.8.8:443", "8.8.8.8%20", "99.99.99.99.99", "localhost"]) {
+      await expectProblem(await ask(`/v1/nearest?ip=${ip}`), 400, "bad-request");
+    }
+  });
+});
+
+describe("operators only", () => {
+  const guarded = [
+    ["GET", "/v1/agents"],
+    ["GET", "/v1/agents/0000000000000000/paths"],
+    ["DELETE", "/v1/agents/0000000000000000"],
+    ["POST", "/v1/tokens"],
+    ["POST", "/v1/relays/0000000000000000/drain"],
+  ] as const;
+
+  test("everything that changes anything or shows agents", async () => {
+    for (const [method, path] of guarded) {
+      await expectProblem(await ask(path, { method }), 401, "unauthorized");
+      await expectProblem(await ask(path, { method, token: "wrong" }), 401, "unauthorized");
+      const almost = coordinator.operatorToken.slice(0, -1);
+      await expectProblem(await ask(path, { method, token: almost }), 401, "unauthorized");
+    }
+  });
+
+  test("tokens: made as asked, and refused when asked wrongly", async () => {
+    const token = coordinator.operatorToken;
+    const post = (body: unknown) =>
+      ask("/v1/tokens", {
+        method: "POST",
+        token,
+        body: typeof body === "string" ? body : JSON.stringify(body),
+      });
+    const before = Date.now();
+    const made = await post({ for: "agent", network: "office", uses: 3, expiresInMs: 60_000 });
+    expect(made.status).toBe(201);
+    const created = (await made.json()) as { token: string; expiresAtMs: number };
+    expect(created).toMatchObject({ for: "agent", network: "office", uses: 3 });
+    expect(created.token).toMatch(/^burrow_[\w-]{43}$/);
+    expect(created.expiresAtMs - before).toBeGreaterThanOrEqual(60_000);
+    const relay: unknown = await (await post({ for: "relay" })).json();
+    expect(Object.keys(relay ?? {})).toEqual(["token", "for", "uses", "expiresAtMs"]);
+    const wrong = [
+      "",
+      "{",
+      "[]",
+      { for: "nobody" },
+      { for: "agent", uses: 0 },
+      { for: "agent", uses: 1.5 },
+      { for: "agent", network: "Not A Label" },
+      { for: "agent", expiresInMs: -1 },
+      { for: "agent", more: 1 },
+      { for: "relay", network: "x" },
+    ];
+    for (const body of wrong) await expectProblem(await post(body), 400, "bad-request");
+    await expectProblem(await post("x".repeat(70_000)), 413, "too-large");
+  });
+
+  test("drain takes an empty body for true", async () => {
+    const init = { method: "POST", token: coordinator.operatorToken };
+    const path = `/v1/relays/${relayId}/drain`;
+    expect(await (await ask(path, init)).json()).toMatchObject({ id: relayId, state: "draining" });
+    const undone = await ask(path, { ...init, body: '{"draining":false}' });
+    expect(await undone.json()).toMatchObject({ id: relayId, state: "healthy" });
+    await expectProblem(await ask(path, { ...init, body: '{"draining":"yes"}' }), 400, "bad-request");
+    await expectProblem(await ask("/v1/relays/0000000000000000/drain", init), 404, "not-found");
+  });
+});
