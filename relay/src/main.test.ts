@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openUdp } from "@burrow/platform";
-import { BindStatus, type Endpoint, endpoint, UserError } from "@burrow/protocol";
+import { BindStatus, type Endpoint, endpoint, keyToText, UserError } from "@burrow/protocol";
 import { type RelayConfig, type RunningRelay, SMALL_LIMITS, startRelay } from "./main.ts";
 import { FakeCoordinator } from "./testing/fake-coordinator.ts";
 import { seededRandom, TestAgent, type TicketSource, transport } from "./testing/harness.ts";
@@ -83,13 +83,14 @@ class LiveAgent {
 async function liveAgent(
   from: { readonly ticketKey: Uint8Array },
   running: RunningRelay,
+  address = "127.0.0.1",
 ): Promise<LiveAgent> {
-  const peer = await UdpPeer.open();
+  const peer = await UdpPeer.open(address);
   cleanups.push(() => peer.close());
   const source: TicketSource = { id: running.id, ticketKey: from.ticketKey };
   const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0] ?? 1);
   const options = { privateKey: random(32), expiresAtMs: Date.now() + 3_600_000 };
-  return new LiveAgent(new TestAgent(source, peer.at, options), peer, doorOf(running));
+  return new LiveAgent(new TestAgent(source, peer.at, options), peer, endpoint(address, running.port));
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -134,6 +135,55 @@ describe("packets", () => {
       () => from.heartbeats.some(({ load }) => load.sessions === 2 && load.packets >= 3),
       "the load",
     );
+  });
+
+  test("agents of both address families meet at one relay", async () => {
+    const from = coordinator();
+    const running = await relay(from, { listen: { address: "0.0.0.0", port: 0 } });
+    const a = await liveAgent(from, running);
+    const b = await liveAgent(from, running, "::1");
+    expect((await a.bind()).observed).toBe(a.peer.at);
+    expect((await b.bind()).observed).toBe(b.peer.at);
+    const initiation = a.agent.initiationTo(b.agent, 1);
+    a.send(initiation);
+    expect(await b.peer.next()).toEqual(initiation);
+    const response = b.agent.responseTo(a.agent, 2, 1);
+    b.send(response);
+    expect(await a.peer.next()).toEqual(response);
+  });
+
+  test("two relays hand packets to each other by trunk", async () => {
+    const from = coordinator();
+    const [left, right] = [await relay(from), await relay(from)];
+    const a = await liveAgent(from, left);
+    const b = await liveAgent(from, right);
+    await a.bind();
+    await b.bind();
+    const relays = [left, right].map((each, i) => ({
+      id: each.id,
+      key: from.hellos[i]?.key ?? ("" as never),
+      region: "test",
+      endpoints: [doorOf(each)],
+      state: "healthy" as const,
+    }));
+    from.send({ type: "relays", relays });
+    const { agent } = b;
+    const route = {
+      agent: agent.id,
+      key: keyToText(agent.publicKey),
+      network: agent.network,
+      relay: right.id,
+    };
+    from.send({ type: "routes", upsert: [route], remove: [] });
+    await Bun.sleep(50);
+    const initiation = a.agent.initiationTo(agent, 1);
+    a.send(initiation);
+    expect(await b.peer.next()).toEqual(initiation);
+    const response = agent.responseTo(a.agent, 2, 1);
+    b.send(response);
+    expect(await a.peer.next()).toEqual(response);
+    a.send(transport(2, 1_400));
+    expect(await b.peer.next()).toEqual(transport(2, 1_400));
   });
 
   test("garbage at the port is counted and not answered, and the relay lives on", async () => {

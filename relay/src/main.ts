@@ -70,8 +70,8 @@ export interface RunningRelay {
   stop(): Promise<void>;
 }
 
-/** Writes what the coordinator said at most this often. */
-const SAVE_INTERVAL_MS = 2_000;
+/** Changes are written this often; what a welcome says, at once. */
+const SAVE_INTERVAL_MS = 5_000;
 
 /**
  * Starts a relay. Resolves when it is registered, or when the coordinator turns out to be away (tries go on). Rejects
@@ -117,6 +117,8 @@ class Relay implements RunningRelay, RelayView {
   #load = { sessions: 0, flows: 0, packets: 0, bytes: 0, drops: {} as Record<string, number> };
   #firstTry = Promise.withResolvers<UserError | undefined>();
   #stopping: Promise<void> | undefined;
+  /** The ticket key is known, from this life or an earlier one. */
+  #mayServe = false;
 
   constructor(config: RelayConfig, url: URL, state: RelayState, primitives: Primitives) {
     this.#config = config;
@@ -209,6 +211,7 @@ class Relay implements RunningRelay, RelayView {
     this.port = plane.port;
     this.endpoints = plane.local;
     for (const update of remembered) plane.update(update);
+    this.#mayServe = remembered.length > 0;
     const [local] = plane.local;
     if (local !== undefined) {
       const { random, now } = { random: this.#random, now: this.#now };
@@ -235,7 +238,7 @@ class Relay implements RunningRelay, RelayView {
       load: () => this.#takeLoad(plane),
       apply: (update) => this.#apply(plane, update),
       registered: (endpoints) => this.#registered(endpoints),
-      lost: () => this.#firstTry.resolve(undefined),
+      lost: (reason, retryMs) => this.#lost(reason, retryMs),
       refused: (error) => {
         log.error("{message}; {remedy}", { message: error.message, remedy: error.remedy });
         this.#firstTry.resolve(error);
@@ -247,6 +250,7 @@ class Relay implements RunningRelay, RelayView {
   #apply(plane: DataPlane, update: DataPlaneUpdate): void {
     plane.update(update);
     this.#state.note(update);
+    this.#mayServe = true;
   }
 
   #registered(endpoints: readonly Endpoint[]): void {
@@ -256,6 +260,28 @@ class Relay implements RunningRelay, RelayView {
       id: this.id,
       endpoints: this.endpoints.join(" and "),
     });
+    void this.#save();
+    this.#firstTry.resolve(undefined);
+  }
+
+  #lost(reason: string, retryMs: number): void {
+    const { host } = this.#url;
+    if (this.#mayServe) {
+      log.warn("coordinator {host}: {reason}; next try in {retryMs} ms, packets flow meanwhile", {
+        host,
+        reason,
+        retryMs,
+      });
+    } else {
+      log.warn(
+        "coordinator {host}: {reason}; next try in {retryMs} ms, no agent can bind before it answers",
+        {
+          host,
+          reason,
+          retryMs,
+        },
+      );
+    }
     this.#firstTry.resolve(undefined);
   }
 
@@ -273,7 +299,6 @@ class Relay implements RunningRelay, RelayView {
   }
 
   async #save(): Promise<void> {
-    if (!this.#state.isDirty) return;
     try {
       await this.#state.save();
     } catch (error) {

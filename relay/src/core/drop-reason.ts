@@ -42,9 +42,9 @@ const CODES = new Map<DropReason, number>(DROP_REASONS.map((reason, index) => [r
 export class DropCounters {
   readonly #counts = new Float64Array(DROP_REASONS.length);
 
-  count(reason: DropReason, packets = 1): void {
+  count(reason: DropReason): void {
     const code = CODES.get(reason) ?? 0;
-    this.#counts[code] = (this.#counts[code] ?? 0) + packets;
+    this.#counts[code] = (this.#counts[code] ?? 0) + 1;
   }
 
   of(reason: DropReason): number {

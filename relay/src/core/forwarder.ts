@@ -147,8 +147,11 @@ export class Forwarder {
     return HANDLED;
   }
 
-  countSendFailure(packets = 1): void {
-    this.#drops.count(DropReason.sendFailed, packets);
+  /** A datagram that `forward` sent on did not leave. */
+  countSendFailure(lengthBytes: number): void {
+    this.#packets--;
+    this.#bytes -= lengthBytes;
+    this.#drops.count(DropReason.sendFailed);
   }
 
   // What the coordinator says.

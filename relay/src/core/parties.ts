@@ -13,8 +13,9 @@ import type { TokenBucket } from "./token-bucket.ts";
 export const NO_PARTY = -1;
 export const NO_LINK = -1;
 
-/** How many slots are looked at to find room for a newcomer. */
-const EVICTION_SAMPLE = 32;
+/** To find room for a newcomer: so many who could go are compared, and so many slots looked at for them. */
+const EVICTION_SAMPLE = 16;
+const EVICTION_SLOTS_MAX = 2_048;
 const SERIAL_MAX = 2 ** 31 - 2;
 
 /** One session key of an agent, and the sequence of the last Bind taken under it. */
@@ -318,11 +319,12 @@ export class Parties {
   /** Of a few parties that are not bound, or are outside clients, the one longest unused goes. */
   #makeRoom(now: number): boolean {
     let victim: Party | undefined;
-    for (let seen = 0; seen < EVICTION_SAMPLE; seen++) {
+    for (let looked = 0, seen = 0; looked < EVICTION_SLOTS_MAX && seen < EVICTION_SAMPLE; looked++) {
       this.#evictAt = (this.#evictAt + 1) % this.#parties.length;
       const party = this.#parties[this.#evictAt];
       if (party === undefined) continue;
       if (party.id !== undefined && this.addressOf(party.slot, now) !== NO_ADDRESS) continue;
+      seen++;
       if (victim === undefined || (this.#usedAt[party.slot] ?? 0) < (this.#usedAt[victim.slot] ?? 0)) {
         victim = party;
       }

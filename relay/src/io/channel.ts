@@ -3,7 +3,6 @@ import { CHANNEL_PATH, type Endpoint, type RelayLoad, UserError } from "@burrow/
 import WebSocket from "ws";
 import { Registration, type RegistrationAction, type RegistrationSettings } from "../core/registration.ts";
 import type { DataPlaneUpdate } from "../core/updates.ts";
-import { log } from "./log.ts";
 
 export interface ChannelOptions extends RegistrationSettings {
   readonly url: URL;
@@ -11,8 +10,8 @@ export interface ChannelOptions extends RegistrationSettings {
   load(): RelayLoad;
   apply(update: DataPlaneUpdate): void;
   registered(endpoints: readonly Endpoint[]): void;
-  /** A try has failed; others follow. */
-  lost(reason: string): void;
+  /** The connection, or a try at one, has failed; the next one follows. */
+  lost(reason: string, retryMs: number): void;
   /** The end of all tries. */
   refused(error: UserError): void;
 }
@@ -88,13 +87,8 @@ export class Channel {
         this.#options.registered(action.endpoints);
         return;
       case "lost":
-        log.warn("coordinator {host}: {reason}; next try in {retryMs} ms, packets flow meanwhile", {
-          host: this.#options.url.host,
-          reason: action.reason,
-          retryMs: action.retryMs,
-        });
         this.#forget();
-        this.#options.lost(action.reason);
+        this.#options.lost(action.reason, action.retryMs);
         return;
       case "refused":
         this.#options.refused(

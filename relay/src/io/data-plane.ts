@@ -107,7 +107,7 @@ function forwardBatch(forwarder: Forwarder, batch: DatagramBatch, socket: Datagr
   for (let i = 0; i < batch.count; i++) {
     const bytes = batch.bytes(i);
     const to = forwarder.forward(bytes, batch.source(i), now);
-    if (to !== HANDLED && !socket.send(to as AddressHandle, bytes)) forwarder.countSendFailure();
+    if (to !== HANDLED && !socket.send(to as AddressHandle, bytes)) forwarder.countSendFailure(bytes.length);
   }
 }
 

@@ -50,8 +50,7 @@ export interface RelayState {
   readonly remembered: readonly DataPlaneUpdate[];
   /** Takes note of an update; written down by the next `save`. */
   note(update: DataPlaneUpdate): void;
-  /** Whether there is anything to write. */
-  readonly isDirty: boolean;
+  /** Writes what is not written yet; resolves when it, and every save before, is done. */
   save(): Promise<void>;
   close(): Promise<void>;
 }
@@ -178,6 +177,7 @@ class OpenState implements RelayState {
   readonly #lock: DirectoryLock;
   readonly #memory: CoordinatorMemory;
   #dirty = false;
+  #saving: Promise<void> = Promise.resolve();
 
   constructor(path: string, lock: DirectoryLock, identity: LinkIdentity, memory: CoordinatorMemory) {
     this.#path = path;
@@ -187,17 +187,20 @@ class OpenState implements RelayState {
     this.remembered = memory.toUpdates();
   }
 
-  get isDirty(): boolean {
-    return this.#dirty;
-  }
-
   note(update: DataPlaneUpdate): void {
     if (update.type === "drain") return;
     this.#memory.note(update);
     this.#dirty = true;
   }
 
-  async save(): Promise<void> {
+  /** One after the other, so that the latest is what stays. */
+  save(): Promise<void> {
+    const saved = this.#saving.then(() => this.#saveNow());
+    this.#saving = saved.catch(() => {});
+    return saved;
+  }
+
+  async #saveNow(): Promise<void> {
     if (!this.#dirty) return;
     this.#dirty = false;
     const text = this.#memory.toText();
