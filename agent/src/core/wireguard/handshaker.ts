@@ -25,7 +25,7 @@ import {
 } from "./constants.ts";
 import { type EngineContext, transmitTo } from "./context.ts";
 import { CookieIssuer } from "./cookie.ts";
-import { Keypair } from "./keypairs.ts";
+import { Keypair, type KeypairDescription } from "./keypairs.ts";
 import { LoadDetector, type LoadLimits, SourceLimiter } from "./load.ts";
 import {
   authenticateInitiation,
@@ -155,7 +155,13 @@ export class Handshaker<P> {
     peer.timers.anyAuthenticatedPacketSent();
     peer.timers.anyAuthenticatedPacketTraversal(now);
     peer.cookie.writeMacs(out, now);
-    const keypair = this.#derive(peer, keys, fresh.sender, wireGuardSender(message), false, now);
+    const keypair = this.#derive(peer, keys, {
+      localIndex: fresh.sender,
+      remoteIndex: wireGuardSender(message),
+      isInitiator: false,
+      createdMs: now,
+      sendsFromMs: now,
+    });
     peer.keypairs.addAsResponder(keypair);
     sink.authenticated(peer, from, "initiation", now);
     transmitTo(this.#context, peer, out, from);
@@ -185,7 +191,13 @@ export class Handshaker<P> {
     peer.statistics.rxBytes += message.length;
     peer.timers.anyAuthenticatedPacketReceived();
     peer.timers.anyAuthenticatedPacketTraversal(now);
-    const keypair = this.#derive(peer, keys, outstanding.localIndex, wireGuardSender(message), true, now);
+    const keypair = this.#derive(peer, keys, {
+      localIndex: outstanding.localIndex,
+      remoteIndex: wireGuardSender(message),
+      isInitiator: true,
+      createdMs: now,
+      sendsFromMs: outstanding.sentMs,
+    });
     peer.keypairs.addAsInitiator(keypair);
     this.complete(peer, now);
     sink.authenticated(peer, from, "response", now);
@@ -264,18 +276,10 @@ export class Handshaker<P> {
     return tai64n(unixMs);
   }
 
-  #derive(
-    peer: Peer,
-    keys: SessionKeys,
-    localIndex: number,
-    remoteIndex: number,
-    isInitiator: boolean,
-    now: number,
-  ): Keypair {
-    const about = { localIndex, remoteIndex, isInitiator, createdMs: now };
+  #derive(peer: Peer, keys: SessionKeys, about: KeypairDescription): Keypair {
     const keypair = new Keypair(this.#context.primitives, keys, about);
-    this.#context.indices.set(localIndex, { peer, keypair });
-    peer.timers.sessionDerived(now);
+    this.#context.indices.set(about.localIndex, { peer, keypair });
+    peer.timers.sessionDerived(about.createdMs);
     return keypair;
   }
 

@@ -14,11 +14,25 @@ import { REJECT_AFTER_MESSAGES } from "./constants.ts";
 import type { SessionKeys } from "./noise.ts";
 import type { AeadKey, WireGuardPrimitives } from "./primitives.ts";
 
-export class Keypair {
+export interface KeypairDescription {
+  readonly localIndex: number;
+  readonly remoteIndex: number;
+  readonly isInitiator: boolean;
+  /** When the keys were derived: their age for receiving. */
+  readonly createdMs: number;
+  /**
+   * What their age for sending counts from. An initiator takes the moment of its initiation: the responder derived
+   * the keys after that and before the initiator did, so that neither end sends what the other calls expired.
+   */
+  readonly sendsFromMs: number;
+}
+
+export class Keypair implements KeypairDescription {
   readonly localIndex: number;
   readonly remoteIndex: number;
   readonly isInitiator: boolean;
   readonly createdMs: number;
+  readonly sendsFromMs: number;
   readonly sendKey: AeadKey;
   readonly receiveKey: AeadKey;
   readonly replay = new ReplayWindow();
@@ -27,15 +41,12 @@ export class Keypair {
   /** Set on a `next` that met a session of our own making. */
   isCrossed = false;
 
-  constructor(
-    primitives: WireGuardPrimitives,
-    keys: SessionKeys,
-    about: { localIndex: number; remoteIndex: number; isInitiator: boolean; createdMs: number },
-  ) {
+  constructor(primitives: WireGuardPrimitives, keys: SessionKeys, about: KeypairDescription) {
     this.localIndex = about.localIndex;
     this.remoteIndex = about.remoteIndex;
     this.isInitiator = about.isInitiator;
     this.createdMs = about.createdMs;
+    this.sendsFromMs = about.sendsFromMs;
     this.sendKey = primitives.aeadKey(keys.send);
     this.receiveKey = primitives.aeadKey(keys.receive);
     keys.send.fill(0);
@@ -43,7 +54,7 @@ export class Keypair {
   }
 
   canSend(now: number, rejectAfterMs: number): boolean {
-    return now - this.createdMs < rejectAfterMs && this.sendCounter < REJECT_AFTER_MESSAGES;
+    return now - this.sendsFromMs < rejectAfterMs && this.sendCounter < REJECT_AFTER_MESSAGES;
   }
 }
 

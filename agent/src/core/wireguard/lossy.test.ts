@@ -4,6 +4,9 @@ import { toHex } from "@burrow/protocol";
 import { DropReason } from "./sink.ts";
 import { ipv4, pair } from "./testkit.ts";
 
+/** 133: an initiator's session that outlived the responder's by a slow round trip lost what it sent at the end. */
+const SEEDS = [1, 2, 3, 42, 133, 20_260];
+
 const RUN_MS = 300_000;
 const HEALTHY_MS = 30_000;
 
@@ -21,7 +24,7 @@ const EXPECTED_DROPS = new Set<DropReason>([
   DropReason.counterLimit,
 ]);
 
-for (const seed of [1, 2, 3, 42, 20_260]) {
+for (const seed of SEEDS) {
   test(`seed ${seed}: nothing twice, nothing changed, and it recovers`, () => {
     const { world, a, b, bAtA, aAtB } = pair({ seed });
     const loss = 0.05 + world.random() * 0.4;

@@ -121,6 +121,23 @@ describe("a session", () => {
     expect(a.sentOf(4).length).toBe(before);
   });
 
+  test("has no end at which one side still sends what the other refuses", () => {
+    const { world, a, b, bAtA } = pair();
+    world.link = () => [2_000];
+    a.engine.initiate(bAtA, world.now);
+    world.run(10_000);
+    world.link = () => [1];
+    // b derived its keys at 2 s and a at 4 s; a's age for sending counts from 0 s.
+    for (const atMs of [179_000, 181_000, 183_000]) {
+      world.run(atMs - world.now);
+      a.engine.send(ipv4(1, 2, DATA), world.now);
+      b.engine.send(ipv4(2, 1, DATA), world.now);
+    }
+    world.run(1_000);
+    expect([a.delivered.length, b.delivered.length]).toEqual([3, 3]);
+    expect([...a.drops, ...b.drops]).toEqual([]);
+  });
+
   test("is wiped after 540 s without a new one", () => {
     const { world, a, b, bAtA } = pair();
     a.engine.initiate(bAtA, world.now);

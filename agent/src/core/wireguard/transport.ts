@@ -150,7 +150,7 @@ export class Transport<P> {
 
   /** The initiator renews a session that has grown old, while it still works. */
   #renewSending(peer: Peer, keypair: Keypair, now: number): void {
-    const isOld = keypair.isInitiator && now - keypair.createdMs >= this.#context.timings.rekeyAfterMs;
+    const isOld = keypair.isInitiator && now - keypair.sendsFromMs >= this.#context.timings.rekeyAfterMs;
     if (isOld || keypair.sendCounter > REKEY_AFTER_MESSAGES) this.#context.requestHandshake(peer, now);
   }
 
