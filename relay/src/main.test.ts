@@ -262,6 +262,10 @@ describe("HTTP", () => {
       413,
     );
     expect((await getJson(`${base}/%ff%00/..`)).status).toBe(404);
+    for (const header of ["origin", "x-forwarded-for"]) {
+      const headers = { [header]: "http://evil.example" };
+      expect((await getJson(`${base}/v1/drain`, { method: "POST", headers })).status).toBe(403);
+    }
   });
 });
 

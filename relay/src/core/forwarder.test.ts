@@ -298,6 +298,22 @@ describe("budgets", () => {
     expect(whereTo(relay.feed(hostile.initiationTo(b, 1), hostile.at))).toEqual([`wireguard ${b.at}`]);
   });
 
+  test("those who know each other rekey whatever others search for", () => {
+    const relay = new TestRelay();
+    const agents = Array.from({ length: 40 }, (_, i) => new TestAgent(relay, `192.0.2.${i}:1`));
+    for (const agent of agents) agent.bind(relay);
+    const [a, b, ...hostile] = agents as [TestAgent, TestAgent, ...TestAgent[]];
+    handshake(relay, a, b);
+    const nobody = new TestAgent(relay, "192.0.2.200:1");
+    for (const each of hostile) {
+      for (let i = 0; i < 50; i++) relay.feed(each.initiationTo(nobody, i), each.at);
+    }
+    expect(relay.drops()["handshake-budget"]).toBeGreaterThan(1_000);
+    expect(whereTo(relay.feed(a.initiationTo(b, 9), a.at))).toEqual([`wireguard ${b.at}`]);
+    const [stranger] = hostile;
+    expect(relay.feed(b.initiationTo(stranger as TestAgent, 9), b.at)).toEqual([]);
+  });
+
   test("a search that ran out of budget goes on where it stopped", () => {
     const relay = new TestRelay({ limits: { ...SMALL_LIMITS, partiesMax: 8_192 } });
     const a = new TestAgent(relay, A_AT);

@@ -86,7 +86,9 @@ export class HandshakeDesk {
   /** From nobody who is bound: only for agents that take outside clients, and within strict budgets. */
   #fromOutside(message: Bytes, client: Party | undefined, from: number, now: number): DropReason | undefined {
     const { addresses, parties } = this.#parts;
-    const isGranted = this.#hosts.take(addresses.hostHash(from), now) && this.#outside.take(now);
+    // Who is a client already has only its host's budget to keep: a flood of strangers does not end its session.
+    const isGranted =
+      this.#hosts.take(addresses.hostHash(from), now) && (client !== undefined || this.#outside.take(now));
     if (!isGranted) return DropReason.outsideBudget;
     const match = this.#matcher.forOutside(message, client, now);
     if (match === "budget") return DropReason.outsideBudget;

@@ -106,6 +106,16 @@ describe("a flood of handshakes from nowhere", () => {
     expect(relay.feed(other.initiationTo(agent, 1), other.at)).toHaveLength(1);
   });
 
+  test("does not end the session of a client that is there", () => {
+    const made = scene();
+    handshake(made);
+    const { relay, agent, client } = made;
+    const junk = client.initiationTo(client, 1);
+    for (let i = 0; i < 5_000; i++) relay.feed(junk, `198.18.${i >> 8}.${i & 255}:1` as Endpoint);
+    expect(relay.drops()["outside-budget"]).toBeGreaterThan(2_000);
+    expect(whereTo(relay.feed(client.initiationTo(agent, 7), client.at))).toEqual([`wireguard ${AGENT_AT}`]);
+  });
+
   test("of many hosts ends at the budget of all, the table stays bounded, and bound agents are not touched", () => {
     const relay = new TestRelay({ limits: { ...SMALL_LIMITS, outsideMax: 100 } });
     const agent = new TestAgent(relay, AGENT_AT, { acceptsOutside: true });

@@ -87,9 +87,12 @@ async function status(relay: RelayView) {
   };
 }
 
+/** Headers of browsers and proxies: behind either, a request from this machine is not from its operator. */
+const GO_BETWEENS = ["origin", "sec-fetch-site", "forwarded", "x-forwarded-for", "via"];
+
 /** Body: `{"draining": boolean}`, or none for true. Only from this machine: it has no other authentication. */
 async function drain(c: Context<Bindings>, relay: RelayView) {
-  if (!isLoopback(c.env.peer)) {
+  if (!isLoopback(c.env.peer) || GO_BETWEENS.some((name) => c.req.header(name) !== undefined)) {
     const error = "draining is asked for from the relay's own machine, or by `burrow relay drain ID`";
     return c.json({ error }, 403);
   }
