@@ -199,6 +199,19 @@ describe("the mesh", () => {
     expect((await again.next("drain", ({ draining }) => !draining)).draining).toBe(false);
   });
 
+  test("a removed relay is cut off, gone from the map, and needs a token again", async () => {
+    coordinator = await TestCoordinator.start();
+    const relay = await coordinator.relay();
+    const agent = await coordinator.agent();
+    expect((await coordinator.operator.removeRelay(relay.id)).id).toBe(relay.id);
+    expect((await relay.client.closed).code).toBe(4003);
+    await agent.client.next("relays", ({ relays }) => relays.length === 0);
+    const again = coordinator.client(relay.client.privateKey);
+    const hello = { role: "relay", region: "r", endpoints: [], port: 1 };
+    expect(await refusal(again, hello)).toBe("key-unknown");
+    expect(await coordinator.operator.relays()).toEqual([]);
+  });
+
   test("a revoked agent is cut off, dropped by relays and peers, and not let in again", async () => {
     coordinator = await TestCoordinator.start();
     const relay = await coordinator.relay();

@@ -1,3 +1,4 @@
+/** Who is told what and when, introductions and tickets, on a virtual clock. */
 import { describe, expect, test } from "bun:test";
 import type { AgentId, Candidate, FromAgent, NetworkId, RelayId } from "@burrow/protocol";
 import { endpoint, fromBase64, nobleSealer, openTicket } from "@burrow/protocol";

@@ -101,6 +101,11 @@ export class Mesh {
     this.#toRelay(record.id, { type: "drain", draining: record.drainRequested });
   }
 
+  /** Already removed from the store; its channel is for the shell to close. */
+  relayRemoved(id: RelayId, now: number): void {
+    if (this.relays.forget(id)) this.#relayMapChanged(now);
+  }
+
   // ── agents ──
 
   agentConnected(record: AgentRecord, network: NetworkRecord, presence: Presence, now: number): void {

@@ -1,3 +1,4 @@
+/** Places, the ranking of relays from them, and the selection that agents get tickets for. */
 import { describe, expect, test } from "bun:test";
 import type { RelayId } from "@burrow/protocol";
 import { distanceKm, type GeoLocation, locationOfRecord } from "./geo.ts";

@@ -1,3 +1,4 @@
+/** Heartbeats, silence, draining and restarts, on a virtual clock. */
 import { describe, expect, test } from "bun:test";
 import { LOAD, relayRecord, VirtualMesh } from "../testing/mesh.ts";
 import { RECONNECT_GRACE_MS, RelayRegistry } from "./relays.ts";

@@ -44,8 +44,8 @@ export const STRANGERS_MAX = 10_000;
 /** Messages that may wait while a hello is with the store. */
 const WAITING_MAX = 64;
 
-/** RFC 6455 §7.4.1; Bun closes with it by itself. */
-const MESSAGE_TOO_BIG = 1009;
+/** Bun closes by itself on messages past the limit; to this side it gives no code of its own, only these words. */
+const TOO_BIG = "Received too big message";
 
 export interface ChannelParts {
   readonly shell: Shell;
@@ -88,7 +88,7 @@ export class Channel implements Post {
       perMessageDeflate: false,
       open: (socket) => this.#opened(socket),
       message: (socket, message) => this.#received(socket, message),
-      close: (socket, code) => this.#closed(socket, code),
+      close: (socket, _code, reason) => this.#closed(socket, reason),
     };
   }
 
@@ -128,6 +128,17 @@ export class Channel implements Post {
       code: "revoked",
       message: "An operator has removed this agent.",
       remedy: "To join again, start with an empty state directory (--state) and a new token.",
+    });
+  }
+
+  /** Ends the channel of a relay that was removed. */
+  endRelay(relay: RelayId): void {
+    const socket = this.#relays.get(relay);
+    if (socket === undefined) return;
+    this.#end(socket, CloseCode.revoked, {
+      code: "removed",
+      message: "An operator has removed this relay.",
+      remedy: "Stop it; or, to register it again, give it a new token with --token.",
     });
   }
 
@@ -191,12 +202,12 @@ export class Channel implements Post {
     }
   }
 
-  #closed(socket: Socket, code: number): void {
+  #closed(socket: Socket, reason: string): void {
     const { state, helloTimer } = socket.data;
     clearTimeout(helloTimer);
     this.#sockets.delete(socket);
     this.#noLongerStranger(socket);
-    if (code === MESSAGE_TOO_BIG) this.#parts.metrics.messagesRefused.inc({ reason: "too-large" });
+    if (reason === TOO_BIG) this.#parts.metrics.messagesRefused.inc({ reason: "too-large" });
     socket.data.state = { kind: "ended" };
     if (this.#stopped) return;
     if (state.kind === "agent" && this.#agents.get(state.id) === socket) {

@@ -95,8 +95,9 @@ test("after hello, from agents and relays: the channel goes on", async () => {
 test("a message past the limit ends its channel, and only that", async () => {
   const agent = await coordinator.agent();
   agent.client.send("x".repeat(CLIENT_MESSAGE_BYTES_MAX + 1));
-  await agent.client.closed;
+  expect((await agent.client.closed).code).toBe(1009);
   await expectAlive();
+  expect(await coordinator.metric('messages_refused_total{reason="too-large"}')).toBe(1);
 });
 
 test("a flood is dropped and counted; what comes later is heard", async () => {

@@ -1,3 +1,4 @@
+/** Looking addresses up, with the traps of the databases; and which address a client has. */
 import { expect, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** The HTTP API: shapes, rights and refusals. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { TestCoordinator } from "../testing/coordinator.ts";
 
@@ -137,6 +138,7 @@ describe("operators only", () => {
     ["GET", "/v1/agents"],
     ["GET", "/v1/agents/0000000000000000/paths"],
     ["DELETE", "/v1/agents/0000000000000000"],
+    ["DELETE", "/v1/relays/0000000000000000"],
     ["POST", "/v1/tokens"],
     ["POST", "/v1/relays/0000000000000000/drain"],
   ] as const;

@@ -107,7 +107,7 @@ function addHealth(app: Hono<HttpEnv>, { store, metrics }: HttpParts): void {
 }
 
 function addRelays(app: Hono<HttpEnv>, parts: HttpParts): void {
-  const { shell, store, geo, operatorToken } = parts;
+  const { shell, store, channel, geo, operatorToken } = parts;
   app.get("/v1/relays", (context) => context.json(relayViews(shell.mesh)));
   app.get("/v1/relays/:id", (context) => {
     const view = relayViews(shell.mesh).find(({ id }) => id === context.req.param("id"));
@@ -128,6 +128,15 @@ function addRelays(app: Hono<HttpEnv>, parts: HttpParts): void {
     return entry === undefined
       ? noSuch(context, "relay")
       : context.json(relayViews(shell.mesh).find(({ id }) => id === record.id) ?? relayView(entry, []));
+  });
+  app.delete("/v1/relays/:id", operatorsOnly(operatorToken), async (context) => {
+    const id = relayId.safeParse(context.req.param("id"));
+    const removed = id.success ? await store.removeRelay(id.data) : undefined;
+    if (removed === undefined) return noSuch(context, "relay");
+    channel.endRelay(removed.id);
+    shell.run((mesh, now) => mesh.relayRemoved(removed.id, now));
+    log.info("an operator removed relay {relay} ({region})", { relay: removed.id, region: removed.region });
+    return context.json({ id: removed.id, region: removed.region });
   });
   app.get("/v1/nearest", (context) => {
     const asked = context.req.query("ip");

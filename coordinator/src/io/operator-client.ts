@@ -28,6 +28,8 @@ export interface CreatedToken {
 export interface OperatorClient {
   createToken(request: TokenRequest): Promise<CreatedToken>;
   drainRelay(id: string, draining?: boolean): Promise<RelayView>;
+  /** For relays that are gone for good. */
+  removeRelay(id: string): Promise<{ readonly id: string; readonly region: string }>;
   revokeAgent(
     id: string,
   ): Promise<{ readonly id: string; readonly name: string; readonly revokedAtMs: number }>;
@@ -47,6 +49,7 @@ export function operatorClient(access: OperatorAccess): OperatorClient {
     createToken: (request) => ask(access, "POST", "/v1/tokens", request),
     drainRelay: (relay, draining = true) =>
       ask(access, "POST", `/v1/relays/${id(relay)}/drain`, { draining }),
+    removeRelay: (relay) => ask(access, "DELETE", `/v1/relays/${id(relay)}`),
     revokeAgent: (agent) => ask(access, "DELETE", `/v1/agents/${id(agent)}`),
     relays: () => get("/v1/relays"),
     agents: () => get("/v1/agents"),

@@ -131,6 +131,10 @@ class SqliteStore implements Store {
     });
   }
 
+  removeRelay(id: RelayId) {
+    return this.#write("FULL", () => optional(this.#sql.removeRelay.get({ id }), relayOf));
+  }
+
   saveHomes(...[homes]: Parameters<Store["saveHomes"]>) {
     return this.#write("NORMAL", () => {
       for (const { agent, home, standby } of homes) {
@@ -268,6 +272,7 @@ function prepare(db: Database) {
          endpoints = excluded.endpoints, version = excluded.version`,
     ),
     drainRelay: db.query("UPDATE relays SET drain_requested = $draining WHERE id = $id"),
+    removeRelay: db.query<RelayRow, { id: string }>("DELETE FROM relays WHERE id = $id RETURNING *"),
     relayDown: db.query("UPDATE relays SET down_since_ms = $downSinceMs WHERE id = $id"),
     /** A write that changes nothing, yet fails where writing does. */
     touch: db.query(

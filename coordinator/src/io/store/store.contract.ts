@@ -158,6 +158,11 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         expect(again.record).toEqual({ ...outcome.record, region: "s" });
         expect((await store.load()).relays).toEqual([again.record]);
         expect(await store.enrolRelay(relay(2), NOW)).toMatchObject({ code: "token-used-up" });
+        expect(await store.removeRelay(again.record.id)).toEqual(again.record);
+        expect(await store.removeRelay(again.record.id)).toBeUndefined();
+        expect((await store.load()).relays).toEqual([]);
+        const removed = await store.enrolRelay(relay(1, { tokenHash: undefined }), NOW);
+        expect(removed).toMatchObject({ code: "key-unknown" });
       }),
     );
   });

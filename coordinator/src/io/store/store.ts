@@ -51,6 +51,8 @@ export interface Store {
   revokeAgent(id: AgentId, now: number): Promise<AgentRecord | undefined>;
   /** Undefined when there is no such relay. */
   requestDrain(id: RelayId, draining: boolean): Promise<RelayRecord | undefined>;
+  /** Forgets it: its key needs a token again. Undefined when there is no such relay. */
+  removeRelay(id: RelayId): Promise<RelayRecord | undefined>;
   /** May be lost when the machine (not the process) dies: agents say it again. */
   saveHomes(homes: readonly AgentHome[]): Promise<void>;
   saveRelayDown(id: RelayId, downSinceMs: number | undefined): Promise<void>;

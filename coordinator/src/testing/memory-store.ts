@@ -1,8 +1,8 @@
 /** A store that forgets everything when the process ends: for tests and simulations of many agents. */
 import type { AgentId, KeyText, NetworkId, RelayId } from "@burrow/protocol";
-import { type EnrolmentFacts, enrolAgent, enrolRelay } from "../../core/enrolment.ts";
-import type { AgentRecord, NetworkRecord, RelayRecord, TokenRecord } from "../../core/records.ts";
-import type { NewToken, Store } from "./store.ts";
+import { type EnrolmentFacts, enrolAgent, enrolRelay } from "../core/enrolment.ts";
+import type { AgentRecord, NetworkRecord, RelayRecord, TokenRecord } from "../core/records.ts";
+import type { NewToken, Store } from "../io/store/store.ts";
 
 export function openMemoryStore(): Store {
   const networks = new Map<NetworkId, NetworkRecord>();
@@ -91,6 +91,12 @@ export function openMemoryStore(): Store {
       const changed = { ...relay, drainRequested: draining };
       relays.set(id, changed);
       return changed;
+    },
+    removeRelay: async (id) => {
+      const relay = relays.get(id);
+      if (relay !== undefined) relayKeys.delete(relay.key);
+      relays.delete(id);
+      return relay;
     },
     saveHomes: async (homes) => {
       for (const { agent: id, home, standby } of homes) {
