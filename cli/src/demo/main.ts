@@ -11,6 +11,7 @@ import { Cleanup, startMesh } from "./mesh.ts";
 import type { Site } from "./places.ts";
 import { closingTable, type DemoReport, emulatedRtts, introduction, round } from "./report.ts";
 import { type Observed, playScenario, type Step } from "./scenario.ts";
+import { StallWatch } from "./stall-watch.ts";
 import { entryPrinter, Interrupted, Timeline } from "./timeline.ts";
 
 /** The whole of it, stuck or not. */
@@ -51,6 +52,8 @@ export async function demo(terminal: Terminal, json: boolean): Promise<void> {
 async function run(directory: string, timeline: Timeline, cleanup: Cleanup): Promise<Step[]> {
   const internet = new EmulatedInternet();
   cleanup.add(async () => internet.close());
+  const stalls = new StallWatch();
+  cleanup.add(async () => stalls.close());
   const observed: Observed = { regions: new Map(), homes: new Map(), pathChanges: [] };
   const regionOf = (relay: string) => observed.regions.get(relay) ?? relay;
   const onAgentEvent = (site: Site, event: AgentEvent, atMs: number) => {
@@ -75,7 +78,7 @@ async function run(directory: string, timeline: Timeline, cleanup: Cleanup): Pro
   };
   const { regions } = observed;
   const mesh = await startMesh({ internet, directory, timeline, cleanup, regions, onAgentEvent });
-  return playScenario(mesh, internet, observed, timeline);
+  return playScenario(mesh, internet, observed, timeline, stalls);
 }
 
 function report(terminal: Terminal, json: boolean, timeline: Timeline, steps: readonly Step[]): void {

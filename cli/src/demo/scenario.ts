@@ -8,7 +8,7 @@ import type { EmulatedInternet } from "./internet.ts";
 import type { Mesh } from "./mesh.ts";
 import { PingStream } from "./ping-stream.ts";
 import { BERLIN, BOSTON, emulatedRttMs, FRANKFURT, type Site, VIRGINIA } from "./places.ts";
-import { StallWatch } from "./stall-watch.ts";
+import type { StallWatch } from "./stall-watch.ts";
 import type { Timeline } from "./timeline.ts";
 
 export type StepName = "home-berlin" | "home-boston" | "first-byte" | "direct" | "cut" | "direct-again";
@@ -74,18 +74,14 @@ const STREAM_AFTER_MS = 400;
 
 const clock = () => performance.timeOrigin + performance.now();
 
-export async function playScenario(
+export function playScenario(
   mesh: Mesh,
   internet: EmulatedInternet,
   observed: Observed,
   timeline: Timeline,
+  stalls: StallWatch,
 ): Promise<Step[]> {
-  const stalls = new StallWatch();
-  try {
-    return await new Scenario(mesh, internet, observed, timeline, stalls).play();
-  } finally {
-    stalls.close();
-  }
+  return new Scenario(mesh, internet, observed, timeline, stalls).play();
 }
 
 class Scenario {
@@ -144,12 +140,13 @@ class Scenario {
     const link = settled ?? linkOf();
     return this.#judge({
       step,
-      what: `${site.name}'s home is the nearest relay`,
+      what: `${site.name}'s home is nearest`,
       happened: settled !== undefined,
       measuredMs: link?.rtt.leastMs,
       note: link?.info.region,
       boundMs: rtt(site, nearest) + RTT_SLACK_MS,
-      because: nearest.name,
+      because: "",
+      sinceMs: this.#stalls.startedMs,
     });
   }
 
@@ -163,7 +160,7 @@ class Scenario {
     }
     return this.#judge({
       step: "first-byte",
-      what: "first answer comes by a relay",
+      what: "first answer, by a relay",
       happened: first?.via.kind === "relay",
       measuredMs,
       note: by,
@@ -183,7 +180,7 @@ class Scenario {
     );
     return this.#judge({
       step: "direct",
-      what: "a direct path is found",
+      what: "direct path found",
       happened: change !== undefined && carried !== undefined,
       measuredMs: change === undefined ? undefined : change.atMs - startedMs,
       boundMs: DIRECT_BOUND_MS,
@@ -208,7 +205,7 @@ class Scenario {
     await this.#timeline.pause(CUT_MS - (clock() - cutAtMs));
     return this.#judge({
       step: "cut",
-      what: "direct cut: longest gap till relayed",
+      what: "direct cut: longest gap",
       happened: back !== undefined && this.#changeTo("relay", cutAtMs) !== undefined,
       measuredMs: stream.longestGap(cutAtMs, clock()).gapMs,
       note: by,
@@ -226,13 +223,16 @@ class Scenario {
     const change = await this.#timeline.until(PATIENCE * AGAIN_BOUND_MS, () =>
       this.#changeTo("direct", mendAtMs),
     );
+    // The peer decides for itself by which path its answers come.
+    const carried = await this.#timeline.until(AGAIN_BOUND_MS, () =>
+      stream.arrivals.find(({ atMs, via }) => atMs > mendAtMs && via.kind === "direct"),
+    );
     await this.#timeline.pause(STREAM_AFTER_MS);
-    const carried = stream.arrivals.some(({ atMs, via }) => atMs > mendAtMs && via.kind === "direct");
     const { gapMs } = stream.longestGap(mendAtMs, clock());
     return this.#judge({
       step: "direct-again",
       what: "cut mended: direct again",
-      happened: change !== undefined && carried,
+      happened: change !== undefined && carried !== undefined,
       measuredMs: change === undefined ? undefined : change.atMs - mendAtMs,
       note: `gap ${milliseconds(gapMs)}`,
       boundMs: AGAIN_BOUND_MS,

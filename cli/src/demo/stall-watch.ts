@@ -9,6 +9,7 @@ const USUAL_LATENESS_MS = 5;
 export class StallWatch {
   readonly #stalls: { readonly fromMs: number; readonly lengthMs: number }[] = [];
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly startedMs = now();
   #lastMs = now();
 
   constructor() {
