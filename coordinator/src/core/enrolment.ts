@@ -6,14 +6,16 @@ import {
   type AgentId,
   agentIdOf,
   type Endpoint,
+  invariant,
   type KeyText,
   keyFromText,
   type NetworkId,
   overlayAddress4,
   type Place,
+  type RelayId,
   relayIdOf,
 } from "@burrow/protocol";
-import type { AgentRecord, NetworkRecord, RelayRecord, TokenRecord } from "./records.ts";
+import type { AgentRecord, NetworkRecord, RelayRecord, TokenKind, TokenRecord } from "./records.ts";
 import { isRefused, type Refused, refused } from "./refused.ts";
 import { judgeToken } from "./tokens.ts";
 
@@ -38,8 +40,8 @@ export interface RelayRequest {
 
 /** What the store knows, as of one moment. */
 export interface EnrolmentFacts {
-  agentByKey(key: KeyText): AgentRecord | undefined;
-  relayByKey(key: KeyText): RelayRecord | undefined;
+  agent(id: AgentId): AgentRecord | undefined;
+  relay(id: RelayId): RelayRecord | undefined;
   token(hash: string): TokenRecord | undefined;
   network(id: NetworkId): NetworkRecord | undefined;
   /** The agent, not revoked, that bears this name. */
@@ -65,19 +67,19 @@ export type AgentEnrolment = (Enrolled<AgentRecord> & { readonly network: Networ
 export type RelayEnrolment = Enrolled<RelayRecord> | Refused;
 
 export function enrolAgent(request: AgentRequest, facts: EnrolmentFacts, now: number): AgentEnrolment {
-  const known = facts.agentByKey(request.key);
-  return known === undefined ? admitAgent(request, facts, now) : readmitAgent(known, request, facts, now);
+  const key = keyFromText(request.key);
+  invariant(key !== undefined, "a key that was proven is no key");
+  const id = agentIdOf(key);
+  const known = facts.agent(id);
+  if (known === undefined) return admitAgent(id, request, facts, now);
+  return known.key === request.key ? readmitAgent(known, request, facts, now) : idTaken("agent");
 }
 
-function admitAgent(request: AgentRequest, facts: EnrolmentFacts, now: number): AgentEnrolment {
+function admitAgent(id: AgentId, request: AgentRequest, facts: EnrolmentFacts, now: number): AgentEnrolment {
   const token = tokenOf(request.tokenHash, facts, "agent", now);
   if (isRefused(token)) return token;
   const network = token.network === undefined ? undefined : facts.network(token.network);
-  const key = keyFromText(request.key);
-  if (network === undefined || key === undefined) {
-    return refused("token-wrong", "The token's network is gone.", "Create a new token.");
-  }
-  const id = agentIdOf(key);
+  invariant(network !== undefined, "an agent's token has no network");
   const name = request.name ?? freeName(id, (name) => facts.nameOwner(network.id, name) !== undefined);
   const owner = facts.nameOwner(network.id, name);
   if (owner !== undefined) return nameTaken(name, network);
@@ -116,7 +118,7 @@ function readmitAgent(
     );
   }
   const network = facts.network(known.network);
-  if (network === undefined) return refused("revoked", "This agent's network is gone.", "Enrol again.");
+  invariant(network !== undefined, "an agent has no network");
   const token = tokenOf(request.tokenHash, facts, "agent", now);
   if (!isRefused(token) && token.network !== known.network) {
     return refused(
@@ -135,17 +137,19 @@ function readmitAgent(
 
 export function enrolRelay(request: RelayRequest, facts: EnrolmentFacts, now: number): RelayEnrolment {
   const { region, at, endpoints, version } = request;
-  const known = facts.relayByKey(request.key);
+  const key = keyFromText(request.key);
+  invariant(key !== undefined, "a key that was proven is no key");
+  const id = relayIdOf(key);
+  const known = facts.relay(id);
   if (known !== undefined) {
+    if (known.key !== request.key) return idTaken("relay");
     const record = { ...known, region, at, endpoints, version };
     return { kind: "enrolled", record, isNew: false, changed: !sameRelay(known, record) };
   }
   const token = tokenOf(request.tokenHash, facts, "relay", now);
   if (isRefused(token)) return token;
-  const key = keyFromText(request.key);
-  if (key === undefined) return refused("key-unknown", "Not a key.", "Start with a new state directory.");
   const record: RelayRecord = {
-    id: relayIdOf(key),
+    id,
     key: request.key,
     ticketKey: request.freshTicketKey,
     region,
@@ -158,7 +162,7 @@ export function enrolRelay(request: RelayRequest, facts: EnrolmentFacts, now: nu
   return { kind: "enrolled", record, isNew: true, changed: true, usedToken: token.hash };
 }
 
-function tokenOf(hash: string | undefined, facts: EnrolmentFacts, kind: "agent" | "relay", now: number) {
+function tokenOf(hash: string | undefined, facts: EnrolmentFacts, kind: TokenKind, now: number) {
   const token = hash === undefined ? undefined : facts.token(hash);
   return judgeToken(hash !== undefined, token, kind, now);
 }
@@ -168,6 +172,15 @@ function nameTaken(name: string, network: NetworkRecord): Refused {
     "name-taken",
     `Another agent of network ${network.name} is called ${name}.`,
     "Choose another name with --name, or leave it out and be given one.",
+  );
+}
+
+/** Ids are 64 bits of a hash: two keys with one id can be searched for, and must not step into each other's place. */
+function idTaken(kind: TokenKind): Refused {
+  return refused(
+    "id-taken",
+    `Another ${kind}'s key has the same id.`,
+    "Start with an empty state directory (--state): a new key is made.",
   );
 }
 

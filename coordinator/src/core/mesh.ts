@@ -258,19 +258,33 @@ export class Mesh {
 
   // ── what is told ──
 
+  /** Agents in one place have one ranking, and so one text: twenty thousand of them must not cost as many. */
   #tellRelayMap(now: number): void {
     const relays = this.#relayMap();
     this.#outputs.push({ to: "relays", message: { type: "relays", relays } });
+    const groups = new Map<readonly Ranked[], AgentEntry[]>();
     for (const entry of this.agents.all()) {
       if (entry.presence === undefined) continue;
-      const { id } = entry.record;
-      const ranking = rankingForAgents(this.ranking(entry.presence.location));
-      this.#toAgent(id, { type: "relays", relays, ranking });
-      const held = this.#office.held(id);
-      const missing = this.#selectionFor(entry).filter((relay) => !held.has(relay));
-      if (missing.length === 0) continue;
-      this.#toAgent(id, { type: "tickets", tickets: this.#issue(entry, missing, now, false) });
+      const ranking = this.ranking(entry.presence.location);
+      const group = groups.get(ranking);
+      if (group === undefined) groups.set(ranking, [entry]);
+      else group.push(entry);
     }
+    for (const [ranked, entries] of groups) {
+      const agents = entries.map(({ record }) => record.id);
+      const message: ToAgent = { type: "relays", relays, ranking: rankingForAgents(ranked) };
+      this.#outputs.push({ to: "agents", agents, message });
+      for (const entry of entries)
+        this.#grantMissing(entry, selectRelays(entry.presence?.location, ranked), now);
+    }
+  }
+
+  #grantMissing(entry: AgentEntry, selected: readonly RelayId[], now: number): void {
+    const held = this.#office.held(entry.record.id);
+    const missing = selected.filter((relay) => !held.has(relay));
+    if (missing.length === 0) return;
+    const tickets = this.#issue(entry, missing, now, false);
+    if (tickets.length > 0) this.#toAgent(entry.record.id, { type: "tickets", tickets });
   }
 
   #relayMap() {
@@ -326,8 +340,8 @@ export class Mesh {
   }
 }
 
-/** Enough for every city that agents come from; dropped as a whole whenever the relay map changes. */
-const RANKINGS_MAX = 10_000;
+/** Most agents come from few places; dropped as a whole whenever the relay map changes. */
+const RANKINGS_MAX = 1_000;
 
 function pickRelay({ id, region, at }: RelayRecord) {
   return { id, region, at };

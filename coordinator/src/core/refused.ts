@@ -6,6 +6,7 @@ export type RefusalCode =
   | "token-kind"
   | "token-expired"
   | "token-used-up"
+  | "id-taken"
   | "name-taken"
   | "network-full"
   | "other-network"

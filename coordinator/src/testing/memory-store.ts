@@ -1,5 +1,5 @@
 /** A store that forgets everything when the process ends: for tests and simulations of many agents. */
-import type { AgentId, KeyText, NetworkId, RelayId } from "@burrow/protocol";
+import type { AgentId, NetworkId, RelayId } from "@burrow/protocol";
 import { type EnrolmentFacts, enrolAgent, enrolRelay } from "../core/enrolment.ts";
 import type { AgentRecord, NetworkRecord, RelayRecord, TokenRecord } from "../core/records.ts";
 import type { NewToken, Store } from "../io/store/store.ts";
@@ -9,15 +9,13 @@ export function openMemoryStore(): Store {
   const agents = new Map<AgentId, AgentRecord>();
   const relays = new Map<RelayId, RelayRecord>();
   const tokens = new Map<string, TokenRecord>();
-  const agentKeys = new Map<KeyText, AgentId>();
-  const relayKeys = new Map<KeyText, RelayId>();
   const names = new Map<string, AgentId>();
   const nextAddress = new Map<NetworkId, number>();
   const nameKey = (network: NetworkId, name: string) => `${network} ${name}`;
 
   const facts: EnrolmentFacts = {
-    agentByKey: (key) => agents.get(agentKeys.get(key) ?? ("" as AgentId)),
-    relayByKey: (key) => relays.get(relayKeys.get(key) ?? ("" as RelayId)),
+    agent: (id) => agents.get(id),
+    relay: (id) => relays.get(id),
     token: (hash) => tokens.get(hash),
     network: (id) => networks.get(id),
     nameOwner: (network, name) => names.get(nameKey(network, name)),
@@ -40,7 +38,6 @@ export function openMemoryStore(): Store {
     const before = agents.get(record.id);
     if (before !== undefined) names.delete(nameKey(before.network, before.name));
     agents.set(record.id, record);
-    agentKeys.set(record.key, record.id);
     if (isLive(record)) names.set(nameKey(record.network, record.name), record.id);
     const next = Math.max(nextAddress.get(record.network) ?? 1, record.addressIndex + 1);
     nextAddress.set(record.network, next);
@@ -73,7 +70,6 @@ export function openMemoryStore(): Store {
       const outcome = enrolRelay(request, facts, now);
       if (outcome.kind === "enrolled" && outcome.changed) {
         relays.set(outcome.record.id, outcome.record);
-        relayKeys.set(outcome.record.key, outcome.record.id);
         countUse(outcome.usedToken);
       }
       return outcome;
@@ -94,7 +90,6 @@ export function openMemoryStore(): Store {
     },
     removeRelay: async (id) => {
       const relay = relays.get(id);
-      if (relay !== undefined) relayKeys.delete(relay.key);
       relays.delete(id);
       return relay;
     },

@@ -195,6 +195,16 @@ class SqliteStore implements Store {
     const jobs = this.#jobs;
     this.#jobs = [];
     if (jobs.length === 0 || this.#closed) return;
+    const failure = this.#commitAll(jobs);
+    if (failure === undefined || jobs.length === 1) {
+      settle(jobs, failure);
+      return;
+    }
+    // One that cannot be written must not take the others down with it.
+    for (const job of jobs) settle([job], this.#commitAll([job]));
+  }
+
+  #commitAll(jobs: readonly Job[]): { readonly cause: unknown } | undefined {
     try {
       this.#setSynchronous(jobs.some(({ durability }) => durability === "FULL") ? "FULL" : "NORMAL");
       this.#db
@@ -202,11 +212,10 @@ class SqliteStore implements Store {
           for (const job of jobs) job.run();
         })
         .immediate();
+      return undefined;
     } catch (cause) {
-      for (const job of jobs) job.failed(cause);
-      return;
+      return { cause };
     }
-    for (const job of jobs) job.committed();
   }
 
   #setSynchronous(to: Durability): void {
@@ -216,10 +225,17 @@ class SqliteStore implements Store {
   }
 }
 
+function settle(jobs: readonly Job[], failure: { readonly cause: unknown } | undefined): void {
+  for (const job of jobs) {
+    if (failure === undefined) job.committed();
+    else job.failed(failure.cause);
+  }
+}
+
 function factsFrom(sql: Statements): EnrolmentFacts {
   return {
-    agentByKey: (key) => optional(sql.agentByKey.get({ key }), agentOf),
-    relayByKey: (key) => optional(sql.relayByKey.get({ key }), relayOf),
+    agent: (id) => optional(sql.agent.get({ id }), agentOf),
+    relay: (id) => optional(sql.relay.get({ id }), relayOf),
     token: (hash) => optional(sql.token.get({ hash }), tokenOf),
     network: (id) => optional(sql.network.get({ id }), networkOf),
     nameOwner: (network, name) => optional(sql.nameOwner.get({ network, name }), (row) => row.id),
@@ -237,8 +253,6 @@ function prepare(db: Database) {
     relays: db.query<RelayRow, []>("SELECT * FROM relays"),
     agent: db.query<AgentRow, { id: string }>("SELECT * FROM agents WHERE id = $id"),
     relay: db.query<RelayRow, { id: string }>("SELECT * FROM relays WHERE id = $id"),
-    agentByKey: db.query<AgentRow, { key: string }>("SELECT * FROM agents WHERE key = $key"),
-    relayByKey: db.query<RelayRow, { key: string }>("SELECT * FROM relays WHERE key = $key"),
     token: db.query<TokenRow, { hash: string }>("SELECT * FROM tokens WHERE hash = $hash"),
     network: db.query<NetworkRow, { id: string }>("SELECT * FROM networks WHERE id = $id"),
     networkByName: db.query<NetworkRow, { name: string }>("SELECT * FROM networks WHERE name = $name"),
