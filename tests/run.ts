@@ -4,6 +4,7 @@
  * and also if a suite crashed, hung, or ran no test at all.
  */
 import { Glob } from "bun";
+import { labUnavailable } from "./lab/netns.ts";
 
 interface Suite {
   readonly name: string;
@@ -13,6 +14,8 @@ interface Suite {
   /** Nothing to run is a failure, unless the suite may be empty. */
   readonly mayBeEmpty?: true;
   readonly timeoutMs: number;
+  /** Why this machine cannot run it, if so: then it is skipped, except where CI=true. */
+  readonly unavailable?: () => string | undefined;
 }
 
 interface Counts {
@@ -51,7 +54,12 @@ const SUITES: readonly Suite[] = [
     timeoutMs: 10 * MINUTE_MS,
   },
   { name: "interop", command: ["bun", "run", "interop"], timeoutMs: 15 * MINUTE_MS },
-  { name: "lab", command: ["bun", "run", "lab"], timeoutMs: 20 * MINUTE_MS },
+  {
+    name: "lab",
+    command: ["bun", "run", "lab"],
+    timeoutMs: 20 * MINUTE_MS,
+    unavailable: labUnavailable,
+  },
 ];
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -71,12 +79,20 @@ async function main(only: readonly string[]): Promise<number> {
     console.error(`  try: one of ${SUITES.map((suite) => `"${suite.name}"`).join(", ")}`);
     return 2;
   }
+  const { CI } = process.env;
   const total = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
   for (const suite of SUITES) {
     if (stopped) break;
     if (only.length > 0 && !only.includes(suite.name)) continue;
     if (suite.mayBeEmpty === true && !hasTests(suite.tests ?? "")) continue;
+    const reason = suite.unavailable?.();
+    if (reason !== undefined && CI !== "true") {
+      total.skipped++;
+      lines.push(`skip ${suite.name.padEnd(16)} ${reason}`);
+      console.log(`${lines.at(-1)}\n`);
+      continue;
+    }
     const { counts, seconds, problem } = await runSuite(suite);
     total.passed += counts.passed;
     total.failed += counts.failed;
