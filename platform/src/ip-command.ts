@@ -32,9 +32,10 @@ export async function ip(...args: string[]): Promise<void> {
 
 const familyFlag = (address: string) => (address.includes(":") ? "-6" : "-4");
 
-/** Gives an interface its addresses and routes, replacing equal ones. IPv6 is left out where the system has none. */
+/** Brings an interface up and gives it its addresses and routes, replacing equal ones. IPv6 is left out where the system has none. */
 export async function setInterfaceAddresses(name: string, wanted: InterfaceAddresses): Promise<void> {
   const has6 = hasIpv6();
+  await ip("link", "set", "dev", name, "up");
   const usable = (address: string) => has6 || !address.includes(":");
   for (const { address, prefixLength } of wanted.addresses.filter((entry) => usable(entry.address))) {
     // Nobody else can have the address: without `nodad` an IPv6 address is unusable for its first second.

@@ -145,7 +145,7 @@ const ENOBUFS = 105;
 
 async function configure(options: TunOptions): Promise<void> {
   const { name, mtu, addresses, routes = [] } = options;
-  await ip("link", "set", "dev", name, "mtu", String(mtu), "up");
+  await ip("link", "set", "dev", name, "mtu", String(mtu));
   await setInterfaceAddresses(name, { addresses, routes });
 }
 
