@@ -22,7 +22,9 @@ import {
   isRefusal,
   isUsableTarget,
   NONCE_LENGTH,
+  OVERLAY_V4_PREFIX,
   openProbe,
+  overlayPrefix6,
   type PeerInfo,
   type ProbeHeader,
   type PublicKey,
@@ -30,11 +32,12 @@ import {
   type RankedRelay,
   type RelayInfo,
   type Sealer,
+  splitEndpoint,
   type ToAgent,
   type Transaction,
   transactionOf,
 } from "@burrow/protocol";
-import { gatherCandidates, sameCandidates } from "./candidates.ts";
+import { gatherCandidates, isInside, sameCandidates } from "./candidates.ts";
 import { EchoBook } from "./echo.ts";
 import type { AgentEvent } from "./events.ts";
 import { echoReply, parseEcho } from "./icmp.ts";
@@ -247,6 +250,7 @@ export class Agent {
     for (const info of welcome.peers) this.#upsertPeer(info, now);
     this.relays.setRelays(welcome.relays, welcome.ranking, now);
     this.relays.grant(welcome.tickets, now);
+    this.#refreshCandidates();
     this.#reporter.channelUp(now);
     this.#remember({});
   }
@@ -301,6 +305,7 @@ export class Agent {
 
   #mayProbe(endpoint: Endpoint): boolean {
     if (this.#local.includes(endpoint) || this.relays.relayAt(endpoint) !== undefined) return false;
+    if (isInside(splitEndpoint(endpoint).address, this.#overlay())) return false;
     return isUsableTarget(endpoint, this.#options.loopbackCandidates ? ["loopback"] : []);
   }
 
@@ -471,10 +476,16 @@ export class Agent {
     const { statedEndpoints, loopbackCandidates } = this.#options;
     const gathered = gatherCandidates(this.#local, this.relays.reflexive, statedEndpoints, {
       loopback: loopbackCandidates,
+      overlay: this.#overlay(),
     });
     if (sameCandidates(gathered, this.#candidates)) return;
     this.#candidates = gathered;
     this.#reporter.candidatesChanged(this.#now);
+  }
+
+  #overlay(): readonly string[] {
+    const network = this.netmap?.agent.network;
+    return network === undefined ? [] : [OVERLAY_V4_PREFIX, overlayPrefix6(network)];
   }
 
   #drop(reason: string): void {

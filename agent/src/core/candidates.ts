@@ -5,6 +5,8 @@ import ipaddr from "ipaddr.js";
 export interface CandidateOptions {
   /** Loopback addresses count: for meshes on one machine. */
   readonly loopback: boolean;
+  /** The overlay's own prefixes (CIDR): a path to a peer must not lead through the tunnel that it carries. */
+  readonly overlay: readonly string[];
 }
 
 /**
@@ -43,5 +45,15 @@ function isHost(of: Endpoint, options: CandidateOptions): boolean {
   if (address === undefined) return false;
   const range = ipaddr.parse(address).range();
   if (range === "loopback") return options.loopback;
+  if (isInside(address, options.overlay)) return false;
   return range !== "linkLocal" && range !== "unspecified" && range !== "multicast";
+}
+
+/** Whether the address lies in one of the prefixes. */
+export function isInside(address: string, prefixes: readonly string[]): boolean {
+  const parsed = ipaddr.parse(address);
+  return prefixes.some((prefix) => {
+    const [network, bits] = ipaddr.parseCIDR(prefix);
+    return network.kind() === parsed.kind() && parsed.match(network, bits);
+  });
 }

@@ -10,7 +10,8 @@ import type { Peer } from "./peers.ts";
 const PATHS_PAUSE_MS = 200;
 /** Round trips are reported this often, changed or not. */
 const HOME_INTERVAL_MS = 60_000;
-const PATHS_MAX = 1000;
+/** The latest, in a message whose text the coordinator takes up to 256 KiB; a path has 700 bytes at most. */
+const PATHS_MAX = 300;
 
 export class Reporter {
   readonly #agent: Agent;
@@ -60,7 +61,8 @@ export class Reporter {
     if (this.#pathsDueMs === undefined || now < this.#pathsDueMs) return;
     this.#pathsDueMs = undefined;
     const paths = [...this.#agent.peers.all].filter((peer) => peer.paths.isAwake).map(reportOf);
-    this.#send({ type: "paths", paths: paths.slice(0, PATHS_MAX) });
+    const latest = paths.toSorted((a, b) => b.sinceMs - a.sinceMs).slice(0, PATHS_MAX);
+    this.#send({ type: "paths", paths: latest });
   }
 
   nextDeadline(): number | undefined {

@@ -105,6 +105,18 @@ export class Path {
     this.#nextProbeMs = now;
   }
 
+  /**
+   * Answers a probe that came by this path with one of our own. No volley: whoever replays a captured probe from a
+   * forged address must not make us send more than it sent. The peer's own volley brings ours.
+   */
+  answerProbe(now: number): void {
+    if (this.state === "proven" || this.state === "suspect") return;
+    if (this.state === "trying" && this.#nextProbeMs !== undefined) return;
+    if (this.state !== "lost") this.#enter("trying", now);
+    this.#tries = TRYING_OFFSETS_MS.length - 1;
+    this.#nextProbeMs = now;
+  }
+
   /** Stops all probing, when nobody talks to the peer any more. What is known stays known for a while. */
   rest(): void {
     this.#nextProbeMs = undefined;

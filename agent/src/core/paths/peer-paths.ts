@@ -163,7 +163,7 @@ export class PeerPaths {
     if (known?.isProven || known?.isSuspect) return;
     const path = known ?? this.#ensure(target, "peer-reflexive", now);
     if (path === undefined) return;
-    if (path.state !== "lost") path.start(now);
+    path.answerProbe(now);
     this.#step(now);
   }
 
