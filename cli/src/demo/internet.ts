@@ -2,7 +2,13 @@
  * An internet for one process: real UDP sockets on loopback, whose datagrams leave only after the time that they
  * would travel between two places, and whose ways can be cut. Nothing else is emulated: no loss, no NAT, no jitter.
  */
-import { type AddressHandle, type DatagramSocket, openUdp, type UdpOptions } from "@burrow/platform";
+import {
+  type AddressHandle,
+  type DatagramBatch,
+  type DatagramSocket,
+  openUdp,
+  type UdpOptions,
+} from "@burrow/platform";
 import { type Endpoint, splitEndpoint } from "@burrow/protocol";
 import { emulatedRttMs, type Site } from "./places.ts";
 
@@ -139,6 +145,9 @@ class EmulatedSocket implements DatagramSocket {
   get recvBufferBytes() {
     return this.#inner.recvBufferBytes;
   }
+  get isBlocked() {
+    return false;
+  }
 
   hasFamily(family: 4 | 6): boolean {
     return this.#inner.hasFamily(family);
@@ -146,6 +155,10 @@ class EmulatedSocket implements DatagramSocket {
 
   send(to: AddressHandle, bytes: Uint8Array): boolean {
     return !this.#closed && this.#internet.carry(this, this.addresses.endpoint(to), bytes);
+  }
+
+  forward(to: AddressHandle, batch: DatagramBatch, i: number): boolean {
+    return this.send(to, batch.bytes(i));
   }
 
   sendWithTtl(to: AddressHandle, bytes: Uint8Array): boolean {

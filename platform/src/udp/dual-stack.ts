@@ -33,12 +33,15 @@ function absent(error: unknown): boolean {
 
 /**
  * Opens both families, or the one that the machine has. The only family's error, a taken port and a missing right
- * are UserErrors. A stated `address6` must exist; only the default may be absent.
+ * are UserErrors. A stated `address6` must exist; only the default may be absent. `open` makes each of the two.
  */
-export async function openDualStack(options: DualStackOptions): Promise<DatagramSocket> {
+export async function openDualStack(
+  options: DualStackOptions,
+  open: (options: UdpOptions) => Promise<DatagramSocket> = openUdp,
+): Promise<DatagramSocket> {
   for (let tries = 1; ; tries++) {
     try {
-      return await openPair(options);
+      return await openPair(options, open);
     } catch (error) {
       const taken = codeOf((error as { cause?: unknown }).cause) === "EADDRINUSE";
       if (!taken || options.port !== 0 || tries === PORT_TRIES) throw error;
@@ -46,7 +49,10 @@ export async function openDualStack(options: DualStackOptions): Promise<Datagram
   }
 }
 
-async function openPair(options: DualStackOptions): Promise<DatagramSocket> {
+async function openPair(
+  options: DualStackOptions,
+  open: (options: UdpOptions) => Promise<DatagramSocket>,
+): Promise<DatagramSocket> {
   const { address4 = "0.0.0.0", address6 = "::" } = options;
   const sockets: DatagramSocket[] = [];
   let pair: DatagramSocket | undefined;
@@ -61,7 +67,7 @@ async function openPair(options: DualStackOptions): Promise<DatagramSocket> {
   let failure: unknown;
   if (address4 !== false) {
     try {
-      sockets.push(await openUdp({ ...shared, address: address4, family: 4 }));
+      sockets.push(await open({ ...shared, address: address4, family: 4 }));
     } catch (error) {
       if (options.address4 !== undefined || !absent(error)) throw error;
       failure = error;
@@ -70,7 +76,7 @@ async function openPair(options: DualStackOptions): Promise<DatagramSocket> {
   if (address6 !== false) {
     const port = sockets[0]?.port ?? options.port;
     try {
-      sockets.push(await openUdp({ ...shared, address: address6, port, family: 6 }));
+      sockets.push(await open({ ...shared, address: address6, port, family: 6 }));
     } catch (error) {
       if (options.address6 !== undefined || sockets.length === 0 || !absent(error)) {
         for (const socket of sockets) socket.close();
@@ -118,6 +124,14 @@ class DualStackSocket implements DatagramSocket {
 
   send(to: AddressHandle, bytes: Uint8Array): boolean {
     return this.#of(to).send(to, bytes);
+  }
+
+  forward(to: AddressHandle, batch: DatagramBatch, i: number): boolean {
+    return this.#of(to).forward(to, batch, i);
+  }
+
+  get isBlocked(): boolean {
+    return this.#v4.isBlocked || this.#v6.isBlocked;
   }
 
   sendWithTtl(to: AddressHandle, bytes: Uint8Array, ttl: number): boolean {

@@ -66,6 +66,17 @@ class Batch implements DatagramBatch {
     return this.#sources[i] ?? NO_ADDRESS;
   }
 
+  length(i: number): number {
+    return this.#bytes[i]?.length ?? 0;
+  }
+
+  u32(i: number, at: number): number {
+    const bytes = this.#bytes[i];
+    if (bytes === undefined || at + 4 > bytes.length) return 0;
+    const low = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
+    return (low | ((bytes[at + 3] ?? 0) << 24)) >>> 0;
+  }
+
   push(bytes: Uint8Array<ArrayBuffer>, source: AddressHandle): void {
     this.#bytes.push(bytes);
     this.#sources.push(source);
@@ -142,6 +153,10 @@ class PortableSocket implements DatagramSocket {
     return this.#recvBufferBytes;
   }
 
+  get isBlocked(): boolean {
+    return this.#blocked;
+  }
+
   hasFamily(family: 4 | 6): boolean {
     return this.#options.family === family;
   }
@@ -158,6 +173,10 @@ class PortableSocket implements DatagramSocket {
     this.#queue.push(copy, this.addresses.port(to), this.addresses.host(to));
     if (this.#queue.length >= FLUSH_AT * FIELDS && !this.#blocked) this.flush();
     return true;
+  }
+
+  forward(to: AddressHandle, batch: DatagramBatch, i: number): boolean {
+    return this.send(to, batch.bytes(i));
   }
 
   sendWithTtl(to: AddressHandle, bytes: Uint8Array, ttl: number): boolean {

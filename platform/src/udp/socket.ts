@@ -17,6 +17,10 @@ import type { AddressHandle, AddressTable } from "./address-table.ts";
 export interface DatagramBatch extends PacketBatch {
   /** Where datagram `i` came from. Pin it in the address table to keep it beyond the callback. */
   source(i: number): AddressHandle;
+  /** For packet loops that may not allocate, as `bytes` does: the length of datagram `i`, */
+  length(i: number): number;
+  /** and its little-endian 32-bit word at `at`; 0 where it has none. */
+  u32(i: number, at: number): number;
 }
 
 /** Counted since the socket was opened. A datagram is counted once: as sent, or under the reason it was not. */
@@ -39,7 +43,7 @@ export interface UdpCounters {
   dropForbidden: number;
   dropTooBig: number;
   dropOther: number;
-  /** ICMP errors heard for earlier datagrams (port closed, host unreachable). They name no datagram. */
+  /** ICMP errors heard for earlier datagrams (port closed, host unreachable), by sockets that ask for them. */
   icmpErrors: number;
 }
 
@@ -62,6 +66,15 @@ export interface DatagramSocket {
    */
   send(to: AddressHandle, bytes: Uint8Array): boolean;
 
+  /**
+   * Queues datagram `i` of a batch that is being handed over, by any socket, without copying where this one can.
+   * It leaves at the end of that `onBatch` if not before. False as for `send`.
+   */
+  forward(to: AddressHandle, batch: DatagramBatch, i: number): boolean;
+
+  /** The kernel took no more at the last flush; what is queued waits for room. */
+  readonly isBlocked: boolean;
+
   /** Sends one datagram at once, after what is queued, with another IP time-to-live (hop limit). */
   sendWithTtl(to: AddressHandle, bytes: Uint8Array, ttl: number): boolean;
 
@@ -83,6 +96,8 @@ export interface UdpOptions {
   /** Wanted kernel buffers in bytes; as much of it is taken as the system gives. */
   readonly recvBufferBytes?: number;
   readonly sendBufferBytes?: number;
+  /** Share the port with others of this user that ask for it (SO_REUSEPORT): each hears its part of the sources. */
+  readonly reusePort?: boolean;
 }
 
 export function newUdpCounters(): UdpCounters {

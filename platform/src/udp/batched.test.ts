@@ -1,0 +1,165 @@
+/** The batched socket against the contract, its runs by GSO and GRO, and what a full way out does to it. */
+import { afterEach, describe, expect, test } from "bun:test";
+import { inNamespace, withNamespaces } from "../testing/namespaces.ts";
+import { needs } from "../testing/needs.ts";
+import { testedOffloads } from "./linux/offload.ts";
+import { Poller } from "./linux/poller.ts";
+import { type BatchedSocket, type BatchedUdpOptions, openBatchedUdp } from "./linux/socket.ts";
+import { clearEvent, closeDescriptor, hasBatchedCalls, openEvent, signalEvent } from "./linux/system.ts";
+import { udpContract, until } from "./socket.contract.ts";
+
+const isHere = hasBatchedCalls();
+if (!isHere) console.log("batched socket: not tested here: needs Linux on x86-64 or arm64");
+
+const OFF = { gso: false, gro: false } as const;
+
+/** Batched sockets have no event loop: here the test's turns it. */
+const pumped = new Set<BatchedSocket>();
+
+async function openPumped(options: BatchedUdpOptions): Promise<BatchedSocket> {
+  const socket = openBatchedUdp(options);
+  pumped.add(socket);
+  const turn = () => {
+    if (!pumped.has(socket)) return;
+    while (socket.receive()) {}
+    setTimeout(turn, 0);
+  };
+  turn();
+  return socket;
+}
+
+afterEach(() => {
+  for (const socket of pumped) socket.close();
+  pumped.clear();
+});
+
+if (isHere) {
+  udpContract("batched", openPumped, { hearsIcmp: false });
+  udpContract("batched without offloads", (options) => openPumped({ ...options, offloads: OFF }), {
+    hearsIcmp: false,
+  });
+}
+
+describe.skipIf(!isHere)("runs", () => {
+  const loopback = { address: "127.0.0.1", port: 0, family: 4 } as const;
+
+  test("the self-test has an answer; datagrams of all lengths and destinations arrive in order either way", async () => {
+    const offloads = testedOffloads();
+    console.log(
+      `GSO ${offloads.gso ? "works" : "does not work"}, GRO ${offloads.gro ? "works" : "does not work"}`,
+    );
+    for (const both of [offloads, OFF]) {
+      const got = [0, 1, 2].map(() => [] as string[]);
+      const sinks = await Promise.all(
+        got.map((list) =>
+          openPumped({
+            ...loopback,
+            offloads: both,
+            recvBufferBytes: 1 << 22,
+            onBatch(batch) {
+              for (let i = 0; i < batch.count; i++) list.push(Buffer.from(batch.bytes(i)).toString("base64"));
+            },
+          }),
+        ),
+      );
+      const source = await openPumped({ ...loopback, offloads: both, onBatch() {} });
+      const expected = sinks.map(() => [] as string[]);
+      const targets = sinks.map(({ port }) => source.addresses.intern("127.0.0.1", port));
+      const lengths = [1420, 1420, 1420, 200, 1420, 0, 0, 1420, 1421, 1420, 1, 1, 9000];
+      for (let n = 0; n < 900; n++) {
+        const which = (n * 7 + (n >> 3)) % 3;
+        const bytes = Buffer.alloc(lengths[(n * 5) % lengths.length] ?? 0, n & 255);
+        if (bytes.length > 3) bytes.writeUInt32LE(n);
+        expected[which]?.push(bytes.toString("base64"));
+        source.send(targets[which] as never, bytes);
+        if (n % 150 === 149) {
+          source.flush();
+          await until(() => got.reduce((sum, list) => sum + list.length, 0) === n + 1);
+        }
+      }
+      expect(got).toEqual(expected);
+      expect(source.counters.sent).toBe(900);
+      for (const sink of sinks) expect(sink.counters.receivedBytes).toBeGreaterThan(0);
+    }
+  });
+
+  test("what is forwarded keeps its bytes through merged arrivals, mixed with answers of its own", async () => {
+    const got: string[] = [];
+    const sink = await openPumped({
+      ...loopback,
+      onBatch(batch) {
+        for (let i = 0; i < batch.count; i++) got.push(Buffer.from(batch.bytes(i)).toString("latin1"));
+      },
+    });
+    const relay = await openPumped({
+      ...loopback,
+      onBatch(batch, socket) {
+        const to = socket.addresses.intern("127.0.0.1", sink.port);
+        for (let i = 0; i < batch.count; i++) {
+          socket.forward(to, batch, i);
+          if (batch.length(i) === 7) socket.send(to, Buffer.from("answer"));
+        }
+      },
+    });
+    const source = await openPumped({ ...loopback, onBatch() {} });
+    const to = source.addresses.intern("127.0.0.1", relay.port);
+    const expected: string[] = [];
+    for (let n = 0; n < 200; n++) {
+      const text = n % 50 === 49 ? "odd one" : `${n}`.padEnd(100, "x");
+      source.send(to, Buffer.from(text));
+      expected.push(text);
+      if (text.length === 7) expected.push("answer");
+    }
+    source.flush();
+    await until(() => got.length === expected.length);
+    expect(got).toEqual(expected);
+  });
+
+  test("a poll waits for datagrams and for an event, each told apart", async () => {
+    const socket = openBatchedUdp({ ...loopback, onBatch() {} });
+    pumped.add(socket);
+    const event = openEvent();
+    const poller = new Poller([socket.fd, event]);
+    poller.wait(0);
+    expect([poller.canRead(0), poller.canRead(1), poller.canWrite(0)]).toEqual([false, false, false]);
+    signalEvent(event);
+    poller.wait(1_000);
+    expect([poller.canRead(0), poller.canRead(1)]).toEqual([false, true]);
+    clearEvent(event);
+    socket.send(socket.addresses.intern("127.0.0.1", socket.port), new Uint8Array(3));
+    socket.flush();
+    poller.wantWrite(0, true);
+    poller.wait(1_000);
+    expect([poller.canRead(0), poller.canRead(1), poller.canWrite(0)]).toEqual([true, false, true]);
+    closeDescriptor(event);
+  });
+
+  test("several sockets share a port when all ask for it", () => {
+    const first = openBatchedUdp({ ...loopback, reusePort: true, onBatch() {} });
+    pumped.add(first);
+    const second = openBatchedUdp({ ...loopback, port: first.port, reusePort: true, onBatch() {} });
+    pumped.add(second);
+    expect(second.port).toBe(first.port);
+    expect(() => openBatchedUdp({ ...loopback, port: first.port, onBatch() {} })).toThrow("in use");
+  });
+});
+
+test.skipIf(!isHere || !needs("a slow link, batched", { root: true, commands: ["ip", "tc"] }))(
+  "a slow link: what the kernel does not take waits up to a bound, and leaves when there is room",
+  async () => {
+    await withNamespaces(["bslow", "bsink"], ([slow, sink]) => {
+      inNamespace(slow, ..."ip link add far type veth peer name near netns".split(" "), sink);
+      inNamespace(sink, ..."ip link set near up".split(" "));
+      inNamespace(slow, "ip", "addr", "add", "10.9.9.1/24", "dev", "far");
+      inNamespace(slow, "ip", "link", "set", "far", "up");
+      inNamespace(slow, ..."tc qdisc add dev far root tbf rate 20mbit burst 10kb limit 50mb".split(" "));
+      const output = inNamespace(slow, process.execPath, `${import.meta.dir}/slow-batched.child.ts`);
+      const { asked, blocked, after } = JSON.parse(output);
+      expect(blocked.sent).toBeLessThan(asked);
+      expect(blocked.dropQueueFull).toBeGreaterThan(0);
+      expect(after.sent + after.dropQueueFull).toBe(asked);
+      expect(after.sent).toBeGreaterThan(blocked.sent);
+    });
+  },
+  30_000,
+);

@@ -1,0 +1,100 @@
+/** The structures of linux/layout.ts, as this machine's C compiler and headers lay them out. */
+import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as layout from "./linux/layout.ts";
+
+const cc = Bun.which("cc");
+if (cc === null) console.log("layouts: not tested here: needs a C compiler `cc`");
+
+const O = (struct: string, field: string) => `(long)offsetof(struct ${struct}, ${field})`;
+const S = (struct: string) => `(long)sizeof(struct ${struct})`;
+
+/** Each expression in C beside the constant that stands for it. */
+const PAIRS: readonly (readonly [string, number])[] = [
+  [O("iovec", "iov_base"), layout.Iovec.base],
+  [O("iovec", "iov_len"), layout.Iovec.length],
+  [S("iovec"), layout.Iovec.size],
+  [O("mmsghdr", "msg_hdr.msg_name"), layout.Mmsghdr.name],
+  [O("mmsghdr", "msg_hdr.msg_namelen"), layout.Mmsghdr.nameLength],
+  [O("mmsghdr", "msg_hdr.msg_iov"), layout.Mmsghdr.iov],
+  [O("mmsghdr", "msg_hdr.msg_iovlen"), layout.Mmsghdr.iovCount],
+  [O("mmsghdr", "msg_hdr.msg_control"), layout.Mmsghdr.control],
+  [O("mmsghdr", "msg_hdr.msg_controllen"), layout.Mmsghdr.controlLength],
+  [O("mmsghdr", "msg_hdr.msg_flags"), layout.Mmsghdr.flags],
+  [O("mmsghdr", "msg_len"), layout.Mmsghdr.length],
+  [S("mmsghdr"), layout.Mmsghdr.size],
+  [O("cmsghdr", "cmsg_len"), layout.Cmsghdr.length],
+  [O("cmsghdr", "cmsg_level"), layout.Cmsghdr.level],
+  [O("cmsghdr", "cmsg_type"), layout.Cmsghdr.type],
+  [S("cmsghdr"), layout.Cmsghdr.data],
+  ["(long)CMSG_SPACE(2)", layout.CMSG_SPACE],
+  ["(long)CMSG_SPACE(4)", layout.CMSG_SPACE],
+  ["(long)CMSG_LEN(2)", layout.CMSG_LENGTH_U16],
+  [O("sockaddr_in", "sin_family"), layout.SockaddrIn.family],
+  [O("sockaddr_in", "sin_port"), layout.SockaddrIn.port],
+  [O("sockaddr_in", "sin_addr"), layout.SockaddrIn.address],
+  [S("sockaddr_in"), layout.SockaddrIn.size],
+  [O("sockaddr_in6", "sin6_family"), layout.SockaddrIn6.family],
+  [O("sockaddr_in6", "sin6_port"), layout.SockaddrIn6.port],
+  [O("sockaddr_in6", "sin6_addr"), layout.SockaddrIn6.address],
+  [O("sockaddr_in6", "sin6_scope_id"), layout.SockaddrIn6.scope],
+  [S("sockaddr_in6"), layout.SockaddrIn6.size],
+  [O("pollfd", "fd"), layout.Pollfd.fd],
+  [O("pollfd", "events"), layout.Pollfd.events],
+  [O("pollfd", "revents"), layout.Pollfd.revents],
+  [S("pollfd"), layout.Pollfd.size],
+  ["(long)__NR_recvmmsg", layout.callNumbers()?.recvmmsg ?? -1],
+  ["(long)__NR_sendmmsg", layout.callNumbers()?.sendmmsg ?? -1],
+  ...Object.entries(layout.LinuxNumber).map(([name, value]) => [`(long)${name}`, value] as const),
+];
+
+const HEADERS = [
+  "stddef.h",
+  "stdio.h",
+  "fcntl.h",
+  "netinet/in.h",
+  "netinet/udp.h",
+  "poll.h",
+  "sys/eventfd.h",
+  "sys/socket.h",
+  "sys/syscall.h",
+];
+
+/** Of the kernel, which older C libraries do not name. */
+const NEWER = [
+  ["UDP_SEGMENT", 103],
+  ["UDP_GRO", 104],
+  ["SOL_UDP", 17],
+  ["IP_PMTUDISC_OMIT", 5],
+] as const;
+
+test.skipIf(cc === null || process.platform !== "linux")(
+  "the C compiler agrees with every offset and number",
+  () => {
+    const directory = mkdtempSync(join(tmpdir(), "burrow-layout-"));
+    try {
+      const source = [
+        "#define _GNU_SOURCE",
+        ...HEADERS.map((name) => `#include <${name}>`),
+        ...NEWER.map(([name, value]) => `#ifndef ${name}\n#define ${name} ${value}\n#endif`),
+        "int main(void) {",
+        ...PAIRS.map(([expression]) => `  printf("%ld\\n", ${expression});`),
+        "  return 0;",
+        "}",
+      ].join("\n");
+      const binary = join(directory, "layout");
+      const compiled = Bun.spawnSync([cc ?? "cc", "-x", "c", "-o", binary, "-"], {
+        stdin: Buffer.from(source),
+      });
+      expect(compiled.stderr.toString()).toBe("");
+      const values = Bun.spawnSync([binary]).stdout.toString().trim().split("\n").map(Number);
+      expect(PAIRS.map(([expression], i) => [expression, values[i]])).toEqual(
+        PAIRS.map(([expression, value]) => [expression, value]),
+      );
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  },
+);

@@ -1,0 +1,79 @@
+/**
+ * Structures and numbers of Linux's socket calls, as the kernel lays them out on 64-bit little-endian machines:
+ * x86-64 and arm64 agree in all of them. glibc declares the same; musl splits its 64-bit lengths into 32 bits and a
+ * padding that must be zero, which is the same bytes. `layout.test.ts` asks the machine's C compiler.
+ *
+ *   struct iovec      0  8 base         8  8 length
+ *   struct msghdr     0  8 name         8  4 name length    16  8 iov        24  8 iov count
+ *                    32  8 control     40  8 control length 48  4 flags
+ *   struct mmsghdr    0 56 msghdr      56  4 length         60  4 padding
+ *   struct cmsghdr    0  8 length       8  4 level          12  4 type       16    data
+ *   sockaddr_in       0  2 family       2  2 port (BE)       4  4 address     8  8 zero
+ *   sockaddr_in6      0  2 family       2  2 port (BE)       4  4 flow info   8 16 address   24  4 scope
+ *   struct pollfd     0  4 fd           4  2 events          6  2 revents
+ */
+
+export const Iovec = { base: 0, length: 8, size: 16 } as const;
+
+export const Mmsghdr = {
+  name: 0,
+  nameLength: 8,
+  iov: 16,
+  iovCount: 24,
+  control: 32,
+  controlLength: 40,
+  flags: 48,
+  length: 56,
+  size: 64,
+} as const;
+
+export const Cmsghdr = { length: 0, level: 8, type: 12, data: 16 } as const;
+
+export const SockaddrIn = { family: 0, port: 2, address: 4, size: 16 } as const;
+export const SockaddrIn6 = { family: 0, port: 2, address: 8, scope: 24, size: 28 } as const;
+
+export const Pollfd = { fd: 0, events: 4, revents: 6, size: 8 } as const;
+
+/** CMSG_SPACE of one 16- or 32-bit number, and CMSG_LEN of a 16-bit one. */
+export const CMSG_SPACE = 24;
+export const CMSG_LENGTH_U16 = 18;
+
+/** The same on both architectures: asm-generic/{socket,fcntl,poll}.h, linux/{in,in6,udp,socket}.h. */
+export const LinuxNumber = {
+  AF_INET: 2,
+  AF_INET6: 10,
+  SOCK_DGRAM: 2,
+  SOCK_NONBLOCK: 0o4000,
+  SOCK_CLOEXEC: 0o2000000,
+  SOL_SOCKET: 1,
+  SO_REUSEPORT: 15,
+  IPPROTO_IP: 0,
+  IP_TTL: 2,
+  IP_MTU_DISCOVER: 10,
+  IP_PMTUDISC_OMIT: 5,
+  IPPROTO_IPV6: 41,
+  IPV6_UNICAST_HOPS: 16,
+  IPV6_V6ONLY: 26,
+  SOL_UDP: 17,
+  UDP_SEGMENT: 103,
+  UDP_GRO: 104,
+  MSG_TRUNC: 0x20,
+  MSG_DONTWAIT: 0x40,
+  MSG_NOSIGNAL: 0x4000,
+  POLLIN: 1,
+  POLLOUT: 4,
+  EFD_NONBLOCK: 0o4000,
+  EFD_CLOEXEC: 0o2000000,
+} as const;
+
+/** The one thing that differs. Undefined where nobody has looked. */
+export function callNumbers(): { readonly recvmmsg: number; readonly sendmmsg: number } | undefined {
+  if (process.arch === "x64") return { recvmmsg: 299, sendmmsg: 307 };
+  return process.arch === "arm64" ? { recvmmsg: 243, sendmmsg: 269 } : undefined;
+}
+
+/** UDP_MAX_SEGMENTS of kernels before 6.9 (linux/udp.h); newer ones take more. */
+export const SEGMENTS_MAX = 64;
+/** The largest UDP payload: 65,535 less the headers that the kernel counts. */
+export const PAYLOAD_MAX_V4 = 65_507;
+export const PAYLOAD_MAX_V6 = 65_487;

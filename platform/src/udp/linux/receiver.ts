@@ -1,0 +1,196 @@
+/**
+ * The receiving half of a batched socket: one `recvmmsg` fills the slots, what the kernel had merged (UDP GRO) is
+ * told apart again, and sources become handles straight from the bytes of their addresses. Nothing is allocated
+ * per datagram.
+ */
+import { lastErrno } from "../../libc.ts";
+import { type AddressHandle, type AddressTable, NO_ADDRESS } from "../address-table.ts";
+import type { DatagramBatch, UdpCounters } from "../socket.ts";
+import {
+  CMSG_SPACE,
+  Cmsghdr,
+  callNumbers,
+  Iovec,
+  LinuxNumber,
+  Mmsghdr,
+  SEGMENTS_MAX,
+  SockaddrIn,
+  SockaddrIn6,
+} from "./layout.ts";
+import { PinnedMemory, pointer, system } from "./system.ts";
+
+/** Messages of one call, each perhaps of many datagrams. */
+const SLOTS = 64;
+/** A merged message has at most 65,535 bytes. The odd rest keeps slots out of each other's cache sets. */
+const SLOT_BYTES = 65_536 + 320;
+/** Datagrams told apart of one call: what senders of the usual 64 segments can cause, twice over. */
+const DATAGRAMS_MAX = SLOTS * SEGMENTS_MAX * 2;
+const NAME_BYTES = 32;
+const CONTROL_BYTES = 32;
+const MAPPED_PREFIX = 0xffff;
+
+/** The batch of a batched socket. Its bytes are those of the socket's slots, until the callback returns. */
+export class ReceivedBatch implements DatagramBatch {
+  readonly #memory: PinnedMemory;
+  readonly #at = new Int32Array(DATAGRAMS_MAX);
+  readonly #length = new Int32Array(DATAGRAMS_MAX);
+  readonly #source = new Int32Array(DATAGRAMS_MAX);
+  count = 0;
+
+  constructor(memory: PinnedMemory) {
+    this.#memory = memory;
+  }
+
+  bytes(i: number): Uint8Array<ArrayBuffer> {
+    if (!(i >= 0 && i < this.count)) throw new RangeError(`no packet ${i} in a batch of ${this.count}`);
+    const at = this.#at[i] ?? 0;
+    return this.#memory.bytes.subarray(at, at + (this.#length[i] ?? 0));
+  }
+
+  length(i: number): number {
+    return this.#length[i] ?? 0;
+  }
+
+  u32(i: number, at: number): number {
+    if (at + 4 > (this.#length[i] ?? 0)) return 0;
+    return this.#memory.view.getUint32((this.#at[i] ?? 0) + at, true);
+  }
+
+  source(i: number): AddressHandle {
+    return (this.#source[i] ?? NO_ADDRESS) as AddressHandle;
+  }
+
+  /** Where the kernel finds datagram `i`. */
+  address(i: number): number {
+    return this.#memory.address + (this.#at[i] ?? 0);
+  }
+
+  push(at: number, length: number, source: AddressHandle): boolean {
+    const i = this.count;
+    if (i === DATAGRAMS_MAX) return false;
+    this.#at[i] = at;
+    this.#length[i] = length;
+    this.#source[i] = source;
+    this.count = i + 1;
+    return true;
+  }
+}
+
+export class Receiver {
+  readonly batch: ReceivedBatch;
+  readonly #fd: number;
+  readonly #family: 4 | 6;
+  readonly #addresses: AddressTable;
+  readonly #counters: UdpCounters;
+  readonly #call: number;
+
+  readonly #slots = new PinnedMemory(SLOTS * SLOT_BYTES);
+  readonly #names = new PinnedMemory(SLOTS * NAME_BYTES);
+  readonly #controls = new PinnedMemory(SLOTS * CONTROL_BYTES);
+  readonly #iovecs = new PinnedMemory(SLOTS * Iovec.size);
+  readonly #headers = new PinnedMemory(SLOTS * Mmsghdr.size);
+
+  constructor(fd: number, family: 4 | 6, addresses: AddressTable, counters: UdpCounters) {
+    this.#fd = fd;
+    this.#family = family;
+    this.#addresses = addresses;
+    this.#counters = counters;
+    this.#call = callNumbers()?.recvmmsg ?? -1;
+    this.batch = new ReceivedBatch(this.#slots);
+    for (let i = 0; i < SLOTS; i++) {
+      const iovec = i * Iovec.size;
+      this.#iovecs.setAddress(iovec + Iovec.base, this.#slots.address + i * SLOT_BYTES);
+      this.#iovecs.setAddress(iovec + Iovec.length, SLOT_BYTES);
+      const header = i * Mmsghdr.size;
+      this.#headers.setAddress(header + Mmsghdr.name, this.#names.address + i * NAME_BYTES);
+      this.#headers.setAddress(header + Mmsghdr.iov, this.#iovecs.address + iovec);
+      this.#headers.setAddress(header + Mmsghdr.iovCount, 1);
+      this.#headers.setAddress(header + Mmsghdr.control, this.#controls.address + i * CONTROL_BYTES);
+      this.#arm(header);
+    }
+  }
+
+  /** Fills the batch with what waits, as far as one call brings it. The errno when there was nothing, else 0. */
+  receive(): number {
+    const { batch } = this;
+    batch.count = 0;
+    const flags = LinuxNumber.MSG_DONTWAIT;
+    const address = pointer(this.#headers.address);
+    const messages = system().syscall(this.#call, this.#fd, address, SLOTS, flags, 0);
+    if (messages < 0) return lastErrno();
+    let previous = -1;
+    let source: AddressHandle = NO_ADDRESS;
+    for (let i = 0; i < messages; i++) {
+      const header = i * Mmsghdr.size;
+      if (previous === -1 || !this.#isSameName(previous, i)) source = this.#sourceOf(i);
+      previous = i;
+      const words = this.#headers.u32;
+      const length = words[(header + Mmsghdr.length) >> 2] ?? 0;
+      const isCut = ((words[(header + Mmsghdr.flags) >> 2] ?? 0) & LinuxNumber.MSG_TRUNC) !== 0;
+      this.#split(i, length, this.#segmentOf(i, header), source, isCut);
+      this.#arm(header);
+    }
+    return 0;
+  }
+
+  /** What the kernel overwrites in every call. */
+  #arm(header: number): void {
+    this.#headers.u32[(header + Mmsghdr.nameLength) >> 2] = NAME_BYTES;
+    this.#headers.u32[(header + Mmsghdr.controlLength) >> 2] = CMSG_SPACE;
+  }
+
+  #split(slot: number, length: number, segment: number, source: AddressHandle, isCut: boolean): void {
+    const { batch } = this;
+    const counters = this.#counters;
+    const first = slot * SLOT_BYTES;
+    let at = 0;
+    do {
+      const size = Math.min(segment, length - at);
+      counters.received++;
+      counters.receivedBytes += size;
+      if (isCut) counters.dropTruncated++;
+      else if (source === NO_ADDRESS) counters.dropUnanswerable++;
+      else if (!batch.push(first + at, size, source)) counters.dropTruncated++;
+      at += segment;
+    } while (at < length);
+  }
+
+  /** The size of the datagrams that were merged; where none were, more than any has. */
+  #segmentOf(i: number, header: number): number {
+    if ((this.#headers.u32[(header + Mmsghdr.controlLength) >> 2] ?? 0) < Cmsghdr.data + 4) return SLOT_BYTES;
+    const words = this.#controls.u32;
+    const control = i * CONTROL_BYTES;
+    const isGro =
+      words[(control + Cmsghdr.level) >> 2] === LinuxNumber.SOL_UDP &&
+      words[(control + Cmsghdr.type) >> 2] === LinuxNumber.UDP_GRO;
+    return isGro ? Math.max(1, words[(control + Cmsghdr.data) >> 2] ?? 1) : SLOT_BYTES;
+  }
+
+  #isSameName(i: number, j: number): boolean {
+    const words = this.#names.u32;
+    const a = (i * NAME_BYTES) >> 2;
+    const b = (j * NAME_BYTES) >> 2;
+    if (words[a] !== words[b] || words[a + 1] !== words[b + 1]) return false;
+    if (this.#family === 4) return true;
+    for (let k = 2; k < SockaddrIn6.scope >> 2; k++) if (words[a + k] !== words[b + k]) return false;
+    return true;
+  }
+
+  #sourceOf(i: number): AddressHandle {
+    const { view } = this.#names;
+    const at = i * NAME_BYTES;
+    const port = view.getUint16(at + SockaddrIn.port, false);
+    if (this.#family === 4) {
+      const address = view.getUint32(at + SockaddrIn.address, false);
+      return this.#addresses.internWords(0, 0, MAPPED_PREFIX, address, port);
+    }
+    const from = at + SockaddrIn6.address;
+    return this.#addresses.internWords(
+      view.getUint32(from, false),
+      view.getUint32(from + 4, false),
+      view.getUint32(from + 8, false),
+      view.getUint32(from + 12, false),
+      port,
+    );
+  }
+}

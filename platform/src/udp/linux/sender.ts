@@ -1,0 +1,348 @@
+/**
+ * The sending half of a batched socket: what is queued leaves by `sendmmsg`, and datagrams of one length to one
+ * destination as one message that the kernel (or the card) cuts up (UDP GSO). Datagrams of one destination stay in
+ * order; between destinations there is none to keep.
+ *
+ * A queued datagram is a piece of memory: a copy in this queue's own, or a received datagram where it lies. Pieces
+ * that touch become one. When the kernel takes no more, what is left is copied and waits.
+ */
+import { ERRNO, errnoName, lastErrno } from "../../libc.ts";
+import type { AddressHandle, AddressTable } from "../address-table.ts";
+import { dropReasonOf, type UdpCounters, type UdpDropReason } from "../socket.ts";
+import {
+  CMSG_LENGTH_U16,
+  CMSG_SPACE,
+  Cmsghdr,
+  callNumbers,
+  Iovec,
+  LinuxNumber,
+  Mmsghdr,
+  PAYLOAD_MAX_V4,
+  PAYLOAD_MAX_V6,
+  SEGMENTS_MAX,
+  SockaddrIn,
+  SockaddrIn6,
+} from "./layout.ts";
+import { PinnedMemory, pointer, system } from "./system.ts";
+
+const SEND_FLAGS = LinuxNumber.MSG_DONTWAIT | LinuxNumber.MSG_NOSIGNAL;
+const MESSAGES_MAX = 256;
+const PIECES_MAX = 2_048;
+const NAME_BYTES = 32;
+/** Copies that may wait for the kernel: some 700 full datagrams. */
+const COPIES_BYTES = 1 << 20;
+/** An ICMP error of an earlier datagram fails a send at most this often before it counts as the send's own. */
+const SEND_TRIES = 3;
+const NONE = -1;
+
+export class Sender {
+  readonly #fd: number;
+  readonly #family: 4 | 6;
+  readonly #addresses: AddressTable;
+  readonly #counters: UdpCounters;
+  readonly #call: number;
+  readonly #payloadMax: number;
+  /** GSO is worth trying: the self-test passed, and no device has refused it since. */
+  #segments: boolean;
+  #blocked = false;
+
+  /** Messages: to whom, the length of all datagrams but the last, how many, bytes, and the chain of pieces. */
+  #messages = 0;
+  readonly #to = new Int32Array(MESSAGES_MAX);
+  readonly #size = new Int32Array(MESSAGES_MAX);
+  readonly #count = new Int32Array(MESSAGES_MAX);
+  readonly #bytes = new Int32Array(MESSAGES_MAX);
+  readonly #first = new Int32Array(MESSAGES_MAX);
+  readonly #last = new Int32Array(MESSAGES_MAX);
+  /** 1 while another datagram of the same length may join. */
+  readonly #open = new Uint8Array(MESSAGES_MAX);
+  /** By destination: the message that it may join, if that is still its. */
+  readonly #latest: Int32Array;
+
+  #pieces = 0;
+  readonly #address = new Float64Array(PIECES_MAX);
+  readonly #length = new Int32Array(PIECES_MAX);
+  readonly #next = new Int32Array(PIECES_MAX);
+
+  /** Copies of datagrams; two, so that what waits can move to the front. Made when first needed. */
+  #copies: PinnedMemory | undefined;
+  #spare: PinnedMemory | undefined;
+  #copied = 0;
+  readonly #keptAt = new Int32Array(MESSAGES_MAX);
+
+  readonly #names = new PinnedMemory(MESSAGES_MAX * NAME_BYTES);
+  readonly #controls = new PinnedMemory(MESSAGES_MAX * CMSG_SPACE);
+  readonly #iovecs = new PinnedMemory(PIECES_MAX * Iovec.size);
+  readonly #headers = new PinnedMemory(MESSAGES_MAX * Mmsghdr.size);
+
+  constructor(fd: number, family: 4 | 6, addresses: AddressTable, counters: UdpCounters, segments: boolean) {
+    this.#fd = fd;
+    this.#family = family;
+    this.#addresses = addresses;
+    this.#counters = counters;
+    this.#call = callNumbers()?.sendmmsg ?? -1;
+    this.#payloadMax = family === 4 ? PAYLOAD_MAX_V4 : PAYLOAD_MAX_V6;
+    this.#segments = segments;
+    this.#latest = new Int32Array(addresses.capacity).fill(NONE);
+    for (let i = 0; i < MESSAGES_MAX; i++) {
+      const header = i * Mmsghdr.size;
+      const control = i * CMSG_SPACE;
+      const isV4 = family === 4;
+      this.#names.view.setUint16(i * NAME_BYTES, isV4 ? LinuxNumber.AF_INET : LinuxNumber.AF_INET6, true);
+      this.#headers.setAddress(header + Mmsghdr.name, this.#names.address + i * NAME_BYTES);
+      this.#headers.u32[(header + Mmsghdr.nameLength) >> 2] = isV4 ? SockaddrIn.size : SockaddrIn6.size;
+      this.#headers.setAddress(header + Mmsghdr.control, this.#controls.address + control);
+      this.#controls.setAddress(control + Cmsghdr.length, CMSG_LENGTH_U16);
+      this.#controls.u32[(control + Cmsghdr.level) >> 2] = LinuxNumber.SOL_UDP;
+      this.#controls.u32[(control + Cmsghdr.type) >> 2] = LinuxNumber.UDP_SEGMENT;
+    }
+  }
+
+  /** The kernel took no more at the last flush. */
+  get isBlocked(): boolean {
+    return this.#blocked;
+  }
+
+  get usesSegments(): boolean {
+    return this.#segments;
+  }
+
+  /** Queues a copy. False when there is no room for it, even after a flush. */
+  copy(to: AddressHandle, bytes: Uint8Array): boolean {
+    if (this.#copied + bytes.length > COPIES_BYTES || this.#isFull()) {
+      this.flush();
+      if (this.#copied + bytes.length > COPIES_BYTES || this.#isFull()) return false;
+    }
+    this.#copies ??= new PinnedMemory(COPIES_BYTES);
+    this.#copies.bytes.set(bytes, this.#copied);
+    this.#add(to, this.#copies.address + this.#copied, bytes.length);
+    this.#copied += bytes.length;
+    return true;
+  }
+
+  /** Queues memory as it lies, which must stay so until the next flush. False as in `copy`. */
+  borrow(to: AddressHandle, address: number, length: number): boolean {
+    if (this.#isFull()) {
+      this.flush();
+      if (this.#isFull()) return false;
+    }
+    this.#add(to, address, length);
+    return true;
+  }
+
+  flush(): void {
+    let at = 0;
+    let tries = 0;
+    this.#blocked = false;
+    if (this.#messages > 0) this.#layOut();
+    while (at < this.#messages) {
+      const headers = pointer(this.#headers.address + at * Mmsghdr.size);
+      const sent = system().syscall(this.#call, this.#fd, headers, this.#messages - at, SEND_FLAGS, 0);
+      if (sent > 0) {
+        this.#countSent(at, at + sent);
+        at += sent;
+        tries = 0;
+        continue;
+      }
+      const errno = lastErrno();
+      if (errno === ERRNO.EINTR) continue;
+      if (errno === ERRNO.EAGAIN) {
+        this.#blocked = true;
+        break;
+      }
+      if (errno === ERRNO.ECONNREFUSED && ++tries < SEND_TRIES) {
+        this.#counters.icmpErrors++;
+        continue;
+      }
+      if ((this.#count[at] ?? 0) > 1) this.#sendPlainly(at, errno);
+      else this.#counters[dropReasonOf(errnoName(errno))]++;
+      at++;
+      tries = 0;
+    }
+    this.#keep(at);
+  }
+
+  /** What waits will never leave: counts it under this reason. */
+  discard(reason: UdpDropReason): void {
+    for (let i = 0; i < this.#messages; i++) this.#counters[reason] += this.#count[i] ?? 0;
+    this.#messages = 0;
+    this.#pieces = 0;
+    this.#copied = 0;
+  }
+
+  #isFull(): boolean {
+    return this.#messages === MESSAGES_MAX || this.#pieces === PIECES_MAX;
+  }
+
+  #add(to: AddressHandle, address: number, length: number): void {
+    const known = this.#latest[to] ?? NONE;
+    if (known !== NONE && known < this.#messages && this.#to[known] === to && this.#open[known] === 1) {
+      if (this.#join(known, address, length)) return;
+    }
+    const i = this.#messages++;
+    this.#to[i] = to;
+    this.#size[i] = length;
+    this.#count[i] = 1;
+    this.#bytes[i] = length;
+    this.#open[i] = this.#segments && length > 0 ? 1 : 0;
+    this.#latest[to] = i;
+    const piece = this.#newPiece(address, length);
+    this.#first[i] = piece;
+    this.#last[i] = piece;
+  }
+
+  #join(i: number, address: number, length: number): boolean {
+    const size = this.#size[i] ?? 0;
+    const bytes = (this.#bytes[i] ?? 0) + length;
+    const count = (this.#count[i] ?? 0) + 1;
+    if (length > size || length === 0 || bytes > this.#payloadMax) return false;
+    this.#bytes[i] = bytes;
+    this.#count[i] = count;
+    // A shorter one can only be the last.
+    if (length < size || count === SEGMENTS_MAX) this.#open[i] = 0;
+    const last = this.#last[i] ?? 0;
+    const lastLength = this.#length[last] ?? 0;
+    if ((this.#address[last] ?? 0) + lastLength === address) {
+      this.#length[last] = lastLength + length;
+    } else {
+      const piece = this.#newPiece(address, length);
+      this.#next[last] = piece;
+      this.#last[i] = piece;
+    }
+    return true;
+  }
+
+  #newPiece(address: number, length: number): number {
+    const piece = this.#pieces++;
+    this.#address[piece] = address;
+    this.#length[piece] = length;
+    this.#next[piece] = NONE;
+    return piece;
+  }
+
+  #layOut(): void {
+    let iovec = 0;
+    for (let i = 0; i < this.#messages; i++) {
+      const header = i * Mmsghdr.size;
+      const words = this.#headers.u32;
+      this.#writeName(i, (this.#to[i] ?? 0) as AddressHandle);
+      this.#headers.setAddress(header + Mmsghdr.iov, this.#iovecs.address + iovec * Iovec.size);
+      const before = iovec;
+      for (let piece = this.#first[i] ?? NONE; piece !== NONE; piece = this.#next[piece] ?? NONE) {
+        this.#iovecs.setAddress(iovec * Iovec.size + Iovec.base, this.#address[piece] ?? 0);
+        this.#iovecs.u32[(iovec * Iovec.size + Iovec.length) >> 2] = this.#length[piece] ?? 0;
+        iovec++;
+      }
+      words[(header + Mmsghdr.iovCount) >> 2] = iovec - before;
+      const isRun = (this.#count[i] ?? 0) > 1;
+      words[(header + Mmsghdr.controlLength) >> 2] = isRun ? CMSG_SPACE : 0;
+      if (isRun) this.#controls.view.setUint16(i * CMSG_SPACE + Cmsghdr.data, this.#size[i] ?? 0, true);
+    }
+  }
+
+  #writeName(i: number, to: AddressHandle): void {
+    const { view } = this.#names;
+    const at = i * NAME_BYTES;
+    const table = this.#addresses;
+    view.setUint16(at + SockaddrIn.port, table.port(to), false);
+    if (this.#family === 4) {
+      view.setUint32(at + SockaddrIn.address, table.word(to, 3), false);
+      return;
+    }
+    const from = at + SockaddrIn6.address;
+    for (let word = 0; word < 4; word++) view.setUint32(from + word * 4, table.word(to, word), false);
+  }
+
+  #countSent(from: number, to: number): void {
+    for (let i = from; i < to; i++) {
+      this.#counters.sent += this.#count[i] ?? 0;
+      this.#counters.sentBytes += this.#bytes[i] ?? 0;
+    }
+  }
+
+  /** A run that was refused as such: each datagram on its own, so that each has its own answer. */
+  #sendPlainly(i: number, errno: number): void {
+    // What a device without checksum offload answers (udp_send_skb in net/ipv4/udp.c): it will not learn.
+    if (errno === ERRNO.EIO) this.#segments = false;
+    const words = this.#headers.u32;
+    const header = i * Mmsghdr.size;
+    const size = this.#size[i] ?? 0;
+    words[(header + Mmsghdr.controlLength) >> 2] = 0;
+    words[(header + Mmsghdr.iovCount) >> 2] = 1;
+    const whole = new PinnedMemory(this.#bytes[i] ?? 0);
+    this.#gather(i, whole.address);
+    const iovec = new PinnedMemory(Iovec.size);
+    this.#headers.setAddress(header + Mmsghdr.iov, iovec.address);
+    for (let at = 0; at < (this.#bytes[i] ?? 0); at += size) {
+      const length = Math.min(size, (this.#bytes[i] ?? 0) - at);
+      iovec.setAddress(Iovec.base, whole.address + at);
+      iovec.u32[Iovec.length >> 2] = length;
+      this.#sendAlone(header, length);
+    }
+  }
+
+  #sendAlone(header: number, length: number): void {
+    for (let tries = 0; tries < SEND_TRIES; tries++) {
+      const address = pointer(this.#headers.address + header);
+      if (system().syscall(this.#call, this.#fd, address, 1, SEND_FLAGS, 0) === 1) {
+        this.#counters.sent++;
+        this.#counters.sentBytes += length;
+        return;
+      }
+      const errno = lastErrno();
+      if (errno === ERRNO.EAGAIN) this.#blocked = true;
+      if (errno !== ERRNO.EINTR && errno !== ERRNO.ECONNREFUSED) {
+        this.#counters[dropReasonOf(errnoName(errno))]++;
+        return;
+      }
+    }
+    this.#counters.dropUnreachable++;
+  }
+
+  #gather(i: number, target: number): void {
+    let at = target;
+    for (let piece = this.#first[i] ?? NONE; piece !== NONE; piece = this.#next[piece] ?? NONE) {
+      const length = this.#length[piece] ?? 0;
+      system().memmove(pointer(at), pointer(this.#address[piece] ?? 0), length);
+      at += length;
+    }
+  }
+
+  /** Copies the messages from `from` on to the front, as far as there is room; forgets the rest. */
+  #keep(from: number): void {
+    const messages = this.#messages;
+    this.#messages = 0;
+    if (from === messages) {
+      this.#pieces = 0;
+      this.#copied = 0;
+      return;
+    }
+    const spare = this.#spare ?? new PinnedMemory(COPIES_BYTES);
+    let used = 0;
+    for (let i = from; i < messages; i++) {
+      const bytes = this.#bytes[i] ?? 0;
+      if (used + bytes > COPIES_BYTES) {
+        this.#counters.dropQueueFull += this.#count[i] ?? 0;
+        continue;
+      }
+      this.#gather(i, spare.address + used);
+      const to = this.#messages++;
+      this.#to[to] = this.#to[i] ?? NONE;
+      this.#size[to] = this.#size[i] ?? 0;
+      this.#count[to] = this.#count[i] ?? 0;
+      this.#bytes[to] = bytes;
+      this.#open[to] = 0;
+      this.#keptAt[to] = used;
+      used += bytes;
+    }
+    this.#pieces = 0;
+    for (let i = 0; i < this.#messages; i++) {
+      const piece = this.#newPiece(spare.address + (this.#keptAt[i] ?? 0), this.#bytes[i] ?? 0);
+      this.#first[i] = piece;
+      this.#last[i] = piece;
+    }
+    this.#spare = this.#copies;
+    this.#copies = spare;
+    this.#copied = used;
+  }
+}

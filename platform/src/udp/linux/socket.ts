@@ -1,0 +1,202 @@
+/**
+ * The UDP socket on Linux's batched calls. It has no event loop: its owner, a thread of its own, waits with a
+ * `Poller` and calls `receive`, which hands over a batch and sends what that batch caused.
+ *
+ *   const socket = openBatchedUdp({ address: "0.0.0.0", port: 21820, family: 4, onBatch });
+ *   const poller = new Poller([socket.fd, eventFd]);
+ *   for (;;) { poller.wait(1000); while (socket.receive()) {} }
+ *
+ * Fragmentation: IPv4 datagrams leave without DF and whatever path MTU the kernel was told is ignored (ip(7),
+ * IP_PMTUDISC_OMIT), as the kernel's WireGuard does it: a relay carries packets of up to 1500 bytes for others, cannot
+ * tell them of a smaller MTU, and must not believe forgeable ICMP about it. IPv6 keeps the default, where the sender
+ * itself fragments after a Packet Too Big.
+ *
+ * ICMP errors are not asked for (no IP_RECVERR): they name no datagram and would fail sends to others.
+ */
+import { type Endpoint, endpoint } from "@burrow/protocol";
+import { ERRNO } from "../../libc.ts";
+import { type AddressHandle, AddressTable } from "../address-table.ts";
+import { bindError } from "../bind-error.ts";
+import { parseIpWords } from "../ip-text.ts";
+import { sizeKernelBuffers } from "../kernel-buffers.ts";
+import {
+  type DatagramBatch,
+  type DatagramSocket,
+  newUdpCounters,
+  type UdpDropReason,
+  type UdpOptions,
+} from "../socket.ts";
+import { LinuxNumber, SockaddrIn, SockaddrIn6 } from "./layout.ts";
+import { type Offloads, testedOffloads } from "./offload.ts";
+import { ReceivedBatch, Receiver } from "./receiver.ts";
+import { Sender } from "./sender.ts";
+import { closeDescriptor, PinnedMemory, setOption, system, systemError } from "./system.ts";
+
+export interface BatchedSocket extends DatagramSocket {
+  readonly fd: number;
+  readonly offloads: Offloads;
+  /** Hands over what waits, as far as one call brings it, and flushes. False when nothing waited. Never blocks. */
+  receive(): boolean;
+}
+
+export interface BatchedUdpOptions extends UdpOptions {
+  /** Default: what the self-test found. */
+  readonly offloads?: Offloads;
+}
+
+const DATAGRAM_BYTES_MAX = 65_507;
+
+class LinuxSocket implements BatchedSocket {
+  readonly fd: number;
+  readonly local: readonly Endpoint[];
+  readonly port: number;
+  readonly addresses: AddressTable;
+  readonly counters = newUdpCounters();
+  readonly recvBufferBytes: number | undefined;
+  readonly offloads: Offloads;
+  readonly #options: UdpOptions;
+  readonly #receiver: Receiver;
+  readonly #sender: Sender;
+  #closed = false;
+
+  constructor(fd: number, options: BatchedUdpOptions) {
+    this.fd = fd;
+    this.#options = options;
+    this.addresses = options.addresses ?? new AddressTable();
+    this.port = boundPort(fd);
+    this.local = [endpoint(options.address, this.port)];
+    this.recvBufferBytes = sizeKernelBuffers(fd, options);
+    const tested = options.offloads ?? testedOffloads();
+    const gro = tested.gro && setOption(fd, LinuxNumber.SOL_UDP, LinuxNumber.UDP_GRO, 1);
+    this.offloads = { gso: tested.gso, gro };
+    this.#receiver = new Receiver(fd, options.family, this.addresses, this.counters);
+    this.#sender = new Sender(fd, options.family, this.addresses, this.counters, tested.gso);
+  }
+
+  get isBlocked(): boolean {
+    return this.#sender.isBlocked;
+  }
+
+  hasFamily(family: 4 | 6): boolean {
+    return this.#options.family === family;
+  }
+
+  receive(): boolean {
+    if (this.#closed) return false;
+    const errno = this.#receiver.receive();
+    if (errno === ERRNO.ECONNREFUSED) this.counters.icmpErrors++;
+    if (errno !== 0) return false;
+    const { batch } = this.#receiver;
+    try {
+      if (batch.count > 0) this.#options.onBatch(batch, this);
+    } finally {
+      batch.count = 0;
+      this.#sender.flush();
+    }
+    return true;
+  }
+
+  send(to: AddressHandle, bytes: Uint8Array): boolean {
+    const refusal = this.#refusal(to, bytes.length);
+    if (refusal !== undefined) return this.#drop(refusal);
+    return this.#sender.copy(to, bytes) || this.#drop("dropQueueFull");
+  }
+
+  forward(to: AddressHandle, batch: DatagramBatch, i: number): boolean {
+    if (!(batch instanceof ReceivedBatch)) return this.send(to, batch.bytes(i));
+    const length = batch.length(i);
+    const refusal = this.#refusal(to, length);
+    if (refusal !== undefined) return this.#drop(refusal);
+    return this.#sender.borrow(to, batch.address(i), length) || this.#drop("dropQueueFull");
+  }
+
+  sendWithTtl(to: AddressHandle, bytes: Uint8Array, ttl: number): boolean {
+    const refusal = this.#refusal(to, bytes.length);
+    if (refusal !== undefined) return this.#drop(refusal);
+    this.#sender.flush();
+    if (this.#sender.isBlocked) return this.#drop("dropQueueFull");
+    const before = this.counters.sent;
+    this.#setTtl(ttl);
+    this.#sender.copy(to, bytes);
+    this.#sender.flush();
+    this.#setTtl(TTL_DEFAULT);
+    return this.counters.sent > before;
+  }
+
+  flush(): void {
+    if (!this.#closed) this.#sender.flush();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.flush();
+    this.#sender.discard("dropQueueFull");
+    this.#closed = true;
+    closeDescriptor(this.fd);
+  }
+
+  #drop(reason: UdpDropReason): false {
+    this.counters[reason]++;
+    return false;
+  }
+
+  #refusal(to: AddressHandle, length: number): UdpDropReason | undefined {
+    if (this.#closed) return "dropClosed";
+    if (this.addresses.port(to) === 0) return "dropBadAddress";
+    if (this.addresses.family(to) !== this.#options.family) return "dropNoFamily";
+    return length > DATAGRAM_BYTES_MAX ? "dropTooBig" : undefined;
+  }
+
+  #setTtl(ttl: number): void {
+    const { IPPROTO_IP, IP_TTL, IPPROTO_IPV6, IPV6_UNICAST_HOPS } = LinuxNumber;
+    if (this.#options.family === 4) setOption(this.fd, IPPROTO_IP, IP_TTL, ttl);
+    else setOption(this.fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl);
+  }
+}
+
+/** What both options take for "the system's default". */
+const TTL_DEFAULT = -1;
+
+/** Opens a bound socket. Throws a UserError when the port is taken, forbidden, or the address not this machine's. */
+export function openBatchedUdp(options: BatchedUdpOptions): BatchedSocket {
+  try {
+    return new LinuxSocket(openBound(options), options);
+  } catch (error) {
+    throw bindError(error, options.address, options.port);
+  }
+}
+
+function openBound({ address, port, family, reusePort }: UdpOptions): number {
+  const { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_CLOEXEC } = LinuxNumber;
+  const domain = family === 4 ? AF_INET : AF_INET6;
+  const fd = system().socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw systemError("socket");
+  if (family === 6) setOption(fd, LinuxNumber.IPPROTO_IPV6, LinuxNumber.IPV6_V6ONLY, 1);
+  else setOption(fd, LinuxNumber.IPPROTO_IP, LinuxNumber.IP_MTU_DISCOVER, LinuxNumber.IP_PMTUDISC_OMIT);
+  if (reusePort === true) setOption(fd, LinuxNumber.SOL_SOCKET, LinuxNumber.SO_REUSEPORT, 1);
+  const name = nameOf(address, port, family);
+  if (system().bind(fd, name.bytes, family === 4 ? SockaddrIn.size : SockaddrIn6.size) === 0) return fd;
+  const error = systemError("bind");
+  closeDescriptor(fd);
+  throw error;
+}
+
+function nameOf(address: string, port: number, family: 4 | 6): PinnedMemory {
+  const words = new Uint32Array(4);
+  if (!parseIpWords(address, words)) throw Object.assign(new Error("no address"), { code: "EINVAL" });
+  const name = new PinnedMemory(32);
+  const { AF_INET, AF_INET6 } = LinuxNumber;
+  name.view.setUint16(SockaddrIn.family, family === 4 ? AF_INET : AF_INET6, true);
+  name.view.setUint16(SockaddrIn.port, port, false);
+  if (family === 4) name.view.setUint32(SockaddrIn.address, words[3] ?? 0, false);
+  else for (const [i, word] of words.entries()) name.view.setUint32(SockaddrIn6.address + i * 4, word, false);
+  return name;
+}
+
+function boundPort(fd: number): number {
+  const name = new PinnedMemory(32);
+  const length = new PinnedMemory(4);
+  length.u32[0] = 32;
+  if (system().getsockname(fd, name.bytes, length.bytes) !== 0) throw systemError("getsockname");
+  return name.view.getUint16(SockaddrIn.port, false);
+}

@@ -1,0 +1,111 @@
+/**
+ * Linux's socket calls by FFI, and errors by their names.
+ *
+ * The batched calls go through `syscall`: musl's `sendmmsg` is a loop of single sends, and the kernel's own layout
+ * then holds for every C library. `syscall` is variadic in C; both architectures pass its integers in the registers
+ * that fixed arguments take.
+ */
+import { FFIType, type Pointer, ptr } from "bun:ffi";
+import { errnoName, lastErrno, openLibc } from "../../libc.ts";
+import { callNumbers, LinuxNumber } from "./layout.ts";
+
+const SYMBOLS = {
+  syscall: {
+    args: [FFIType.u64_fast, FFIType.u64_fast, "ptr", FFIType.u64_fast, FFIType.u64_fast, FFIType.u64_fast],
+    returns: "i32",
+  },
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+  setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+  close: { args: ["i32"], returns: "i32" },
+  poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
+  eventfd: { args: ["u32", "i32"], returns: "i32" },
+  read: { args: ["i32", "ptr", "u64"], returns: FFIType.i64_fast },
+  write: { args: ["i32", "ptr", "u64"], returns: FFIType.i64_fast },
+  memmove: { args: ["ptr", "ptr", "u64"], returns: "ptr" },
+} as const;
+
+let library: ReturnType<typeof openLibc<typeof SYMBOLS>> | undefined;
+
+export function system() {
+  library ??= openLibc(SYMBOLS);
+  return library;
+}
+
+/** Whether this machine's calls are the ones described here. */
+export function hasBatchedCalls(): boolean {
+  if (process.platform !== "linux" || callNumbers() === undefined) return false;
+  try {
+    system();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Memory that the kernel is given addresses of: never moved, and alive as long as this object is. */
+export class PinnedMemory {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+  readonly u32: Uint32Array<ArrayBuffer>;
+  readonly address: number;
+
+  constructor(size: number) {
+    // The buffer first: an array that makes its buffer later moves, and its address with it.
+    const buffer = new ArrayBuffer((size + 7) & ~7);
+    this.bytes = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.address = ptr(this.bytes);
+  }
+
+  /** Writes an address (below 2^53) at an offset that is a multiple of 4. */
+  setAddress(at: number, address: number): void {
+    this.u32[at >> 2] = address >>> 0;
+    this.u32[(at >> 2) + 1] = address / 0x1_0000_0000;
+  }
+}
+
+export function pointer(address: number): Pointer {
+  return address as Pointer;
+}
+
+/** An error of a system call with its name as `code`, as Bun's own sockets throw them. */
+export function systemError(call: string): Error {
+  const code = errnoName(lastErrno());
+  return Object.assign(new Error(`${call}: ${code}`), { code });
+}
+
+const number = new PinnedMemory(4);
+
+/** False when the kernel refuses. */
+export function setOption(fd: number, level: number, option: number, value: number): boolean {
+  number.u32[0] = value;
+  return system().setsockopt(fd, level, option, number.bytes, 4) === 0;
+}
+
+/** A descriptor whose only use is to wake a thread out of `poll`. */
+export function openEvent(): number {
+  const fd = system().eventfd(0, LinuxNumber.EFD_NONBLOCK | LinuxNumber.EFD_CLOEXEC);
+  if (fd < 0) throw systemError("eventfd");
+  return fd;
+}
+
+const one = new PinnedMemory(8);
+one.u32[0] = 1;
+
+export function signalEvent(fd: number): void {
+  system().write(fd, one.bytes, 8);
+}
+
+const taken = new PinnedMemory(8);
+
+/** Makes the event unsignalled again. */
+export function clearEvent(fd: number): void {
+  system().read(fd, taken.bytes, 8);
+}
+
+export function closeDescriptor(fd: number): void {
+  system().close(fd);
+}
