@@ -172,10 +172,14 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
 /** Keeps every line, and shows the noteworthy ones at once. */
 async function follow(stream: ReadableStream<Uint8Array>, output: string[]): Promise<void> {
   const decoder = new TextDecoder();
+  const shown = new Set<string>();
   let held = "";
   const take = (line: string) => {
     output.push(line);
-    if (NOTEWORTHY.test(line)) console.log(`   ${line.trim()}`);
+    // Runners repeat failures and skips at their end.
+    if (!NOTEWORTHY.test(line) || shown.has(withoutTime(line))) return;
+    shown.add(withoutTime(line));
+    console.log(`   ${line.trim()}`);
   };
   for await (const chunk of stream) {
     const parts = (held + decoder.decode(chunk, { stream: true })).split("\n");
@@ -183,6 +187,10 @@ async function follow(stream: ReadableStream<Uint8Array>, output: string[]): Pro
     parts.forEach(take);
   }
   if (held !== "") take(held);
+}
+
+function withoutTime(line: string): string {
+  return line.replace(/\[[0-9.]+ ?m?s\]\s*$/, "").trim();
 }
 
 /** The counts at the end of an output: bun test's (` 10 pass`, each on its line), or one `N passed, N failed`. */
