@@ -39,6 +39,8 @@ interface StatusView {
   id: string;
   name: string;
   ipv4: string;
+  ipv6: string;
+  publicKey: string;
   home?: { relay: string; region?: string };
 }
 
@@ -113,6 +115,11 @@ export class CoordinatorDaemon extends Daemon {
     return token;
   }
 
+  /** `burrow relay drain`, or its `--undo`. */
+  async drain(relay: string, undo = false): Promise<void> {
+    await this.ask(["relay", "drain", relay, ...(undo ? ["--undo"] : [])]);
+  }
+
   /** The body of an HTTP GET, asked from the coordinator's own host. */
   async get(path: string): Promise<string> {
     const { stdout } = await this.host.namespace.run([
@@ -170,9 +177,11 @@ export class AgentDaemon extends Daemon {
     host: Host,
     name: string,
     device = "tun:bur0",
+    more: readonly string[] = [],
   ): Promise<AgentDaemon> {
     const join = ["--coordinator", coordinator.url, "--token", await coordinator.token("agent")];
-    const agent = new AgentDaemon(bench, host, name, ["up", ...join, "--name", name, "--device", device]);
+    const args = ["up", ...join, "--name", name, "--device", device, ...more];
+    const agent = new AgentDaemon(bench, host, name, args);
     const { answer } = await bench.until(`agent ${name} is up`, async () => {
       agent.mustRun();
       const status = await agent.status();
