@@ -4,12 +4,12 @@ import { keyToText } from "@burrow/protocol";
 import { Lab, type Namespace } from "../lab/netns.ts";
 import type { LabProcess } from "../lab/process.ts";
 import type { HostReport, HostSettings } from "./engine-host.ts";
+import { type PingOptions, type PingResult, ping } from "./traffic.ts";
 import { WireGuardGo } from "./wireguard-go.ts";
 
 export const GO = { underlay: "192.0.2.1", port: 51_821, v4: "10.77.0.1", v6: "fd77::1" } as const;
 export const OURS = { underlay: "192.0.2.2", port: 51_822, v4: "10.77.0.2", v6: "fd77::2" } as const;
 const MTU = 1_420;
-const PING_TIMEOUT_MS = 200_000;
 
 export interface TunnelOptions {
   /** Who knows where the other is, and so can begin. Both, unless said otherwise. */
@@ -18,20 +18,6 @@ export interface TunnelOptions {
   readonly presharedKeyOfOurs?: string;
   readonly timings?: HostSettings["timings"];
   readonly loadLimits?: HostSettings["loadLimits"];
-}
-
-export interface PingOptions {
-  readonly count: number;
-  readonly intervalMs?: number;
-  readonly payloadBytes?: number;
-}
-
-export interface PingResult {
-  readonly answers: number;
-  /** Questions without an answer before one that has an answer. */
-  readonly lost: number;
-  /** Questions at the end without an answer: ping leaves after two round trips, which a busy machine may exceed. */
-  readonly unheard: number;
 }
 
 interface Parts {
@@ -71,28 +57,10 @@ export class Tunnel implements AsyncDisposable {
     }
   }
 
-  /** Pings from one end to the other, `count` times with `intervalMs` in between. */
-  async ping(from: "go" | "ours", to: string, options: PingOptions): Promise<PingResult> {
+  /** Pings from one end to the other. */
+  ping(from: "go" | "ours", to: string, options: PingOptions): Promise<PingResult> {
     const space = from === "go" ? this.goSpace : this.oursSpace;
-    const { count, intervalMs = 10, payloadBytes = 56 } = options;
-    const words = [
-      "-c",
-      `${count}`,
-      "-i",
-      `${intervalMs / 1000}`,
-      "-s",
-      `${payloadBytes}`,
-      "-M",
-      "do",
-      "-W",
-      "1",
-    ];
-    // Not one answer makes ping fail; that is an answer too.
-    const command = ["sh", "-c", 'ping "$@" || true', "ping", ...words, to];
-    const { stdout } = await space.run(command, { timeoutMs: PING_TIMEOUT_MS });
-    const answered = new Set([...stdout.matchAll(/icmp_seq=(\d+) ttl/g)].map((match) => Number(match[1])));
-    const last = Math.max(0, ...answered);
-    return { answers: answered.size, lost: last - answered.size, unheard: count - last };
+    return ping(space, to, options);
   }
 
   async report(): Promise<HostReport> {
@@ -159,7 +127,8 @@ async function build(lab: Lab, options: TunnelOptions): Promise<Parts> {
   return { lab, goSpace, oursSpace, go, goPublicKey: goKeys.publicKey, host };
 }
 
-function newKeys(): { privateKey: string; publicKey: string } {
+/** A key pair as `wg genkey` and `wg pubkey` print it. */
+export function newKeys(): { privateKey: string; publicKey: string } {
   const privateKey = crypto.getRandomValues(new Uint8Array(32));
   const publicKey = nativePrimitives().x25519Public(privateKey);
   return { privateKey: keyToText(privateKey), publicKey: keyToText(publicKey) };

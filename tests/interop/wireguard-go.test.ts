@@ -1,8 +1,9 @@
 /** The WireGuard engine against Debian's wireguard-go: real sockets, real TUN devices, real TCP. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { labUnavailable } from "../lab/netns.ts";
-import { GO, OURS, type PingResult, Tunnel } from "./tunnel.ts";
+import { skipWithoutInterop } from "./require.ts";
+import { makePayload, type PingResult, transfer } from "./traffic.ts";
+import { GO, OURS, Tunnel } from "./tunnel.ts";
 
 const TIMEOUT_MS = 60_000;
 const PRESHARED_KEY = "/UwcSPg38hW/D9Y3tcS1FOV0K1wuURMbS0sesJEP5ak=";
@@ -20,17 +21,9 @@ function expectAll(pinged: PingResult | undefined): void {
   expect(pinged?.unheard).toBeLessThanOrEqual(2);
 }
 
-function missing(): string | undefined {
-  const command = ["wireguard-go", "wg", "ping"].find((name) => Bun.which(name) === null);
-  return labUnavailable() ?? (command && `the command \`${command}\` is missing`);
-}
+const skip = skipWithoutInterop("wireguard-go.test.ts");
 
-const reason = missing();
-const { CI } = process.env;
-if (reason !== undefined && CI === "true") throw new Error(`interop: ${reason}, and CI must not skip`);
-if (reason !== undefined) console.warn(`interop: skipped, ${reason}`);
-
-describe.skipIf(reason !== undefined)("with wireguard-go", () => {
+describe.skipIf(skip)("with wireguard-go", () => {
   // The one case that takes two minutes runs beside all the others.
   let patient: { tunnel: Tunnel; pinged: Promise<PingResult> } | undefined;
   beforeAll(async () => {
@@ -116,26 +109,16 @@ describe.skipIf(reason !== undefined)("with wireguard-go", () => {
     "100 MB over TCP arrive unchanged, in both directions",
     async () => {
       await using tunnel = await Tunnel.open();
-      const file = join(tunnel.lab.directory, "payload");
-      const length = 100_000_000;
-      await Bun.$`head -c ${length} /dev/urandom > ${file}`;
-      const hash = new Bun.CryptoHasher("sha256").update(await Bun.file(file).bytes()).digest("hex");
-      const server = join(import.meta.dir, "../lab/file-server.ts");
+      const payload = await makePayload(tunnel.lab, 100_000_000);
       for (const [from, address, to] of [
         [tunnel.goSpace, GO.v4, tunnel.oursSpace],
         [tunnel.oursSpace, OURS.v4, tunnel.goSpace],
       ] as const) {
-        const serving = from.spawn([process.execPath, server, address, "8000", file], { label: "server" });
-        await serving.waitForLine(/^ready/);
-        const download = [process.execPath, join(import.meta.dir, "download.ts"), `http://${address}:8000/`];
         const start = performance.now();
-        const { stdout } = await to.run(download, { timeoutMs: TIMEOUT_MS });
+        expect(await transfer(payload, from, address, to)).toBe("whole");
         const seconds = (performance.now() - start) / 1000;
-        console.log(
-          `100 MB ${from === tunnel.goSpace ? "in" : "out"}: ${(length / 1e6 / seconds).toFixed(0)} MB/s`,
-        );
-        expect(stdout.trim()).toBe(`${length} ${hash}`);
-        await serving.stop();
+        const way = from === tunnel.goSpace ? "in" : "out";
+        console.log(`100 MB ${way}: ${(payload.bytes / 1e6 / seconds).toFixed(0)} MB/s`);
       }
     },
     2 * TIMEOUT_MS,

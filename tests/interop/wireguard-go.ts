@@ -7,17 +7,29 @@ const SOCKETS_FOLDER = "/var/run/wireguard";
 const START_TIMEOUT_MS = 5_000;
 
 export interface WireGuardGoSettings {
-  readonly privateKey: string;
+  /** None for an interface that nobody has finished. */
+  readonly privateKey?: string;
   readonly port: number;
   /** Addresses of the interface with their prefix lengths: `10.0.0.2/24`. */
   readonly addresses: readonly string[];
   readonly mtu: number;
-  readonly peer: {
+  /** None for an interface whose peers somebody else sets. */
+  readonly peer?: {
     readonly publicKey: string;
     readonly presharedKey?: string;
     readonly allowedIps: readonly string[];
     readonly endpoint?: string;
+    readonly persistentKeepaliveS?: number;
   };
+}
+
+export interface WireGuardGoPeer {
+  readonly publicKey: string;
+  readonly endpoint: string;
+  readonly allowedIps: string;
+  readonly latestHandshakeUnix: number;
+  readonly rxBytes: number;
+  readonly txBytes: number;
 }
 
 let nextSequence = 0;
@@ -48,13 +60,9 @@ export class WireGuardGo {
     const { peer } = settings;
     const config = [
       "[Interface]",
-      `PrivateKey = ${settings.privateKey}`,
+      ...(settings.privateKey === undefined ? [] : [`PrivateKey = ${settings.privateKey}`]),
       `ListenPort = ${settings.port}`,
-      "[Peer]",
-      `PublicKey = ${peer.publicKey}`,
-      `AllowedIPs = ${peer.allowedIps.join(", ")}`,
-      ...(peer.presharedKey === undefined ? [] : [`PresharedKey = ${peer.presharedKey}`]),
-      ...(peer.endpoint === undefined ? [] : [`Endpoint = ${peer.endpoint}`]),
+      ...(peer === undefined ? [] : peerLines(peer)),
     ];
     await namespace.run(["wg", "setconf", name, "/dev/stdin"], { stdin: `${config.join("\n")}\n` });
     for (const address of settings.addresses) await namespace.ip(`address add ${address} dev ${name} nodad`);
@@ -68,15 +76,20 @@ export class WireGuardGo {
   }
 
   /** What `wg show` says of its only peer. */
-  async peer(): Promise<{ endpoint: string; latestHandshakeUnix: number; rxBytes: number; txBytes: number }> {
+  async peer(): Promise<WireGuardGoPeer> {
+    const [peer] = await this.peers();
+    if (peer === undefined) throw new Error(`${this.interfaceName} has no peer`);
+    return peer;
+  }
+
+  async peers(): Promise<WireGuardGoPeer[]> {
     const { stdout } = await this.#namespace.run(["wg", "show", this.interfaceName, "dump"]);
-    const [, , endpoint = "", , handshake, rx, tx] = (stdout.split("\n")[1] ?? "").split("\t");
-    return {
-      endpoint,
-      latestHandshakeUnix: Number(handshake),
-      rxBytes: Number(rx),
-      txBytes: Number(tx),
-    };
+    const [, ...lines] = stdout.split("\n").filter((line) => line !== "");
+    return lines.map((line) => {
+      const [publicKey = "", , endpoint = "", allowedIps = "", handshake, rx, tx] = line.split("\t");
+      const [latestHandshakeUnix, rxBytes, txBytes] = [Number(handshake), Number(rx), Number(tx)];
+      return { publicKey, endpoint, allowedIps, latestHandshakeUnix, rxBytes, txBytes };
+    });
   }
 
   /** How often a line of its log matched. */
@@ -96,6 +109,19 @@ export class WireGuardGo {
       }
     }
   }
+}
+
+function peerLines(peer: NonNullable<WireGuardGoSettings["peer"]>): string[] {
+  return [
+    "[Peer]",
+    `PublicKey = ${peer.publicKey}`,
+    `AllowedIPs = ${peer.allowedIps.join(", ")}`,
+    ...(peer.presharedKey === undefined ? [] : [`PresharedKey = ${peer.presharedKey}`]),
+    ...(peer.endpoint === undefined ? [] : [`Endpoint = ${peer.endpoint}`]),
+    ...(peer.persistentKeepaliveS === undefined
+      ? []
+      : [`PersistentKeepalive = ${peer.persistentKeepaliveS}`]),
+  ];
 }
 
 /** Removes the control sockets that a killed run of ours left behind. */

@@ -5,7 +5,6 @@
 import {
   type AgentId,
   type Bind,
-  COOKIE_LENGTH,
   type Endpoint,
   encodeBind,
   FLOWS_PER_BIND_MAX,
@@ -43,6 +42,8 @@ export interface RelayLinksOptions {
   readonly random: (length: number) => Uint8Array;
   /** Unix ms at start: sequences begin there, so that they rise across restarts under one ticket. */
   readonly firstSequence: number;
+  /** With any, every binding is kept: they come in by whichever relay they were told of, home or not. */
+  readonly outsideClients?: readonly unknown[];
 }
 
 const NO_HOMES: Homes = { home: undefined, standby: undefined, reason: "no relay yet" };
@@ -119,7 +120,7 @@ export class RelayLinks {
     for (const id of [...this.#links.keys()]) if (!listed.has(id)) this.#links.delete(id);
     this.#byEndpoint.clear();
     for (const link of this.#links.values()) {
-      for (const endpoint of link.info.endpoints) this.#byEndpoint.set(endpoint, link);
+      for (const door of link.doors) this.#byEndpoint.set(door, link);
     }
     this.#decide(now);
     this.tick(now);
@@ -149,7 +150,7 @@ export class RelayLinks {
     const bound = openBound(datagram, link.ticket.sessionKey, this.#options.sealer);
     if (isRefusal(bound)) return false;
     const before = { state: link.state, observed: link.observed };
-    const rttMs = link.answered(bound, now);
+    const rttMs = link.answered(bound, from, now);
     if (rttMs === undefined) return false;
     this.#report(link, before.state, rttMs);
     if (link.isBound && (before.observed !== link.observed || before.state !== "bound"))
@@ -180,18 +181,20 @@ export class RelayLinks {
 
   /** Unbinds everywhere, as a courtesy before going. */
   leave(): void {
-    for (const link of this.#links.values()) if (link.isBound) this.#bind(link, true);
+    for (const link of this.#links.values())
+      if (link.isBound && link.endpoint !== undefined) this.#bind(link, link.endpoint, true);
   }
 
   tick(now: number): void {
     for (const link of this.#links.values()) {
-      if (!link.isBindDue(now)) continue;
+      const door = link.dueDoor(now);
+      if (door === undefined) continue;
       if (!this.#isKept(link) && link.isBound && link.rtt.samples >= 3) {
         // Measured and not needed: the binding may lapse, the relay is asked again later.
         if (now - (link.lastHeardMs ?? 0) < MEASURE_INTERVAL_MS) continue;
       }
-      this.#bind(link, false);
-      if (link.bindSent(this.#sequence, now)) {
+      this.#bind(link, door, false);
+      if (link.bindSent(door, this.#sequence, now)) {
         this.#sink.relayEvent(link, "silent", "answers no Bind");
         this.#decide(now);
       }
@@ -221,21 +224,19 @@ export class RelayLinks {
 
   #isKept(link: RelayLink): boolean {
     const { home, standby } = this.#homes;
+    if ((this.#options.outsideClients ?? []).length > 0) return true;
     return home === undefined || link.info.id === home || link.info.id === standby;
   }
 
-  #bind(link: RelayLink, leaving: boolean): void {
-    const { ticket, endpoint } = link;
-    if (ticket === undefined || endpoint === undefined) return;
+  #bind(link: RelayLink, door: Endpoint, leaving: boolean): void {
+    const { ticket } = link;
+    if (ticket === undefined) return;
     this.#sequence++;
     const { sealer, random } = this.#options;
-    const cookie = link.cookie.length === COOKIE_LENGTH ? link.cookie : new Uint8Array(COOKIE_LENGTH);
     const flows = this.#newestFlows();
-    const bind: Bind = { sequence: this.#sequence, cookie, leaving, flows };
-    this.#sink.sendDatagram(
-      encodeBind(bind, ticket.sealed, ticket.sessionKey, random(NONCE_LENGTH), sealer),
-      endpoint,
-    );
+    const bind: Bind = { sequence: this.#sequence, cookie: link.cookieFor(door), leaving, flows };
+    const datagram = encodeBind(bind, ticket.sealed, ticket.sessionKey, random(NONCE_LENGTH), sealer);
+    this.#sink.sendDatagram(datagram, door);
   }
 
   #newestFlows(): Flow[] {
