@@ -256,15 +256,16 @@ class Scenario {
     const stalledMs = sinceMs === undefined ? 0 : this.#stalls.stalledMs(sinceMs, clock());
     const boundMs = found.boundMs + stalledMs;
     const measured = measuredMs === undefined ? "never" : milliseconds(measuredMs);
-    const stalled = stalledMs < 1 ? "" : ` + ${milliseconds(stalledMs)} stalled`;
+    // One or the other: both do not fit the table.
     const why = because === "" ? "" : ` (${because})`;
+    const added = stalledMs < 1 ? why : ` + ${milliseconds(stalledMs)} stalled`;
     return {
       step,
       what,
       happened,
       measured: note === undefined ? measured : `${measured}, ${note}`,
       measuredMs,
-      expected: `≤ ${milliseconds(found.boundMs)}${stalled}${why}`,
+      expected: `≤ ${milliseconds(found.boundMs)}${added}`,
       boundMs,
       ok: happened && measuredMs !== undefined && measuredMs <= boundMs,
     };
