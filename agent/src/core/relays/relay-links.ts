@@ -5,6 +5,7 @@
 import {
   type AgentId,
   type Bind,
+  COOKIE_LENGTH,
   type Endpoint,
   encodeBind,
   FLOWS_PER_BIND_MAX,
@@ -120,7 +121,7 @@ export class RelayLinks {
     for (const id of [...this.#links.keys()]) if (!listed.has(id)) this.#links.delete(id);
     this.#byEndpoint.clear();
     for (const link of this.#links.values()) {
-      for (const door of link.doors) this.#byEndpoint.set(door, link);
+      for (const endpoint of link.info.endpoints) this.#byEndpoint.set(endpoint, link);
     }
     this.#decide(now);
     this.tick(now);
@@ -150,7 +151,7 @@ export class RelayLinks {
     const bound = openBound(datagram, link.ticket.sessionKey, this.#options.sealer);
     if (isRefusal(bound)) return false;
     const before = { state: link.state, observed: link.observed };
-    const rttMs = link.answered(bound, from, now);
+    const rttMs = link.answered(bound, now);
     if (rttMs === undefined) return false;
     this.#report(link, before.state, rttMs);
     if (link.isBound && (before.observed !== link.observed || before.state !== "bound"))
@@ -181,20 +182,18 @@ export class RelayLinks {
 
   /** Unbinds everywhere, as a courtesy before going. */
   leave(): void {
-    for (const link of this.#links.values())
-      if (link.isBound && link.endpoint !== undefined) this.#bind(link, link.endpoint, true);
+    for (const link of this.#links.values()) if (link.isBound) this.#bind(link, true);
   }
 
   tick(now: number): void {
     for (const link of this.#links.values()) {
-      const door = link.dueDoor(now);
-      if (door === undefined) continue;
+      if (!link.isBindDue(now)) continue;
       if (!this.#isKept(link) && link.isBound && link.rtt.samples >= 3) {
         // Measured and not needed: the binding may lapse, the relay is asked again later.
         if (now - (link.lastHeardMs ?? 0) < MEASURE_INTERVAL_MS) continue;
       }
-      this.#bind(link, door, false);
-      if (link.bindSent(door, this.#sequence, now)) {
+      this.#bind(link, false);
+      if (link.bindSent(this.#sequence, now)) {
         this.#sink.relayEvent(link, "silent", "answers no Bind");
         this.#decide(now);
       }
@@ -228,15 +227,18 @@ export class RelayLinks {
     return home === undefined || link.info.id === home || link.info.id === standby;
   }
 
-  #bind(link: RelayLink, door: Endpoint, leaving: boolean): void {
-    const { ticket } = link;
-    if (ticket === undefined) return;
+  #bind(link: RelayLink, leaving: boolean): void {
+    const { ticket, endpoint } = link;
+    if (ticket === undefined || endpoint === undefined) return;
     this.#sequence++;
     const { sealer, random } = this.#options;
+    const cookie = link.cookie.length === COOKIE_LENGTH ? link.cookie : new Uint8Array(COOKIE_LENGTH);
     const flows = this.#newestFlows();
-    const bind: Bind = { sequence: this.#sequence, cookie: link.cookieFor(door), leaving, flows };
-    const datagram = encodeBind(bind, ticket.sealed, ticket.sessionKey, random(NONCE_LENGTH), sealer);
-    this.#sink.sendDatagram(datagram, door);
+    const bind: Bind = { sequence: this.#sequence, cookie, leaving, flows };
+    this.#sink.sendDatagram(
+      encodeBind(bind, ticket.sealed, ticket.sessionKey, random(NONCE_LENGTH), sealer),
+      endpoint,
+    );
   }
 
   #newestFlows(): Flow[] {
