@@ -42,6 +42,43 @@ interface StatusView {
   ipv6: string;
   publicKey: string;
   home?: { relay: string; region?: string };
+  standby?: { relay: string; region?: string };
+}
+
+/** One path that was tried. */
+export interface AttemptView {
+  kind: PathView["kind"];
+  endpoint?: string;
+  relay?: string;
+  region?: string;
+  origin: string;
+  state: string;
+  sent: number;
+  acked: number;
+}
+
+/** What `burrow why PEER --json` prints. */
+export interface WhyView {
+  peer: { path: PathView };
+  reasons: { atMs: number; event: string; detail: string }[];
+  attempts: AttemptView[];
+}
+
+export interface RelayOptions {
+  /** IPv4 alone unless said. */
+  listen?: string;
+  /** How others reach it, where that is more than the coordinator sees. */
+  advertise?: readonly string[];
+}
+
+export interface JoinOptions {
+  url: string;
+  token: string;
+  device?: string;
+  /** Further flags. */
+  more?: readonly string[];
+  /** False: it may come up with no relay at all, behind a network that blocks UDP say. */
+  awaitHome?: boolean;
 }
 
 /** A running `burrow` with a state directory of its own. */
@@ -92,12 +129,16 @@ class Daemon {
 
 export class CoordinatorDaemon extends Daemon {
   readonly url: string;
+  /** The same door for those that have IPv6 alone; `url` again where its host has no address of that kind. */
+  readonly url6: string;
 
   constructor(bench: Bench, host: Host, options: { geoip?: string } = {}) {
-    const listen = `${host.address}:${COORDINATOR_PORT}`;
+    const { address, address6 } = host;
+    const listen = address6 === undefined ? `${address}:${COORDINATOR_PORT}` : `[::]:${COORDINATOR_PORT}`;
     const geoip = options.geoip === undefined ? [] : ["--geoip", options.geoip];
     super(bench, host, "coordinator", ["coordinator", "--listen", listen, ...geoip]);
-    this.url = `http://${listen}`;
+    this.url = `http://${address}:${COORDINATOR_PORT}`;
+    this.url6 = address6 === undefined ? this.url : `http://[${address6}]:${COORDINATOR_PORT}`;
   }
 
   static async start(bench: Bench, host: Host, options: { geoip?: string } = {}): Promise<CoordinatorDaemon> {
@@ -110,8 +151,9 @@ export class CoordinatorDaemon extends Daemon {
     return coordinator;
   }
 
-  async token(whom: "agent" | "relay"): Promise<string> {
-    const { token } = await this.ask<{ token: string }>(["token", "create", "--for", whom]);
+  async token(whom: "agent" | "relay", uses = 1): Promise<string> {
+    const command = ["token", "create", "--for", whom, "--uses", String(uses)];
+    const { token } = await this.ask<{ token: string }>(command);
     return token;
   }
 
@@ -147,17 +189,37 @@ export class RelayDaemon extends Daemon {
     coordinator: CoordinatorDaemon,
     host: Host,
     region: string,
+    options: RelayOptions = {},
   ): Promise<RelayDaemon> {
     const join = ["--coordinator", coordinator.url, "--token", await coordinator.token("relay")];
-    const doors = ["--listen", `0.0.0.0:${RELAY_PORT}`, "--http", RELAY_HTTP];
-    const relay = new RelayDaemon(bench, host, region, ["relay", ...join, "--region", region, ...doors]);
-    const readyz = ["curl", "-sS", "--fail", "--max-time", "3", `http://${RELAY_HTTP}/readyz`];
+    const doors = ["--listen", options.listen ?? `0.0.0.0:${RELAY_PORT}`, "--http", RELAY_HTTP];
+    const advertise = (options.advertise ?? []).flatMap((endpoint) => ["--advertise", endpoint]);
+    const command = ["relay", ...join, "--region", region, ...doors, ...advertise];
+    const relay = new RelayDaemon(bench, host, region, command);
     await bench.until(`relay ${region} is ready`, async () => {
       relay.mustRun();
-      await host.namespace.run(readyz);
+      await relay.#http("/readyz");
       return true;
     });
     return relay;
+  }
+
+  /** Whether the relay itself thinks that packets pass: it sends itself one. */
+  async isHealthy(): Promise<boolean> {
+    return this.#http("/healthz").then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Asks it, on its own machine and so without a coordinator, to send its agents away, or to take some again. */
+  async drain(draining: boolean): Promise<void> {
+    await this.#http("/v1/drain", "-d", JSON.stringify({ draining }));
+  }
+
+  async #http(path: string, ...options: readonly string[]): Promise<string> {
+    const command = ["curl", "-sS", "--fail", "--max-time", "3", ...options, `http://${RELAY_HTTP}${path}`];
+    return (await this.host.namespace.run(command)).stdout;
   }
 }
 
@@ -179,13 +241,20 @@ export class AgentDaemon extends Daemon {
     device = "tun:bur0",
     more: readonly string[] = [],
   ): Promise<AgentDaemon> {
-    const join = ["--coordinator", coordinator.url, "--token", await coordinator.token("agent")];
+    const token = await coordinator.token("agent");
+    return AgentDaemon.join(bench, host, name, { url: coordinator.url, token, device, more });
+  }
+
+  /** The same with a token that is there already, or at another door of the coordinator. */
+  static async join(bench: Bench, host: Host, name: string, options: JoinOptions): Promise<AgentDaemon> {
+    const { url, token, device = "tun:bur0", more = [], awaitHome = true } = options;
+    const join = ["--coordinator", url, "--token", token];
     const args = ["up", ...join, "--name", name, "--device", device, ...more];
     const agent = new AgentDaemon(bench, host, name, args);
     const { answer } = await bench.until(`agent ${name} is up`, async () => {
       agent.mustRun();
-      const status = await agent.status();
-      return status.ipv4 !== undefined && status.home !== undefined && status;
+      const status = await agent.glance();
+      return status.ipv4 !== undefined && (status.home !== undefined || !awaitHome) && status;
     });
     agent.address = answer.ipv4;
     return agent;
@@ -193,6 +262,26 @@ export class AgentDaemon extends Daemon {
 
   status(): Promise<StatusView> {
     return this.ask(["status"]);
+  }
+
+  /**
+   * What the commands print with `--json`, asked over the agent's socket as they do, without the cost of starting one:
+   * for looks that must not take processor time from what is measured.
+   */
+  async look<Answer>(path: string): Promise<Answer> {
+    const response = await fetch(`http://agent${path}`, { unix: join(this.state, "agent.sock") });
+    if (!response.ok) throw new Error(`${this.name} answers ${path} with ${response.status}`);
+    return (await response.json()) as Answer;
+  }
+
+  /** `burrow why PEER --json`. */
+  whyPath(peer: AgentDaemon): Promise<WhyView> {
+    return this.look(`/v1/why/${peer.name}`);
+  }
+
+  /** `burrow status --json`. */
+  glance(): Promise<StatusView> {
+    return this.look("/v1/status");
   }
 
   /** The region of the relay it is at home on. */

@@ -37,6 +37,24 @@ export class PingStream {
     });
   }
 
+  /** When the first ping left, reckoned from any answer. Undefined before there is one. */
+  get firstSentMs(): number | undefined {
+    const answer = this.#answers[0];
+    if (answer === undefined) return undefined;
+    return answer.atMs - answer.rttMs - (answer.sequence - 1) * this.#intervalMs;
+  }
+
+  /** From the first ping sent to the first answer, be it to that one or, if it was lost, to a later one. */
+  get firstByteMs(): number | undefined {
+    const [answer, sentMs] = [this.#answers[0], this.firstSentMs];
+    return answer === undefined || sentMs === undefined ? undefined : answer.atMs - sentMs;
+  }
+
+  /** How long ago the last answer came; the stream's age when none has. */
+  get silentForMs(): number {
+    return Date.now() - (this.#answers.at(-1)?.atMs ?? this.#startedMs);
+  }
+
   /** A moment to measure from. */
   mark(): number {
     return Date.now();
