@@ -1,0 +1,161 @@
+/** The benchmark's processes: C programs built at run time, the relay as it ships, and what they cost. */
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openUdp } from "@burrow/platform";
+import type { RelayId } from "@burrow/protocol";
+import { FakeCoordinator } from "../../relay/src/testing/fake-coordinator.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+
+export class Workshop {
+  readonly directory: string;
+  readonly #children: Bun.Subprocess[] = [];
+  readonly #closers: (() => unknown)[] = [];
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  static async open(): Promise<Workshop> {
+    return new Workshop(await mkdtemp(join(tmpdir(), "burrow-bench-")));
+  }
+
+  /** Compiles a program of reference/; throws when there is no compiler. */
+  compile(name: string): string {
+    const cc = Bun.which("cc");
+    if (cc === null)
+      throw new Error("the benchmark needs a C compiler `cc` (Debian: apt-get install gcc libc6-dev)");
+    const target = join(this.directory, name);
+    const source = `${import.meta.dir}/reference/${name}.c`;
+    const run = Bun.spawnSync([cc, "-O2", "-o", target, source]);
+    if (run.exitCode !== 0) throw new Error(`${source} does not compile:\n${run.stderr.toString()}`);
+    return target;
+  }
+
+  spawn(command: readonly string[], env: Record<string, string> = {}): Child {
+    const child = Bun.spawn([...command], {
+      cwd: ROOT,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "inherit",
+      env: { ...process.env, ...env },
+    });
+    this.#children.push(child);
+    return new Child(child);
+  }
+
+  atEnd(close: () => unknown): void {
+    this.#closers.push(close);
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.#children) child.kill("SIGKILL");
+    await Promise.all(this.#children.map(({ exited }) => exited));
+    for (const close of this.#closers) await close();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** A child process and its lines. */
+export class Child {
+  readonly pid: number;
+  readonly exited: Promise<number>;
+  readonly #child: Bun.Subprocess<"ignore", "pipe", "inherit">;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(child: Bun.Subprocess<"ignore", "pipe", "inherit">) {
+    this.#child = child;
+    this.pid = child.pid;
+    this.exited = child.exited;
+    this.#lines = linesOf(child.stdout);
+  }
+
+  async line(): Promise<string> {
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new Error(`a process of the benchmark ended (code ${await this.exited})`);
+    return value;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let held = "";
+  for await (const chunk of stream) {
+    const parts = (held + decoder.decode(chunk, { stream: true })).split("\n");
+    held = parts.pop() ?? "";
+    yield* parts;
+  }
+}
+
+export interface BenchRelay {
+  readonly child: Child;
+  readonly id: RelayId;
+  readonly ticketKey: Uint8Array;
+  readonly address: string;
+  readonly port: number;
+  readonly http: string;
+}
+
+/** The relay as the command starts it, registered with a coordinator of this process. */
+export async function startRelay(
+  shop: Workshop,
+  options: { readonly env?: Record<string, string>; readonly args?: readonly string[] } = {},
+): Promise<BenchRelay> {
+  const coordinator = new FakeCoordinator();
+  shop.atEnd(() => coordinator.stop());
+  const port = await freePort();
+  const httpPort = await freePort();
+  const address = "127.0.0.1";
+  const command = [
+    ...[process.execPath, "cli/src/main.ts", "relay"],
+    ...["--coordinator", coordinator.url, "--region", "bench", "--log-level", "warning"],
+    ...["--listen", `${address}:${port}`, "--http", `${address}:${httpPort}`],
+    ...["--state", join(shop.directory, `relay-${port}`)],
+    ...(options.args ?? []),
+  ];
+  const child = shop.spawn(command, { BURROW_TOKEN: "right", ...options.env });
+  const http = `http://${address}:${httpPort}`;
+  const id = await untilServing(http);
+  return { child, id, ticketKey: coordinator.ticketKey, address, port, http };
+}
+
+async function untilServing(http: string): Promise<RelayId> {
+  for (let tries = 0; tries < 200; tries++) {
+    const status = await fetch(`${http}/v1/status`).then(
+      async (response) => (await response.json()) as { id: RelayId; registered: boolean },
+      () => undefined,
+    );
+    if (status?.registered === true) return status.id;
+    await Bun.sleep(50);
+  }
+  throw new Error("the relay did not start");
+}
+
+export async function freePort(): Promise<number> {
+  const socket = await openUdp({ address: "127.0.0.1", port: 0, family: 4, onBatch() {} });
+  const { port } = socket;
+  socket.close();
+  return port;
+}
+
+export interface Cost {
+  /** Processor time of all its threads. */
+  readonly cpuNs: number;
+  readonly residentBytes: number;
+}
+
+export async function costOf(pid: number): Promise<Cost> {
+  let cpuNs = 0;
+  for (const task of await readdir(`/proc/${pid}/task`)) {
+    const text = await readFile(`/proc/${pid}/task/${task}/schedstat`, "utf8").catch(() => "0");
+    cpuNs += Number(text.split(" ")[0]);
+  }
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  const residentKb = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+  return { cpuNs, residentBytes: residentKb * 1024 };
+}
