@@ -19,6 +19,9 @@ import { COLUMNS, type Terminal } from "./terminal.ts";
 
 export const VERSION: string = packageJson.version;
 
+/** Put in by `bun run build`; there is none when the source is run. */
+declare const BURROW_COMMIT: string | undefined;
+
 const EXAMPLES = `
 Try it:      burrow demo
 Run a mesh:  burrow coordinator
@@ -37,11 +40,22 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   tidyEnvironment(process.env);
   const { BURROW_DEBUG } = process.env;
   try {
+    if (args.length === 1 && args[0] === "--version") {
+      terminal.out(`${await versionText()}\n`);
+      return 0;
+    }
     await buildProgram(terminal).parseAsync(args, { from: "user" });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return reportFailure(error, terminal, BURROW_DEBUG !== undefined);
   }
+}
+
+/** The version; of a built executable also what it was built from, and whether its native library loads here. */
+async function versionText(): Promise<string> {
+  if (typeof BURROW_COMMIT !== "string") return VERSION;
+  const { nativePrimitives } = await import("@burrow/platform");
+  return `${VERSION} (${BURROW_COMMIT}, ${process.platform}-${process.arch}, ${nativePrimitives().kind} cryptography)`;
 }
 
 export function buildProgram(terminal: Terminal): Command {
