@@ -324,7 +324,7 @@ export class Agent {
     if (probe.observed === undefined) {
       this.#sendProbe(peer, target, "probeAck", probe.transaction, from);
       this.#awake.add(peer);
-      peer.paths.probedBy(target, now);
+      peer.paths.probedBy(target, probe.transaction, now);
       return;
     }
     const reply = this.#echoes.acked(header.sender, probe.transaction, target, now);

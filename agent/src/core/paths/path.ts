@@ -45,6 +45,8 @@ const CONFIRM_INTERVAL_MS = 50;
 /** Idle proven paths: the one in use, and the others, which only have to stay open and measured. */
 const KEEPALIVE_ACTIVE_MS = 2_000;
 const KEEPALIVE_SPARE_MS = 5_000;
+/** Probes that answer a peer's are no closer together than this. */
+const ANSWER_SPACING_MS = 40;
 const NEVER = Number.POSITIVE_INFINITY;
 /** Probes whose acks are still believed. */
 const OUTSTANDING_MAX = 32;
@@ -101,20 +103,23 @@ export class Path {
     if (this.state === "proven" || this.state === "suspect") return;
     if (this.state === "trying" && this.#tries < 3) return;
     this.#tries = 0;
+    this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
     if (this.state !== "lost") this.#enter("trying", now);
     this.#nextProbeMs = now;
   }
 
   /**
-   * Answers a probe that came by this path with one of our own. No volley: whoever replays a captured probe from a
-   * forged address must not make us send more than it sent. The peer's own volley brings ours.
+   * Answers what the peer sent by this path with a probe of our own. No volley: whoever replays a captured probe from
+   * a forged address must not make us send more than it sent. The peer's own volley brings ours.
    */
   answerProbe(now: number): void {
     if (this.state === "proven" || this.state === "suspect") return;
-    if (this.state === "trying" && this.#nextProbeMs !== undefined) return;
-    if (this.state !== "lost") this.#enter("trying", now);
-    this.#tries = TRYING_OFFSETS_MS.length - 1;
-    this.#nextProbeMs = now;
+    if (now - this.#lastProbeMs < ANSWER_SPACING_MS) return;
+    if (this.state === "untried" || this.state === "silent") {
+      this.#tries = TRYING_OFFSETS_MS.length - 1;
+      this.#enter("trying", now);
+    }
+    this.#probeAt(now);
   }
 
   /** Stops all probing, when nobody talks to the peer any more. What is known stays known for a while. */
@@ -163,10 +168,15 @@ export class Path {
     this.#nextProbeMs = this.#afterProbe(first, now);
   }
 
+  isWaitingFor(transaction: Transaction): boolean {
+    return this.#outstanding.has(transaction);
+  }
+
   /** An authenticated packet came by this path; it says that the way here is open, not yet that ours is. */
   heard(now: number): void {
     this.lastHeardMs = now;
     this.#dataUnansweredMs = undefined;
+    if (this.state === "lost") this.answerProbe(now);
   }
 
   /** An ack. Undefined when it answers no probe of ours on this path; else the round-trip time in ms. */

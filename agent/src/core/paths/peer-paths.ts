@@ -11,18 +11,20 @@ import {
   type Transaction,
   transactionOf,
 } from "@burrow/protocol";
+import { Introductions } from "./introductions.ts";
 import { Journal } from "./journal.ts";
-import { Path, type PathId, type PathOrigin, type PathTarget, pathIdOf } from "./path.ts";
+import { type Path, type PathTarget, pathIdOf } from "./path.ts";
+import { PathTable } from "./path-table.ts";
 import { choosePath, isDirectClearlyWorse } from "./ranking.ts";
 
 /** Nobody has talked to the peer for so long: probing stops, and the next packet starts it again. */
 const IDLE_AFTER_MS = 60_000;
-/** While there is no direct path, both sides are introduced again after these pauses, the last one for ever. */
-const INTRODUCE_AFTER_MS = [0, 3_000, 8_000, 20_000, 60_000] as const;
+/** Introduced by a peer's wish, without a word to each other, we probe for so long: for the first volley, and some. */
+const INTRODUCED_FOR_MS = 10_000;
 /** A relay is preferred to a direct path only after that has been clearly worse for so long. */
 const CLEARLY_WORSE_FOR_MS = 5_000;
-/** Direct paths kept per peer: enough for 32 candidates and what peers saw besides. */
-const DIRECT_PATHS_MAX = 48;
+/** Transactions of the peer's latest probes: the same one again from elsewhere is a replay. */
+const PEER_TRANSACTIONS_MAX = 64;
 
 export interface PeerPathsSink {
   /** Send a probe of this transaction to the peer by `target`. */
@@ -57,7 +59,7 @@ export class PeerPaths {
 
   readonly #sink: PeerPathsSink;
   readonly #random: (length: number) => Uint8Array;
-  readonly #paths = new Map<PathId, Path>();
+  readonly #paths = new PathTable();
   /** Our relays, best first. The first is used before anything is proven. */
   #relays: readonly RelayId[] = [];
   #current: Path | undefined;
@@ -68,9 +70,12 @@ export class PeerPaths {
   #leftInDoubt: Path | undefined;
   #reason = "no relay yet";
   #route: Route = NOWHERE;
-  #lastTalkMs: number | undefined;
-  #introductions = 0;
-  #nextIntroductionMs: number | undefined;
+  /** Until when probing goes on; undefined while it does not. */
+  #awakeUntilMs: number | undefined;
+  /** Whether somebody has talked since we woke. */
+  #isTalking = false;
+  readonly #introductions = new Introductions();
+  readonly #peerTransactions = new Map<Transaction, PathTarget>();
 
   constructor(peer: AgentId, sink: PeerPathsSink, random: (length: number) => Uint8Array) {
     this.peer = peer;
@@ -96,11 +101,11 @@ export class PeerPaths {
   }
 
   get isAwake(): boolean {
-    return this.#lastTalkMs !== undefined;
+    return this.#awakeUntilMs !== undefined;
   }
 
   get paths(): readonly Path[] {
-    return [...this.#paths.values()];
+    return this.#paths.all;
   }
 
   /** The relays that this agent is bound to, best first. */
@@ -108,9 +113,9 @@ export class PeerPaths {
     const unchanged = relays.length === this.#relays.length && relays.every((r, i) => r === this.#relays[i]);
     if (unchanged) return;
     this.#relays = relays;
-    for (const relay of relays) this.#ensure({ kind: "relay", relay }, "relay", now);
-    for (const path of [...this.#paths.values()]) {
-      if (path.target.kind === "relay" && !relays.includes(path.target.relay)) this.#paths.delete(path.id);
+    for (const relay of relays) this.#paths.ensure({ kind: "relay", relay }, "relay", now);
+    for (const path of this.#paths.all) {
+      if (path.target.kind === "relay" && !relays.includes(path.target.relay)) this.#paths.delete(path);
     }
     if (this.isAwake) this.#startRelays(now);
     this.#choose(now);
@@ -118,57 +123,47 @@ export class PeerPaths {
 
   /** The peer's candidates, swapped by the coordinator: both sides probe now. */
   probeNow(candidates: readonly Candidate[], now: number): void {
-    if (!this.isAwake) {
-      this.#wake(now);
-      // The other side asked; ours is the next turn.
-      this.#introductions = 1;
-      this.#nextIntroductionMs = now + (INTRODUCE_AFTER_MS[1] ?? 0);
-    }
+    // Whoever only is introduced does not ask for introductions: two idle sides would keep each other awake for ever.
+    if (!this.isAwake) this.#wake(INTRODUCED_FOR_MS, now);
+    this.#introductions.happened(now);
     this.journal.note(
       now,
       "introduced",
       `${candidates.length} candidates from the peer, both sides probe now`,
     );
     for (const { endpoint, kind } of candidates) {
-      this.#ensure({ kind: "direct", endpoint }, kind, now)?.start(now);
+      this.#paths.ensure({ kind: "direct", endpoint }, kind, now)?.start(now);
     }
     this.#step(now);
   }
 
   /** Where to send data now. Counts as talking to the peer. */
   route(now: number): Route {
-    if (this.#lastTalkMs === undefined) {
-      this.#wake(now);
-      this.#step(now);
-    }
-    this.#lastTalkMs = now;
-    if (this.#route.primary !== undefined) this.#paths.get(pathIdOf(this.#route.primary))?.used(now);
+    this.#talk(now);
+    if (this.#route.primary !== undefined) this.#paths.of(this.#route.primary)?.used(now);
     return this.#route;
   }
 
   /** An authenticated WireGuard packet came by `target`. */
   heard(target: PathTarget, now: number): void {
-    if (this.#lastTalkMs === undefined) {
-      this.#wake(now);
-      this.#step(now);
-    }
-    this.#lastTalkMs = now;
-    this.#paths.get(pathIdOf(target))?.heard(now);
+    this.#talk(now);
+    this.#paths.of(target)?.heard(now);
+    // The peer chooses its relay and we choose ours: what comes by either answers what left by the other.
+    const current = this.#current;
+    if (target.kind === "relay" && current?.target.kind === "relay") current.heard(now);
   }
 
   /** An authenticated probe came by `target` (and was acked): a way that the peer can use, so try it as well. */
-  probedBy(target: PathTarget, now: number): void {
-    if (target.kind === "relay") return;
-    const known = this.#paths.get(pathIdOf(target));
-    if (known?.isProven || known?.isSuspect) return;
-    const path = known ?? this.#ensure(target, "peer-reflexive", now);
-    if (path === undefined) return;
-    path.answerProbe(now);
+  probedBy(target: PathTarget, transaction: Transaction, now: number): void {
+    if (!this.isAwake || this.#isReplay(target, transaction)) return;
+    const origin = target.kind === "relay" ? "relay" : "peer-reflexive";
+    const path = target.kind === "relay" ? this.#paths.of(target) : this.#paths.ensure(target, origin, now);
+    path?.answerProbe(now);
     this.#step(now);
   }
 
   acked(target: PathTarget, transaction: Transaction, observed: Endpoint, now: number): void {
-    const path = this.#paths.get(pathIdOf(target));
+    const path = this.#paths.asked(target, transaction);
     if (path === undefined) return;
     const wasProven = path.isProven;
     const rttMs = path.answered(transaction, observed, path === this.#current, now);
@@ -178,39 +173,45 @@ export class PeerPaths {
       this.journal.note(now, "proven", `${path.id} (${path.origin}) answered in ${rttMs.toFixed(1)} ms`);
     }
     this.#step(now);
-    if (path.isProven && !wasProven) this.#sink.pathProven(target);
+    if (path.isProven && !wasProven) this.#sink.pathProven(path.target);
   }
 
   /** The peer has come online, or moved to other relays: what was tried in vain before may work now. */
   peerMoved(now: number): void {
     if (!this.isAwake) return;
     this.#startRelays(now);
-    this.#introductions = 0;
-    if (this.#current?.target.kind !== "direct") this.#nextIntroductionMs = now;
+    this.#beginIntroductions(now);
+    this.#step(now);
+  }
+
+  /** We may be reached at other addresses than before. */
+  ownCandidatesChanged(now: number): void {
+    if (!this.isAwake) return;
+    this.#beginIntroductions(now);
     this.#step(now);
   }
 
   /** The network under our feet changed: nothing that was proven is so any longer. */
   networkChanged(now: number): void {
-    for (const path of [...this.#paths.values()]) {
-      if (path.target.kind === "direct") this.#paths.delete(path.id);
+    for (const path of this.#paths.all) {
+      if (path.target.kind === "direct") this.#paths.delete(path);
       else path.rest();
     }
     this.journal.note(now, "network-changed", "local addresses changed, all paths are tried anew");
-    if (this.isAwake) this.#wake(now);
+    if (this.isAwake) this.#startRelays(now);
     this.#choose(now);
+    if (this.isAwake) this.#beginIntroductions(now);
     this.#step(now);
   }
 
   tick(now: number): void {
-    if (this.#lastTalkMs !== undefined && now - this.#lastTalkMs >= IDLE_AFTER_MS) this.#rest(now);
+    if (this.#awakeUntilMs !== undefined && now >= this.#awakeUntilMs) this.#rest(now);
     this.#step(now);
   }
 
   nextDeadline(): number | undefined {
-    if (this.#lastTalkMs === undefined) return undefined;
-    let deadline = this.#lastTalkMs + IDLE_AFTER_MS;
-    if (this.#nextIntroductionMs !== undefined) deadline = Math.min(deadline, this.#nextIntroductionMs);
+    if (this.#awakeUntilMs === undefined) return undefined;
+    let deadline = Math.min(this.#awakeUntilMs, this.#introductions.deadlineMs ?? Number.POSITIVE_INFINITY);
     for (const path of this.#paths.values()) {
       const at = path.deadlineMs;
       if (at !== undefined && at < deadline) deadline = at;
@@ -218,29 +219,62 @@ export class PeerPaths {
     return deadline;
   }
 
-  #wake(now: number): void {
-    this.#lastTalkMs = now;
-    this.#introductions = 0;
-    this.#nextIntroductionMs ??= now;
+  /** Either side said something. */
+  #talk(now: number): void {
+    const isNew = !this.#isTalking;
+    this.#isTalking = true;
+    if (this.isAwake) this.#awakeUntilMs = now + IDLE_AFTER_MS;
+    else this.#wake(IDLE_AFTER_MS, now);
+    if (!isNew) return;
+    this.#beginIntroductions(now);
+    this.#step(now);
+  }
+
+  #wake(forMs: number, now: number): void {
+    this.#awakeUntilMs = now + forMs;
     this.#startRelays(now);
     for (const path of this.#paths.values()) if (path.target.kind === "direct") path.start(now);
   }
 
   #rest(now: number): void {
-    this.#lastTalkMs = undefined;
-    this.#nextIntroductionMs = undefined;
+    this.#awakeUntilMs = undefined;
+    this.#isTalking = false;
+    this.#introductions.stop();
     for (const path of this.#paths.values()) path.rest();
     this.journal.note(now, "idle", "nothing said for a minute, probing stops");
     this.#choose(now);
   }
 
+  /** Only those who talk ask: see probeNow. */
+  #beginIntroductions(now: number): void {
+    if (this.#isTalking && !this.#isDirect) this.#introductions.begin(now);
+  }
+
+  get #isDirect(): boolean {
+    return this.#current?.target.kind === "direct" && this.#current.isProven;
+  }
+
+  /** A probe may be captured and sent again from any address; the first one to come is the peer's own. */
+  #isReplay(target: PathTarget, transaction: Transaction): boolean {
+    const seen = this.#peerTransactions.get(transaction);
+    if (seen !== undefined) return pathIdOf(seen) !== pathIdOf(target);
+    this.#peerTransactions.set(transaction, target);
+    if (this.#peerTransactions.size > PEER_TRANSACTIONS_MAX) {
+      for (const oldest of this.#peerTransactions.keys()) {
+        this.#peerTransactions.delete(oldest);
+        break;
+      }
+    }
+    return false;
+  }
+
   #startRelays(now: number): void {
-    for (const relay of this.#relays) this.#paths.get(pathIdOf({ kind: "relay", relay }))?.start(now);
+    for (const path of this.#relayPaths()) path.start(now);
   }
 
   /** Judges silence, chooses, sends what is due. Every input ends here. */
   #step(now: number): void {
-    if (this.#lastTalkMs === undefined) return;
+    if (!this.isAwake) return;
     for (const path of this.#paths.values()) {
       if (!path.judge(now)) continue;
       this.journal.note(now, path.state, `${path.id}: packets out, nothing back`);
@@ -254,7 +288,8 @@ export class PeerPaths {
       path.probed(transaction, now);
       this.#sink.probe(path.target, transaction);
     }
-    this.#introduceIfDue(now);
+    if (this.#isDirect) this.#introductions.stop();
+    else if (this.#introductions.take(now)) this.#sink.introduce();
   }
 
   /** The path in use is in doubt: every other one is asked at once whether it would do. */
@@ -262,8 +297,7 @@ export class PeerPaths {
     for (const path of this.#paths.values()) {
       if (path !== this.#current && path.target.kind === "relay") path.hurry(now);
     }
-    this.#introductions = 0;
-    this.#nextIntroductionMs = now;
+    this.#beginIntroductions(now);
   }
 
   #choose(now: number): void {
@@ -276,7 +310,7 @@ export class PeerPaths {
     if (chosen === undefined) {
       // Nothing is proven: the first relay that is not known to be silent carries, unproven.
       chosen = this.#fallback();
-      reason = chosen === undefined ? "no-path" : this.#lastTalkMs === undefined ? "idle" : "relay-first";
+      reason = chosen === undefined ? "no-path" : !this.isAwake ? "idle" : "relay-first";
     } else if (this.#current !== undefined && !this.#current.isProven && choice.reason !== "stays") {
       if (this.#current.state === "suspect" || this.#current.state === "lost") {
         reason = `${this.#current.target.kind}-silent`;
@@ -287,62 +321,43 @@ export class PeerPaths {
 
   /** What to use with nothing proven: the current path if it is only in doubt, else a relay. */
   #fallback(): Path | undefined {
-    if (this.#current?.isSuspect && this.#paths.has(this.#current.id)) return this.#current;
-    const relays = this.#relays.flatMap((relay) => this.#paths.get(pathIdOf({ kind: "relay", relay })) ?? []);
+    if (this.#current?.isSuspect && this.#paths.has(this.#current)) return this.#current;
+    const relays = this.#relayPaths();
     return relays.find((path) => path.state !== "lost" && path.state !== "silent") ?? relays[0];
   }
 
   #use(path: Path | undefined, reason: string, now: number): void {
     const before = this.#current;
-    if (path !== before) this.#leftInDoubt = before?.isSuspect && this.isAwake ? before : undefined;
+    if (path !== before) this.#leftInDoubt = this.#isAwayFrom(before, path) ? before : undefined;
     this.#route = path === undefined ? NOWHERE : { primary: path.target, also: this.#second(path)?.target };
     if (path === before) return;
     this.#current = path;
     this.#currentSinceMs = now;
     this.#reason = reason;
     this.journal.note(now, reason, `${before?.id ?? "nothing"} → ${path?.id ?? "nothing"}`);
-    if (path?.target.kind === "direct") this.#nextIntroductionMs = undefined;
-    else if (before?.target.kind === "direct" && this.isAwake) this.#nextIntroductionMs ??= now;
+    if (before?.target.kind === "direct" && this.#isTalking) this.#introductions.resume(now);
     this.#sink.pathChanged({ from: before?.target, to: path?.target, reason });
+  }
+
+  /** Whether the path we leave is still worth a copy of each packet, until the new one has proven itself. */
+  #isAwayFrom(before: Path | undefined, path: Path | undefined): boolean {
+    if (before === undefined || !this.isAwake || before.state === "lost") return false;
+    // A direct path that was dropped belongs to a network that we left; a relay that was dropped still forwards.
+    if (before.target.kind === "direct" && !this.#paths.has(before)) return false;
+    return before.isSuspect || path?.isProven === false;
   }
 
   /** While the path in use is not proven, packets go by a second one as well, if there is any. */
   #second(first: Path): Path | undefined {
     if (first.isProven) return this.#leftInDoubt;
     if (first.state === "untried" || first.state === "trying") return this.#leftInDoubt;
-    const others = this.#relays.flatMap((relay) => this.#paths.get(pathIdOf({ kind: "relay", relay })) ?? []);
+    const others = this.#relayPaths();
     return (
       others.find((path) => path !== first && path.state !== "lost") ?? others.find((path) => path !== first)
     );
   }
 
-  #introduceIfDue(now: number): void {
-    if (this.#nextIntroductionMs === undefined || now < this.#nextIntroductionMs) return;
-    if (this.#current?.target.kind === "direct" && this.#current.isProven) {
-      this.#nextIntroductionMs = undefined;
-      return;
-    }
-    this.#introductions++;
-    const pause = INTRODUCE_AFTER_MS[Math.min(this.#introductions, INTRODUCE_AFTER_MS.length - 1)] ?? 0;
-    this.#nextIntroductionMs = now + pause;
-    this.#sink.introduce();
-  }
-
-  #ensure(target: PathTarget, origin: PathOrigin, now: number): Path | undefined {
-    const id = pathIdOf(target);
-    const known = this.#paths.get(id);
-    if (known !== undefined) return known;
-    if (target.kind === "direct" && !this.#makeRoom()) return undefined;
-    const path = new Path(target, origin, now);
-    this.#paths.set(id, path);
-    return path;
-  }
-
-  /** Room for one more direct path: at the limit one that never answered or is lost must go. */
-  #makeRoom(): boolean {
-    const direct = [...this.#paths.values()].filter((path) => path.target.kind === "direct");
-    if (direct.length < DIRECT_PATHS_MAX) return true;
-    const useless = direct.find((path) => path.state === "silent" || path.state === "lost");
-    return useless !== undefined && this.#paths.delete(useless.id);
+  #relayPaths(): Path[] {
+    return this.#relays.flatMap((relay) => this.#paths.of({ kind: "relay", relay }) ?? []);
   }
 }

@@ -1,0 +1,99 @@
+/**
+ * A NAT (RFC 4787): which outer port stands for which inner socket, and whose packets it lets back in. Mappings and
+ * permissions end when nothing leaves by them for a while.
+ */
+import { type Endpoint, endpoint, splitEndpoint } from "@burrow/protocol";
+import type { Random } from "../random.ts";
+
+export interface NatKind {
+  readonly name: string;
+  /** "independent": one outer port per inner socket. "dependent": another one for every destination. */
+  readonly mapping: "independent" | "dependent";
+  /** Whether anybody may send to an open port, or only those to whose address and port something was sent. */
+  readonly filtering: "none" | "port";
+}
+
+export const FULL_CONE: NatKind = { name: "full-cone", mapping: "independent", filtering: "none" };
+export const PORT_RESTRICTED: NatKind = {
+  name: "port-restricted",
+  mapping: "independent",
+  filtering: "port",
+};
+export const HARD: NatKind = { name: "hard", mapping: "dependent", filtering: "port" };
+
+interface Mapping {
+  readonly key: string;
+  readonly inner: Endpoint;
+  readonly port: number;
+  /** When something last left for each destination. */
+  readonly sentTo: Map<Endpoint, number>;
+  lastMs: number;
+}
+
+export class Nat {
+  readonly kind: NatKind;
+  readonly timeoutMs: number;
+  outerAddress: string;
+  readonly #random: Random;
+  readonly #byKey = new Map<string, Mapping>();
+  readonly #byPort = new Map<number, Mapping>();
+
+  constructor(kind: NatKind, outerAddress: string, timeoutMs: number, random: Random) {
+    this.kind = kind;
+    this.outerAddress = outerAddress;
+    this.timeoutMs = timeoutMs;
+    this.#random = random;
+  }
+
+  /** How the packet's source looks outside. */
+  outbound(source: Endpoint, to: Endpoint, now: number): Endpoint {
+    const key = this.kind.mapping === "independent" ? source : `${source} ${to}`;
+    let mapping = this.#byKey.get(key);
+    if (mapping !== undefined && this.#isOver(mapping.lastMs, now)) {
+      this.#forget(mapping);
+      mapping = undefined;
+    }
+    mapping ??= this.#open(key, source);
+    mapping.lastMs = now;
+    mapping.sentTo.set(to, now);
+    return endpoint(this.outerAddress, mapping.port);
+  }
+
+  /** Whose packet this is inside, or undefined when it is not let in. */
+  inbound(to: Endpoint, from: Endpoint, now: number): Endpoint | undefined {
+    const mapping = this.#byPort.get(splitEndpoint(to).port);
+    if (mapping === undefined || this.#isOver(mapping.lastMs, now)) return undefined;
+    if (this.kind.filtering === "none") return mapping.inner;
+    const sentMs = mapping.sentTo.get(from);
+    return sentMs === undefined || this.#isOver(sentMs, now) ? undefined : mapping.inner;
+  }
+
+  /** The router was switched off and on: nothing is remembered, and ports are drawn anew. */
+  reboot(): void {
+    this.#byKey.clear();
+    this.#byPort.clear();
+    this.#keepsPorts = false;
+  }
+
+  #keepsPorts = true;
+
+  #open(key: string, inner: Endpoint): Mapping {
+    const wanted = splitEndpoint(inner).port;
+    const keeps = this.#keepsPorts && this.kind.mapping === "independent";
+    let port = keeps ? wanted : this.#random.whole(1024, 65_535);
+    while (this.#byPort.has(port)) port = this.#random.whole(1024, 65_535);
+    const mapping = { key, inner, port, sentTo: new Map<Endpoint, number>(), lastMs: 0 };
+    this.#byKey.set(key, mapping);
+    this.#byPort.set(port, mapping);
+    return mapping;
+  }
+
+  #forget(mapping: Mapping): void {
+    this.#byKey.delete(mapping.key);
+    this.#byPort.delete(mapping.port);
+  }
+
+  #isOver(lastMs: number, now: number): boolean {
+    return now - lastMs > this.timeoutMs;
+  }
+}

@@ -1,0 +1,34 @@
+/** The side channel between one client and the coordinator: ordered texts with a delay, until it breaks. */
+import { parseMessage } from "@burrow/protocol";
+import type { z } from "zod";
+import type { Clock } from "../clock.ts";
+
+export class Channel {
+  readonly #clock: Clock;
+  readonly #delayMs: number;
+  #open = true;
+
+  constructor(clock: Clock, delayMs: number) {
+    this.#clock = clock;
+    this.#delayMs = delayMs;
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  /** As text and back, so that what arrives is what the schema lets through. */
+  carry<Schema extends z.ZodType>(schema: Schema, message: unknown, to: (message: z.output<Schema>) => void) {
+    if (!this.#open) return false;
+    const parsed = parseMessage(schema, JSON.stringify(message));
+    if (!parsed.ok) throw new Error(`a message that its schema refuses: ${parsed.problem}`);
+    this.#clock.in(this.#delayMs, () => {
+      if (this.#open) to(parsed.message);
+    });
+    return true;
+  }
+
+  close(): void {
+    this.#open = false;
+  }
+}

@@ -1,0 +1,54 @@
+/** Between networks that plain probing can join, the direct path is found, and it is in use once all is calm. */
+import type { AgentEvent } from "../../../agent/src/core/events.ts";
+import { canMeet } from "../places.ts";
+import type { World } from "../world.ts";
+import type { Watch } from "./watches.ts";
+
+export class DirectWatch implements Watch {
+  readonly #world: World;
+  /** When each talk was first answered directly, by the index of the talk. */
+  readonly #foundMs: (number | undefined)[] = [];
+  #broken: string[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+    world.plan.talks.forEach(({ from, to }, talk) => {
+      const node = world.agent(from);
+      const peer = world.agent(to).id;
+      const before = node.onEvent;
+      node.onEvent = (event: AgentEvent) => {
+        before(event);
+        if (event.type === "path" && event.peer === peer && event.to?.kind === "direct") {
+          this.#foundMs[talk] ??= world.sinceStartMs - world.plan.talkFromMs;
+        }
+      };
+    });
+  }
+
+  talkEnded(): void {
+    this.#broken = this.#world.plan.talks.flatMap(({ from, to }) => {
+      if (!canMeet(this.#world.homeOf(from), this.#world.homeOf(to))) return [];
+      return [...this.#check(from, to), ...this.#check(to, from)];
+    });
+  }
+
+  failures(): readonly string[] {
+    return this.#broken;
+  }
+
+  *measures(): Iterable<readonly [string, readonly number[]]> {
+    yield ["direct found, ms", this.#foundMs.filter((ms) => ms !== undefined)];
+  }
+
+  #check(from: number, to: number): string[] {
+    const peer = this.#world.agent(from).agent.peers.get(this.#world.agent(to).id);
+    if (peer?.paths.current?.kind === "direct" && peer.paths.currentPath?.isProven === true) return [];
+    const path = peer?.paths.currentPath;
+    const attempts = (peer?.paths.paths ?? []).map(
+      ({ id, state, sent, acked }) => `${id} ${state} ${acked}/${sent}`,
+    );
+    return [
+      `a${from} → a${to}: ends on ${path?.id ?? "nothing"} though a direct path exists; ${attempts.join("; ")}`,
+    ];
+  }
+}

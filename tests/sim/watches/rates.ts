@@ -1,0 +1,95 @@
+/** Nobody is flooded: probes per address, Binds per relay and introductions per pair stay below caps in any second. */
+import { type AgentId, classify, type Endpoint } from "@burrow/protocol";
+import type { Host, Tap } from "../net/network.ts";
+import type { World } from "../world.ts";
+import type { Watch } from "./watches.ts";
+
+/** A path in doubt is asked every 60 ms, one on probation every 50, and a volley may begin in the same second. */
+const PROBES_PER_SECOND_MAX = 32;
+/** One volley, or two begun for two reasons; nobody has to stand more who never answered. */
+const PROBES_TO_SILENT_MAX = 24;
+const BINDS_PER_SECOND_MAX = 10;
+const INTRODUCTIONS_MAX = 8;
+
+const SECOND_MS = 1_000;
+const INTRODUCTIONS_WINDOW_MS = 5_000;
+
+/** Counts in windows that begin with their first event. */
+class Windows {
+  readonly #lengthMs: number;
+  readonly #open = new Map<string, { startMs: number; count: number }>();
+  most = 0;
+
+  constructor(lengthMs: number) {
+    this.#lengthMs = lengthMs;
+  }
+
+  count(key: string, now: number): number {
+    let window = this.#open.get(key);
+    if (window === undefined || now - window.startMs >= this.#lengthMs) {
+      window = { startMs: now, count: 0 };
+      this.#open.set(key, window);
+    }
+    window.count++;
+    this.most = Math.max(this.most, window.count);
+    return window.count;
+  }
+}
+
+export class RateWatch implements Watch, Tap {
+  readonly #world: World;
+  readonly #probes = new Windows(SECOND_MS);
+  readonly #silentProbes = new Windows(2 * SECOND_MS);
+  readonly #binds = new Windows(SECOND_MS);
+  readonly #introductions = new Windows(INTRODUCTIONS_WINDOW_MS);
+  readonly #heard = new Set<string>();
+  readonly #broken = new Map<string, string>();
+
+  constructor(world: World) {
+    this.#world = world;
+    world.net.taps.push(this);
+    for (const agent of world.agents) {
+      agent.onIntroduce = (peer: AgentId) => {
+        const to = world.agentById(peer)?.name ?? peer;
+        const count = this.#introductions.count(`${agent.name} ${to}`, world.sinceStartMs);
+        this.#cap("introductions", `${agent.name} → ${to}`, count, INTRODUCTIONS_MAX);
+      };
+    }
+  }
+
+  sent(by: Host, datagram: Uint8Array, to: Endpoint): void {
+    const agent = this.#world.agents.find(({ host }) => host === by);
+    if (agent === undefined) return;
+    const now = this.#world.sinceStartMs;
+    const key = `${agent.name} ${to}`;
+    const kind = classify(datagram);
+    const way = `${agent.name} → ${this.#world.nameOf(to)}`;
+    if (kind === "bind") this.#cap("Binds", way, this.#binds.count(key, now), BINDS_PER_SECOND_MAX);
+    if (kind !== "probe") return;
+    // By a relay go the probes to all peers.
+    const peers = this.#world.isRelay(to) ? this.#world.agents.length - 1 : 1;
+    this.#cap("probes", way, this.#probes.count(key, now), peers * PROBES_PER_SECOND_MAX);
+    if (this.#heard.has(key) || this.#world.isRelay(to)) return;
+    this.#cap("probes to a silent address", way, this.#silentProbes.count(key, now), PROBES_TO_SILENT_MAX);
+  }
+
+  arrived(at: Host, _datagram: Uint8Array, from: Endpoint): void {
+    const agent = this.#world.agents.find(({ host }) => host === at);
+    if (agent !== undefined) this.#heard.add(`${agent.name} ${from}`);
+  }
+
+  failures(): readonly string[] {
+    return [...this.#broken.values()];
+  }
+
+  *measures(): Iterable<readonly [string, readonly number[]]> {
+    yield ["most probes to one address in a second", [this.#probes.most]];
+    yield ["most Binds to one relay in a second", [this.#binds.most]];
+    yield ["most introductions of a pair in 5 s", [this.#introductions.most]];
+  }
+
+  #cap(what: string, whose: string, count: number, most: number): void {
+    if (count <= most) return;
+    this.#broken.set(`${what} ${whose}`, `${count} ${what}, ${whose}, at ${this.#world.sinceStartMs} ms`);
+  }
+}
