@@ -16,6 +16,8 @@ for (const project of PROJECTS) {
   const run = Bun.spawnSync(["node_modules/.bin/tsc", "--noEmit", "-p", project], { cwd: root });
   const output = run.stdout.toString() + run.stderr.toString();
   if (run.exitCode !== 0) failed = true;
-  console.log(`${run.exitCode === 0 ? "ok  " : "FAIL"} types ${project}${output === "" ? "" : `\n${output}`}`);
+  console.log(
+    `${run.exitCode === 0 ? "ok  " : "FAIL"} types ${project}${output === "" ? "" : `\n${output}`}`,
+  );
 }
 process.exit(failed ? 1 : 0);

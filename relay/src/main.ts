@@ -7,6 +7,7 @@ import {
   endpoint,
   nobleTrunkMac,
   type Place,
+  type RelayHello,
   type RelayId,
   type Sealer,
   splitEndpoint,
@@ -14,6 +15,7 @@ import {
 } from "@burrow/protocol";
 import { DEFAULT_LIMITS, type Limits } from "./core/limits.ts";
 import type { DataPlaneUpdate } from "./core/updates.ts";
+import { loadCertificate, type TlsFiles } from "./io/certificate.ts";
 import { Channel, channelUrl } from "./io/channel.ts";
 import { type DataPlane, type OpenRelaySocket, openDataPlane } from "./io/data-plane.ts";
 import { type HttpServer, type RelayView, serveHttp } from "./io/http.ts";
@@ -21,6 +23,7 @@ import { log } from "./io/log.ts";
 import { Metrics } from "./io/metrics.ts";
 import { SelfCheck } from "./io/self-check.ts";
 import { openState, type RelayState } from "./io/state.ts";
+import { openWebsocketDoor, type WebsocketDoor } from "./io/websocket-door.ts";
 
 export { DEFAULT_LIMITS, type Limits, SMALL_LIMITS } from "./core/limits.ts";
 export type { OpenRelaySocket } from "./io/data-plane.ts";
@@ -45,12 +48,22 @@ export interface RelayConfig {
   readonly http: ListenAddress | undefined;
   /** Where others reach this relay; empty: the coordinator takes what it sees. */
   readonly advertise: readonly Endpoint[];
+  /** WebSocket over TLS, for agents whose network blocks UDP. None when undefined. */
+  readonly websocket?: WebsocketConfig | undefined;
   readonly stateDir: string;
   readonly openSocket?: OpenRelaySocket;
   /** Unix milliseconds. */
   readonly now?: () => number;
   readonly randomBytes?: (length: number) => Bytes;
   readonly limits?: Limits;
+}
+
+export interface WebsocketConfig {
+  readonly listen: ListenAddress;
+  /** PEM files; without them the relay makes a certificate of its own, which the coordinator tells agents. */
+  readonly tls?: TlsFiles | undefined;
+  /** wss: URL at which others reach it, if not the address that the coordinator sees and this port. */
+  readonly url?: string | undefined;
 }
 
 export interface RunningRelay {
@@ -113,6 +126,7 @@ class Relay implements RunningRelay, RelayView {
   #channel: Channel | undefined;
   #check: SelfCheck | undefined;
   #http: HttpServer | undefined;
+  #door: WebsocketDoor | undefined;
   #saver: ReturnType<typeof setInterval> | undefined;
   #load = { sessions: 0, flows: 0, packets: 0, bytes: 0, drops: {} as Record<string, number> };
   #firstTry = Promise.withResolvers<UserError | undefined>();
@@ -154,8 +168,9 @@ class Relay implements RunningRelay, RelayView {
 
   async start(): Promise<void> {
     const plane = await this.#startDataPlane();
+    const websocket = await this.#openWebsocketDoor(plane);
     if (this.#config.http !== undefined) this.#http = serveHttp(this.#config.http, this, new Metrics());
-    this.#channel = this.#openChannel(plane);
+    this.#channel = this.#openChannel(plane, websocket);
     this.#channel.start();
     this.#saver = setInterval(() => this.#save(), SAVE_INTERVAL_MS);
     const refusal = await this.#firstTry.promise;
@@ -185,6 +200,7 @@ class Relay implements RunningRelay, RelayView {
     clearInterval(this.#saver);
     this.#channel?.stop();
     await this.#http?.stop();
+    await this.#door?.stop();
     await this.#plane?.close();
     await this.#save();
     await this.#state.close();
@@ -221,7 +237,18 @@ class Relay implements RunningRelay, RelayView {
     return plane;
   }
 
-  #openChannel(plane: DataPlane): Channel {
+  async #openWebsocketDoor(plane: DataPlane): Promise<RelayHello["websocket"]> {
+    const wanted = this.#config.websocket;
+    const [local] = plane.local;
+    if (wanted === undefined || local === undefined) return undefined;
+    const certificate = await loadCertificate(wanted.tls, this.#config.stateDir);
+    this.#door = openWebsocketDoor({ listen: wanted.listen, certificate, local });
+    const { port } = this.#door;
+    log.info("takes WebSocket over TLS on port {port}", { port });
+    return { url: wanted.url, port, certificate: certificate.isOwn ? certificate.certificate : undefined };
+  }
+
+  #openChannel(plane: DataPlane, websocket: RelayHello["websocket"]): Channel {
     const { token, region, at, advertise } = this.#config;
     return new Channel({
       url: this.#url,
@@ -230,6 +257,7 @@ class Relay implements RunningRelay, RelayView {
       region,
       at,
       advertise,
+      websocket,
       port: plane.port,
       version: RELAY_VERSION,
       agreement: (privateKey, publicKey) => this.#primitives.x25519(privateKey, publicKey),

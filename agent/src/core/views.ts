@@ -43,6 +43,8 @@ export interface RelayView {
   readonly expectedRttMs: number | undefined;
   readonly observed: string | undefined;
   readonly endpoint: string | undefined;
+  /** How packets reach it. */
+  readonly transport: "udp" | "websocket";
   readonly reason: string;
 }
 
@@ -119,7 +121,8 @@ export function relayView(agent: Agent, link: RelayLink): RelayView {
     samples: link.rtt.samples,
     expectedRttMs: link.expectedRttMs,
     observed: link.observed,
-    endpoint: link.endpoint,
+    endpoint: link.isWebsocket ? link.info.websocket?.url : link.endpoint,
+    transport: link.isWebsocket ? "websocket" : "udp",
     reason: isHome ? reason : link.rankReason,
   };
 }
@@ -160,7 +163,8 @@ export function netcheckView(agent: Agent) {
     local: agent.localEndpoints,
     reflexive: agent.relays.reflexive,
     candidates: agent.candidates,
-    udp: agent.relays.links.some((link) => link.isBound),
+    udp: agent.relays.links.some((link) => link.isBound && !link.isWebsocket),
+    websocket: agent.relays.links.some((link) => link.isBound && link.isWebsocket),
     ipv4: agent.relays.reflexive.some((endpoint) => !endpoint.startsWith("[")),
     ipv6: agent.relays.reflexive.some((endpoint) => endpoint.startsWith("[")),
     relays: relayViews(agent),

@@ -14,7 +14,9 @@ import {
 import { type Endpoint, endpoint, type FromAgent } from "@burrow/protocol";
 import { Agent, type AgentOptions } from "../core/agent.ts";
 import type { AgentEvent } from "../core/events.ts";
+import { isDoor } from "../core/relays/doors.ts";
 import { NO_DEVICE, type PacketDevice } from "./devices.ts";
+import { WebsocketDoors } from "./websocket-doors.ts";
 
 export type OpenSocket = typeof openDualStack;
 
@@ -40,6 +42,9 @@ export class Runtime {
   device: PacketDevice = NO_DEVICE;
   readonly #options: RuntimeOptions;
   readonly #watcher: { close(): void };
+  readonly #doors = new WebsocketDoors((datagram, from) => {
+    this.do((agent, now) => agent.receiveDatagram(datagram, from, now));
+  });
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #stopped = false;
@@ -64,10 +69,16 @@ export class Runtime {
     this.#options = options;
     this.agent = new Agent(
       {
-        sendDatagram: (datagram, to) => void socket.send(socket.addresses.internEndpoint(to), datagram),
+        sendDatagram: (datagram, to) => {
+          if (isDoor(to)) this.#doors.send(datagram, to);
+          else socket.send(socket.addresses.internEndpoint(to), datagram);
+        },
         deliver: (packet) => this.device.write(packet),
         sendMessage: options.sendMessage,
-        event: (event) => options.onEvent(event, clock()),
+        event: (event) => {
+          if (event.type === "netmap") this.#doors.learn(this.agent.netmap?.relays ?? []);
+          options.onEvent(event, clock());
+        },
       },
       { ...options, startedAt: clock() },
     );
@@ -97,6 +108,7 @@ export class Runtime {
     clearTimeout(this.#timer);
     this.#watcher.close();
     this.socket.close();
+    this.#doors.close();
     await this.device.close();
   }
 

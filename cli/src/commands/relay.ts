@@ -26,6 +26,10 @@ interface RelayFlags extends TokenFlags {
   readonly listen: ListenAddress;
   readonly http: ListenAddress;
   readonly advertise?: readonly Endpoint[];
+  readonly wss?: ListenAddress;
+  readonly wssUrl?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly state?: string;
   readonly logLevel: LogLevel;
   readonly json?: boolean;
@@ -59,6 +63,14 @@ export function addRelay(program: Command, terminal: Terminal): Command {
         "public address, if it is not the one the coordinator sees; repeatable",
       ).argParser(advertisedEndpoint),
     )
+    .addOption(
+      flag("--wss <ADDRESS>", "IP:PORT (TCP) for agents whose network blocks UDP, say 0.0.0.0:443").argParser(
+        listenAddress,
+      ),
+    )
+    .addOption(flag("--wss-url <URL>", "wss: URL of that door, if not the address the coordinator sees"))
+    .addOption(flag("--tls-cert <FILE>", "its certificate chain (PEM); without one the relay makes its own"))
+    .addOption(flag("--tls-key <FILE>", "the certificate's key (PEM)"))
     .addOption(stateFlag("where to keep its key"))
     .addOption(logLevelFlag())
     .addOption(jsonFlag())
@@ -73,10 +85,25 @@ export function addRelay(program: Command, terminal: Terminal): Command {
     });
 }
 
+function websocketOf(flags: RelayFlags, command: Command) {
+  const { wss, wssUrl, tlsCert, tlsKey } = flags;
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    command.error("error: --tls-cert and --tls-key go together");
+  }
+  if (wss === undefined && (wssUrl ?? tlsCert) !== undefined) {
+    command.error("error: --wss-url and --tls-cert need --wss");
+  }
+  if (wss === undefined) return undefined;
+  const tls =
+    tlsCert === undefined || tlsKey === undefined ? undefined : { certificate: tlsCert, key: tlsKey };
+  return { listen: wss, url: wssUrl, tls };
+}
+
 async function runRelay(flags: RelayFlags, command: Command, terminal: Terminal): Promise<void> {
   const token = tokenFrom(command, flags);
   configureLogging(terminal, flags.logLevel);
   const stateDir = flags.state ?? defaultStateDir("relay");
+  const websocket = websocketOf(flags, command);
   const { startRelay } = await import("@burrow/relay");
   await runDaemon(
     "relay",
@@ -87,6 +114,7 @@ async function runRelay(flags: RelayFlags, command: Command, terminal: Terminal)
         listen: flags.listen,
         http: flags.http,
         advertise: flags.advertise ?? [],
+        websocket,
         stateDir,
         ...(token === undefined ? {} : { token }),
         ...(flags.at === undefined ? {} : { at: flags.at }),

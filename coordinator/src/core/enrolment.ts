@@ -14,6 +14,7 @@ import {
   type Place,
   type RelayId,
   relayIdOf,
+  type WebsocketDoor,
 } from "@burrow/protocol";
 import type { AgentRecord, NetworkRecord, RelayRecord, TokenKind, TokenRecord } from "./records.ts";
 import { isRefused, type Refused, refused } from "./refused.ts";
@@ -33,6 +34,7 @@ export interface RelayRequest {
   readonly region: string;
   readonly at?: Place | undefined;
   readonly endpoints: readonly Endpoint[];
+  readonly websocket?: WebsocketDoor | undefined;
   readonly version: string;
   /** 32 fresh random bytes, used if this relay is new. */
   readonly freshTicketKey: Uint8Array;
@@ -136,14 +138,14 @@ function readmitAgent(
 }
 
 export function enrolRelay(request: RelayRequest, facts: EnrolmentFacts, now: number): RelayEnrolment {
-  const { region, at, endpoints, version } = request;
+  const { region, at, endpoints, websocket, version } = request;
   const key = keyFromText(request.key);
   invariant(key !== undefined, "a key that was proven is no key");
   const id = relayIdOf(key);
   const known = facts.relay(id);
   if (known !== undefined) {
     if (known.key !== request.key) return idTaken("relay");
-    const record = { ...known, region, at, endpoints, version };
+    const record = { ...known, region, at, endpoints, websocket, version };
     return { kind: "enrolled", record, isNew: false, changed: !sameRelay(known, record) };
   }
   const token = tokenOf(request.tokenHash, facts, "relay", now);
@@ -155,6 +157,7 @@ export function enrolRelay(request: RelayRequest, facts: EnrolmentFacts, now: nu
     region,
     at,
     endpoints,
+    websocket,
     version,
     enrolledAtMs: now,
     drainRequested: false,
@@ -208,6 +211,8 @@ function sameRelay(a: RelayRecord, b: RelayRecord): boolean {
     a.version === b.version &&
     a.at?.lat === b.at?.lat &&
     a.at?.lon === b.at?.lon &&
-    a.endpoints.join() === b.endpoints.join()
+    a.endpoints.join() === b.endpoints.join() &&
+    a.websocket?.url === b.websocket?.url &&
+    a.websocket?.certificate === b.websocket?.certificate
   );
 }

@@ -9,6 +9,7 @@ import {
   overlayAddress6,
   type Place,
   type RelayId,
+  type WebsocketDoor,
 } from "@burrow/protocol";
 
 export interface NetworkRecord {
@@ -43,6 +44,7 @@ export interface RelayRecord {
   readonly region: string;
   readonly at?: Place | undefined;
   readonly endpoints: readonly Endpoint[];
+  readonly websocket?: WebsocketDoor | undefined;
   readonly version: string;
   readonly enrolledAtMs: number;
   /** An operator wants it empty. */

@@ -136,9 +136,8 @@ export class RelayRegistry {
 }
 
 export function relayInfo(entry: RelayEntry): RelayInfo {
-  const { id, key, region, at, endpoints } = entry.record;
-  const info = { id, key, region, endpoints: [...endpoints], state: entry.state };
-  return at === undefined ? info : { ...info, at };
+  const { id, key, region, at, endpoints, websocket } = entry.record;
+  return { id, key, region, at, endpoints: [...endpoints], websocket, state: entry.state };
 }
 
 type Verdict = Pick<Entry, "state" | "reason">;
@@ -176,6 +175,6 @@ function entryAtStart(record: RelayRecord, now: number): Entry {
   return entry;
 }
 
-function publicFace({ key, region, at, endpoints }: RelayRecord): string {
-  return JSON.stringify([key, region, at?.lat, at?.lon, endpoints]);
+function publicFace({ key, region, at, endpoints, websocket }: RelayRecord): string {
+  return JSON.stringify([key, region, at?.lat, at?.lon, endpoints, websocket]);
 }

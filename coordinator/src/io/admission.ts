@@ -1,6 +1,7 @@
 /** Letting a stranger in: the challenge, the proof of its key, and its enrolment by the store. */
 import {
   channelProof,
+  DATAGRAMS_PATH,
   endpoint,
   fromBase64,
   type Hello,
@@ -8,8 +9,10 @@ import {
   keyToText,
   PROTOCOL_VERSION,
   proofMatches,
+  type RelayHello,
   type ToAgent,
   toBase64,
+  type WebsocketDoor,
 } from "@burrow/protocol";
 import type { AgentRecord, NetworkRecord, RelayRecord } from "../core/records.ts";
 import type { Refused } from "../core/refused.ts";
@@ -82,9 +85,17 @@ export async function admit(
   }
   const { region, at, port } = hello;
   const endpoints = hello.endpoints.length > 0 ? hello.endpoints : [endpoint(address, port)];
-  const request = { key, tokenHash, region, at, endpoints, version, freshTicketKey: random(32) };
+  const websocket = websocketDoorOf(hello, address);
+  const request = { key, tokenHash, region, at, endpoints, websocket, version, freshTicketKey: random(32) };
   const outcome = await store.enrolRelay(request, now);
   return outcome.kind === "refused"
     ? outcome
     : { kind: "relay", record: outcome.record, isNew: outcome.isNew };
+}
+
+/** Where agents reach the relay's WebSocket door, from what it says and where it connects from. */
+function websocketDoorOf(hello: RelayHello, address: string): WebsocketDoor | undefined {
+  if (hello.websocket === undefined) return undefined;
+  const { url, port, certificate } = hello.websocket;
+  return { url: url ?? `wss://${endpoint(address, port)}${DATAGRAMS_PATH}`, certificate };
 }

@@ -5,6 +5,10 @@ import { relayHello } from "./relay.ts";
 
 /** WebSocket path at the coordinator, for agents and relays. */
 export const CHANNEL_PATH = "/v1/channel";
+/** WebSocket path at a relay's own door, for datagrams of agents whose network blocks UDP. */
+export const DATAGRAMS_PATH = "/v1/datagrams";
+/** The name in a relay's own certificate, whatever address it is reached at. */
+export const RELAY_TLS_NAME = "relay.burrow.internal";
 /** Longest text taken from a client. Answers may be longer: a network of 10,000 peers is one message. */
 export const CLIENT_MESSAGE_BYTES_MAX = 256 * 1024;
 /** A client that has not proven its key by then is dropped. */

@@ -102,6 +102,20 @@ export type NatMapping = z.output<typeof natMapping>;
 export const relayState = z.enum(["healthy", "draining", "down"]);
 export type RelayState = z.output<typeof relayState>;
 
+/** Longest certificate in PEM: one of an elliptic-curve key has some 600 characters. */
+export const CERTIFICATE_LENGTH_MAX = 8192;
+
+/** The same datagrams over WebSocket on TLS, one a binary message, for networks that block UDP. */
+export const websocketDoor = z.object({
+  url: z
+    .string()
+    .max(256)
+    .regex(/^wss:\/\/[^\s/]+\/\S*$/, "not a wss: URL"),
+  /** The certificate to expect, in PEM, when it is the relay's own; absent: one that the system trusts. */
+  certificate: z.string().max(CERTIFICATE_LENGTH_MAX).optional(),
+});
+export type WebsocketDoor = z.output<typeof websocketDoor>;
+
 /** What everybody may know of a relay. */
 export const relayInfo = z.object({
   id: relayId,
@@ -110,6 +124,7 @@ export const relayInfo = z.object({
   at: place.optional(),
   /** Same relay, several doors: addresses of both families, further ports. The first is preferred. */
   endpoints: z.array(endpointText).min(1).max(8),
+  websocket: websocketDoor.optional(),
   state: relayState,
 });
 export type RelayInfo = z.output<typeof relayInfo>;

@@ -12,6 +12,7 @@ import {
   relayId,
   relayInfo,
   softwareVersion,
+  websocketDoor,
 } from "./fields.ts";
 
 export const relayHello = z.object({
@@ -26,6 +27,14 @@ export const relayHello = z.object({
   /** Stated with --advertise; otherwise the coordinator takes the connection's address and `port`. */
   endpoints: z.array(endpointText).max(8),
   port: z.number().int().min(1).max(65535),
+  /** Its WebSocket door, if it has one: stated, or the connection's address and this port. */
+  websocket: z
+    .object({
+      url: websocketDoor.shape.url.optional(),
+      port: z.number().int().min(1).max(65535),
+      certificate: websocketDoor.shape.certificate,
+    })
+    .optional(),
   version: softwareVersion,
 });
 export type RelayHello = z.output<typeof relayHello>;

@@ -45,6 +45,8 @@ export interface RegistrationSettings {
   readonly advertise: readonly Endpoint[];
   /** The UDP port that is open. */
   readonly port: number;
+  /** The WebSocket door, if there is one. */
+  readonly websocket?: RelayHello["websocket"];
   readonly version: string;
   readonly agreement: Agreement;
   /** 0 up to, not including, 1. */
@@ -243,6 +245,7 @@ export class Registration {
       region: rest.region,
       endpoints: [...rest.advertise],
       port: rest.port,
+      websocket: rest.websocket,
       version: rest.version,
       ...(token === undefined ? {} : { token }),
       ...(at === undefined ? {} : { at }),

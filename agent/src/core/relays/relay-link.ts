@@ -14,6 +14,7 @@ import {
   type RelayInfo,
 } from "@burrow/protocol";
 import { RttEstimator } from "../rtt.ts";
+import { doorEndpoint, isDoor } from "./doors.ts";
 
 export type LinkState = "unbound" | "binding" | "bound" | "silent" | "refused";
 
@@ -24,10 +25,12 @@ const FIRST_SAMPLES = 3;
 const FIRST_SAMPLES_INTERVAL_MS = 120;
 /** A Bind is repeated after 2 round trips, at least this … */
 const RETRY_MIN_MS = 150;
-/** … and ever more rarely while nothing comes back. */
+/** … and ever more rarely once every door has been tried in vain. */
 const RETRY_MAX_MS = 10_000;
-/** So many Binds without an answer make a relay silent. */
-const SILENT_AFTER_BINDS = 3;
+/** So many Binds without an answer make a door silent; the next door is tried. */
+const BINDS_PER_DOOR = 3;
+/** Bound by WebSocket, the UDP doors are knocked at this often: UDP is better, and may come back. */
+const UDP_RETRY_MS = 10_000;
 /** Binds whose answers are still believed. */
 const OUTSTANDING_MAX = 16;
 
@@ -47,11 +50,17 @@ export class RelayLink {
   /** How we look to this relay. */
   observed: Endpoint | undefined;
   lastHeardMs: number | undefined;
-  cookie = new Uint8Array(COOKIE_LENGTH);
 
-  #endpointIndex = 0;
+  /** Which of `doors` is in use or being tried. */
+  #door = 0;
+  /** Binds that the present door has not answered, and how often all doors were tried in vain. */
   #unanswered = 0;
+  #rounds = 0;
   #nextBindMs: number | undefined;
+  #nextUdpTryMs: number | undefined;
+  /** A door other than the present one that asked for its cookie. */
+  #challengedBy: Endpoint | undefined;
+  readonly #cookies = new Map<Endpoint, Uint8Array>();
   readonly #outstanding = new Map<number, number>();
 
   constructor(info: RelayInfo, rank: number) {
@@ -59,9 +68,21 @@ export class RelayLink {
     this.rank = rank;
   }
 
-  /** The door of the relay that is knocked at now; another one after silence. */
+  /** All ways to knock at the relay, best first: its UDP endpoints, then its WebSocket. */
+  get doors(): readonly Endpoint[] {
+    const { id, endpoints, websocket } = this.info;
+    return websocket === undefined ? endpoints : [...endpoints, doorEndpoint(id)];
+  }
+
+  /** The door in use. */
   get endpoint(): Endpoint | undefined {
-    return this.info.endpoints[this.#endpointIndex % this.info.endpoints.length];
+    const { doors } = this;
+    return doors[this.#door % doors.length];
+  }
+
+  /** Whether packets go by WebSocket. */
+  get isWebsocket(): boolean {
+    return this.endpoint !== undefined && isDoor(this.endpoint);
   }
 
   get isBound(): boolean {
@@ -73,7 +94,15 @@ export class RelayLink {
   }
 
   get deadlineMs(): number | undefined {
-    return this.ticket === undefined ? undefined : this.#nextBindMs;
+    if (this.ticket === undefined) return undefined;
+    if (this.#challengedBy !== undefined) return 0;
+    if (this.#nextUdpTryMs === undefined) return this.#nextBindMs;
+    return Math.min(this.#nextBindMs ?? this.#nextUdpTryMs, this.#nextUdpTryMs);
+  }
+
+  /** What the relay at this door wants repeated; zeros when it has not said yet. */
+  cookieFor(door: Endpoint): Uint8Array {
+    return this.#cookies.get(door) ?? new Uint8Array(COOKIE_LENGTH);
   }
 
   grant(ticket: GrantedTicket, now: number): void {
@@ -89,19 +118,26 @@ export class RelayLink {
     this.#nextBindMs = Math.min(this.#nextBindMs ?? now, now);
   }
 
-  /** The socket or the network changed: whatever we knew of our outside is old. */
+  /** The socket or the network changed: whatever we knew of our outside is old, and UDP may work again. */
   rebind(now: number): void {
+    this.#door = 0;
     this.#unanswered = 0;
+    this.#rounds = 0;
     this.#outstanding.clear();
     this.bindNow(now);
   }
 
-  isBindDue(now: number): boolean {
-    return this.ticket !== undefined && this.#nextBindMs !== undefined && this.#nextBindMs <= now;
+  /** The door at which a Bind is due now, if any. */
+  dueDoor(now: number): Endpoint | undefined {
+    if (this.ticket === undefined) return undefined;
+    if (this.#challengedBy !== undefined) return this.#challengedBy;
+    if (this.#nextBindMs !== undefined && this.#nextBindMs <= now) return this.endpoint;
+    if (this.#nextUdpTryMs === undefined || this.#nextUdpTryMs > now) return undefined;
+    return this.info.endpoints[0];
   }
 
-  /** A Bind of this sequence leaves now. True if that made the relay silent. */
-  bindSent(sequence: number, now: number): boolean {
+  /** A Bind of this sequence leaves now. True if the silence of earlier ones has unbound the relay. */
+  bindSent(door: Endpoint, sequence: number, now: number): boolean {
     this.#outstanding.set(sequence, now);
     if (this.#outstanding.size > OUTSTANDING_MAX) {
       for (const oldest of this.#outstanding.keys()) {
@@ -109,40 +145,44 @@ export class RelayLink {
         break;
       }
     }
+    if (door === this.#challengedBy) this.#challengedBy = undefined;
+    if (door !== this.endpoint) {
+      this.#nextUdpTryMs = now + UDP_RETRY_MS;
+      return false;
+    }
     if (this.state === "unbound") this.state = "binding";
     this.#unanswered++;
     const retryMs = Math.max(RETRY_MIN_MS, 2 * (this.rtt.smoothedMs ?? 0));
-    const doublings = Math.max(0, this.#unanswered - SILENT_AFTER_BINDS);
-    this.#nextBindMs = now + Math.min(retryMs * 2 ** doublings, RETRY_MAX_MS);
-    if (this.#unanswered <= SILENT_AFTER_BINDS || this.state === "silent") return false;
-    this.#endpointIndex++;
+    this.#nextBindMs = now + Math.min(retryMs * 2 ** this.#rounds, RETRY_MAX_MS);
+    if (this.#unanswered <= (this.#rounds === 0 ? BINDS_PER_DOOR : 0)) return false;
+    this.#nextDoor();
     const wasBound = this.state === "bound";
     this.state = "silent";
     return wasBound;
   }
 
-  /** A Bound that opened under this link's session key. Undefined if it answers no Bind of ours; else RTT in ms. */
-  answered(bound: Bound, now: number): number | undefined {
+  /** A Bound from one of our doors, opened. Undefined if it answers no Bind of ours; else RTT in ms. */
+  answered(bound: Bound, from: Endpoint, now: number): number | undefined {
     const sentAt = this.#outstanding.get(bound.sequence);
     if (sentAt === undefined) return undefined;
     this.#outstanding.delete(bound.sequence);
-    this.#unanswered = 0;
     this.lastHeardMs = now;
     const rttMs = now - sentAt;
-    this.rtt.sample(rttMs);
-    this.observed = bound.observed;
-    this.cookie = bound.cookie.slice();
+    this.#cookies.set(from, bound.cookie.slice());
+    const isHere = from === this.endpoint;
+    if (isHere) {
+      this.#unanswered = 0;
+      this.rtt.sample(rttMs);
+    }
     switch (bound.status) {
       case BindStatus.challenge:
         if (this.state !== "bound") this.state = "binding";
-        this.#nextBindMs = now;
+        if (isHere) this.#nextBindMs = now;
+        else this.#challengedBy = from;
         break;
       case BindStatus.bound:
       case BindStatus.draining:
-        this.state = "bound";
-        this.draining = bound.status === BindStatus.draining;
-        this.#nextBindMs =
-          now + (this.rtt.samples < FIRST_SAMPLES ? FIRST_SAMPLES_INTERVAL_MS : KEEPALIVE_MS);
+        this.#boundAt(from, bound, now);
         break;
       case BindStatus.expired:
         this.state = "unbound";
@@ -159,5 +199,23 @@ export class RelayLink {
   /** Something authenticated came through this relay: it lives, but only a Bound says that it knows us. */
   heard(now: number): void {
     this.lastHeardMs = now;
+  }
+
+  #boundAt(door: Endpoint, bound: Bound, now: number): void {
+    this.#door = Math.max(0, this.doors.indexOf(door));
+    this.#unanswered = 0;
+    this.#rounds = 0;
+    this.state = "bound";
+    this.draining = bound.status === BindStatus.draining;
+    // By WebSocket the relay sees its own loopback, which says nothing of us.
+    this.observed = isDoor(door) ? undefined : bound.observed;
+    this.#nextUdpTryMs = isDoor(door) ? (this.#nextUdpTryMs ?? now + UDP_RETRY_MS) : undefined;
+    this.#nextBindMs = now + (this.rtt.samples < FIRST_SAMPLES ? FIRST_SAMPLES_INTERVAL_MS : KEEPALIVE_MS);
+  }
+
+  #nextDoor(): void {
+    this.#unanswered = 0;
+    this.#door = (this.#door + 1) % this.doors.length;
+    if (this.#door === 0) this.#rounds++;
   }
 }

@@ -5,7 +5,6 @@
 import {
   type AgentId,
   type Bind,
-  COOKIE_LENGTH,
   type Endpoint,
   encodeBind,
   FLOWS_PER_BIND_MAX,
@@ -121,7 +120,7 @@ export class RelayLinks {
     for (const id of [...this.#links.keys()]) if (!listed.has(id)) this.#links.delete(id);
     this.#byEndpoint.clear();
     for (const link of this.#links.values()) {
-      for (const endpoint of link.info.endpoints) this.#byEndpoint.set(endpoint, link);
+      for (const door of link.doors) this.#byEndpoint.set(door, link);
     }
     this.#decide(now);
     this.tick(now);
@@ -151,7 +150,7 @@ export class RelayLinks {
     const bound = openBound(datagram, link.ticket.sessionKey, this.#options.sealer);
     if (isRefusal(bound)) return false;
     const before = { state: link.state, observed: link.observed };
-    const rttMs = link.answered(bound, now);
+    const rttMs = link.answered(bound, from, now);
     if (rttMs === undefined) return false;
     this.#report(link, before.state, rttMs);
     if (link.isBound && (before.observed !== link.observed || before.state !== "bound"))
@@ -182,18 +181,20 @@ export class RelayLinks {
 
   /** Unbinds everywhere, as a courtesy before going. */
   leave(): void {
-    for (const link of this.#links.values()) if (link.isBound) this.#bind(link, true);
+    for (const link of this.#links.values())
+      if (link.isBound && link.endpoint !== undefined) this.#bind(link, link.endpoint, true);
   }
 
   tick(now: number): void {
     for (const link of this.#links.values()) {
-      if (!link.isBindDue(now)) continue;
+      const door = link.dueDoor(now);
+      if (door === undefined) continue;
       if (!this.#isKept(link) && link.isBound && link.rtt.samples >= 3) {
         // Measured and not needed: the binding may lapse, the relay is asked again later.
         if (now - (link.lastHeardMs ?? 0) < MEASURE_INTERVAL_MS) continue;
       }
-      this.#bind(link, false);
-      if (link.bindSent(this.#sequence, now)) {
+      this.#bind(link, door, false);
+      if (link.bindSent(door, this.#sequence, now)) {
         this.#sink.relayEvent(link, "silent", "answers no Bind");
         this.#decide(now);
       }
@@ -227,18 +228,15 @@ export class RelayLinks {
     return home === undefined || link.info.id === home || link.info.id === standby;
   }
 
-  #bind(link: RelayLink, leaving: boolean): void {
-    const { ticket, endpoint } = link;
-    if (ticket === undefined || endpoint === undefined) return;
+  #bind(link: RelayLink, door: Endpoint, leaving: boolean): void {
+    const { ticket } = link;
+    if (ticket === undefined) return;
     this.#sequence++;
     const { sealer, random } = this.#options;
-    const cookie = link.cookie.length === COOKIE_LENGTH ? link.cookie : new Uint8Array(COOKIE_LENGTH);
     const flows = this.#newestFlows();
-    const bind: Bind = { sequence: this.#sequence, cookie, leaving, flows };
-    this.#sink.sendDatagram(
-      encodeBind(bind, ticket.sealed, ticket.sessionKey, random(NONCE_LENGTH), sealer),
-      endpoint,
-    );
+    const bind: Bind = { sequence: this.#sequence, cookie: link.cookieFor(door), leaving, flows };
+    const datagram = encodeBind(bind, ticket.sealed, ticket.sessionKey, random(NONCE_LENGTH), sealer);
+    this.#sink.sendDatagram(datagram, door);
   }
 
   #newestFlows(): Flow[] {

@@ -36,6 +36,7 @@ export const MIGRATIONS: readonly string[] = [
     lat REAL,
     lon REAL,
     endpoints TEXT NOT NULL,
+    websocket TEXT,
     version TEXT NOT NULL,
     enrolled_at_ms INTEGER NOT NULL,
     drain_requested INTEGER NOT NULL,

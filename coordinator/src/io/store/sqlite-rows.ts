@@ -1,5 +1,5 @@
 /** Rows as SQLite gives them, and the records they mean. */
-import type { AgentId, Endpoint, KeyText, NetworkId, RelayId } from "@burrow/protocol";
+import type { AgentId, Endpoint, KeyText, NetworkId, RelayId, WebsocketDoor } from "@burrow/protocol";
 import type { AgentRecord, NetworkRecord, RelayRecord, TokenKind, TokenRecord } from "../../core/records.ts";
 
 export interface NetworkRow {
@@ -30,6 +30,7 @@ export interface RelayRow {
   readonly lat: number | null;
   readonly lon: number | null;
   readonly endpoints: string;
+  readonly websocket: string | null;
   readonly version: string;
   readonly enrolled_at_ms: number;
   readonly drain_requested: number;
@@ -73,6 +74,7 @@ export function relayOf(row: RelayRow): RelayRecord {
     region: row.region,
     at: row.lat === null || row.lon === null ? undefined : { lat: row.lat, lon: row.lon },
     endpoints: JSON.parse(row.endpoints) as Endpoint[],
+    websocket: row.websocket === null ? undefined : (JSON.parse(row.websocket) as WebsocketDoor),
     version: row.version,
     enrolledAtMs: row.enrolled_at_ms,
     drainRequested: row.drain_requested !== 0,

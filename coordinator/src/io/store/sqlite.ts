@@ -100,7 +100,7 @@ class SqliteStore implements Store {
     return this.#write("FULL", () => {
       const outcome = enrolRelay(request, this.#facts, now);
       if (outcome.kind === "refused" || !outcome.changed) return outcome;
-      const { id, key, ticketKey, region, at, endpoints, version, enrolledAtMs } = outcome.record;
+      const { id, key, ticketKey, region, at, endpoints, websocket, version, enrolledAtMs } = outcome.record;
       this.#sql.putRelay.run({
         id,
         key,
@@ -109,6 +109,7 @@ class SqliteStore implements Store {
         lat: at?.lat ?? null,
         lon: at?.lon ?? null,
         endpoints: JSON.stringify(endpoints),
+        websocket: websocket === undefined ? null : JSON.stringify(websocket),
         version,
         enrolledAtMs,
       });
@@ -280,10 +281,10 @@ function prepare(db: Database) {
     revokeAgent: db.query("UPDATE agents SET revoked_at_ms = $now WHERE id = $id AND revoked_at_ms IS NULL"),
     saveHome: db.query("UPDATE agents SET home = $home, standby = $standby WHERE id = $id"),
     putRelay: db.query(
-      `INSERT INTO relays (id, key, ticket_key, region, lat, lon, endpoints, version, enrolled_at_ms, drain_requested)
-       VALUES ($id, $key, $ticketKey, $region, $lat, $lon, $endpoints, $version, $enrolledAtMs, 0)
+      `INSERT INTO relays (id, key, ticket_key, region, lat, lon, endpoints, websocket, version, enrolled_at_ms, drain_requested)
+       VALUES ($id, $key, $ticketKey, $region, $lat, $lon, $endpoints, $websocket, $version, $enrolledAtMs, 0)
        ON CONFLICT (id) DO UPDATE SET region = excluded.region, lat = excluded.lat, lon = excluded.lon,
-         endpoints = excluded.endpoints, version = excluded.version`,
+         endpoints = excluded.endpoints, websocket = excluded.websocket, version = excluded.version`,
     ),
     drainRelay: db.query("UPDATE relays SET drain_requested = $draining WHERE id = $id"),
     removeRelay: db.query<RelayRow, { id: string }>("DELETE FROM relays WHERE id = $id RETURNING *"),
