@@ -12,6 +12,8 @@ export interface GeoLocation {
   readonly at: Place;
   /** `country`: the point only stands for a whole country, so relays must be probed more widely. */
   readonly precision: "city" | "country";
+  /** How far off the record says that it may be. */
+  readonly radiusKm?: number | undefined;
   /** For people: `London, GB`. */
   readonly label: string;
 }

@@ -1,49 +1,170 @@
 /**
- * Relays in the order of the round trip one would expect to them, from the map alone: first contact, before
- * anything is measured. Every number in the sum is a term with its reason, so that a person can check it.
+ * Relays in the order in which somebody should try them: how far each is (measured, predicted or mapped), and what
+ * stands for or against it besides. Numbers first; every number in the sum is a term with its reason, written only
+ * when a person asks.
  */
-import type { Place, RankedRelay, RelayId, RelayState } from "@burrow/protocol";
+import type { RankedRelay } from "@burrow/protocol";
 import { distanceKm, type GeoLocation } from "./geo.ts";
+import {
+  type Asker,
+  crowdMs,
+  mayUse,
+  penaltyMs,
+  penaltyTerms,
+  type RankableRelay,
+  roomOf,
+  type Term,
+} from "./selection/cost.ts";
+import {
+  ACCESS_MS,
+  type Estimate,
+  FIBRE_MS_PER_100_KM,
+  mappedEstimate,
+  measuredEstimate,
+  uncertaintyKm,
+} from "./selection/estimate.ts";
+import { seedOf } from "./selection/hash.ts";
+import { type Anchor, contradictsMap, type Measured, predicted } from "./selection/posterior.ts";
+import type { RelayRtts } from "./selection/relay-rtts.ts";
 
-/** Real paths against the great circle at 1 ms per 100 km both ways: median 2.02, 5 % 1.44, 95 % 4.76. */
-export const FIBRE_MS_PER_100_KM = 2;
-/** Last mile and the first routers on both sides. The same for all relays: it makes the sum honest. */
-export const ACCESS_MS = 4;
+export type { Asker, RankableRelay, Term } from "./selection/cost.ts";
 
-export interface RankableRelay {
-  readonly id: RelayId;
-  readonly region: string;
-  readonly at?: Place | undefined;
-  readonly state: RelayState;
-}
+/** Nobody knows how far: after all that somebody knows of, before all that is a fallback. */
+const UNKNOWN_MS = 2_000;
+const ANYBODY: Asker = {};
 
-export interface Term {
-  readonly name: "fibre" | "access";
-  readonly ms: number;
-  readonly reason: string;
-}
-
-export interface Ranked {
+export class Ranked {
   readonly relay: RankableRelay;
-  readonly distanceKm?: number | undefined;
-  readonly expectedRttMs?: number | undefined;
-  readonly terms: readonly Term[];
-  readonly reason: string;
+  readonly seed: number;
+  readonly origin: GeoLocation | undefined;
+  readonly km: number | undefined;
+  /** Undefined when nobody knows where the agent or the relay is. */
+  readonly estimate: Estimate | undefined;
+  readonly asker: Asker;
+  /** What is added to the round trip, and the sum that is the place in the ranking. */
+  readonly penaltyMs: number;
+  readonly costMs: number;
+  /** The part of the penalty that changes with its load. */
+  readonly crowdMs: number;
+
+  constructor(
+    relay: RankableRelay,
+    seed: number,
+    origin: GeoLocation | undefined,
+    km: number | undefined,
+    estimate: Estimate | undefined,
+    asker: Asker,
+  ) {
+    this.relay = relay;
+    this.seed = seed;
+    this.origin = origin;
+    this.km = km;
+    this.estimate = estimate;
+    this.asker = asker;
+    this.penaltyMs = penaltyMs(relay, seed, estimate?.ms ?? 0, asker);
+    this.costMs = (estimate?.ms ?? UNKNOWN_MS) + this.penaltyMs;
+    this.crowdMs = crowdMs(asker, seed, roomOf(relay));
+  }
+
+  get distanceKm(): number | undefined {
+    return this.km === undefined ? undefined : Math.round(this.km);
+  }
+
+  get expectedRttMs(): number | undefined {
+    return this.estimate === undefined ? undefined : round(Math.max(0, this.estimate.ms));
+  }
+
+  get terms(): readonly Term[] {
+    const { relay, seed, estimate, asker } = this;
+    const distance = estimate === undefined ? [] : this.#distanceTerms(estimate);
+    return [...distance, ...penaltyTerms(relay, seed, estimate?.ms ?? 0, asker)].map((term) => ({
+      ...term,
+      ms: round(term.ms),
+    }));
+  }
+
+  get reason(): string {
+    const { relay, origin, estimate, terms } = this;
+    if (estimate === undefined) {
+      const missing = origin === undefined ? "this address" : "the relay";
+      const aside = terms.filter(({ name }) => name !== "crowd").map((term) => `; ${term.reason}`);
+      return `${relay.region}: nobody knows where ${missing} is${aside.join("")}`;
+    }
+    const vague = origin?.precision === "country" ? " (only the country is known)" : "";
+    const from = estimate.source === "mapped" && origin !== undefined ? ` from ${origin.label}${vague}` : "";
+    const sum = terms.map((term) => `${term.ms} ms (${term.reason})`).join(" + ");
+    return `${relay.region}${from}: ${sum} = ${round(this.costMs)} ms`;
+  }
+
+  #distanceTerms(estimate: Estimate): Term[] {
+    const { ms, lowMs, highMs, source } = estimate;
+    const between = `${round(lowMs)} to ${round(highMs)} ms`;
+    switch (source) {
+      case "measured":
+        return [{ name: "measured", ms, reason: "measured by the agent" }];
+      case "predicted":
+        return [{ name: "predicted", ms, reason: `predicted from relays measured nearby, ${between}` }];
+      case "mapped":
+        return [
+          {
+            name: "fibre",
+            ms: ms - ACCESS_MS,
+            reason: `${this.distanceKm} km at ${FIBRE_MS_PER_100_KM} ms per 100 km, ${between}`,
+          },
+          { name: "access", ms: ACCESS_MS, reason: "last mile and first routers" },
+        ];
+    }
+  }
 }
 
-/** Healthy relays before draining ones before dead ones; then by expected RTT; those without a place last. */
+/** By the map alone, before anything is measured. Healthy relays come before draining ones before dead ones. */
 export function rankRelays(
   origin: GeoLocation | undefined,
   relays: readonly RankableRelay[],
+  asker: Asker = ANYBODY,
 ): readonly Ranked[] {
-  return relays
-    .map((relay) => rank(origin, relay))
-    .sort(
-      (a, b) =>
-        STATE_ORDER[a.relay.state] - STATE_ORDER[b.relay.state] ||
-        (a.expectedRttMs ?? Number.MAX_VALUE) - (b.expectedRttMs ?? Number.MAX_VALUE) ||
-        (a.relay.id < b.relay.id ? -1 : 1),
-    );
+  const ranked = relays.map((relay) => {
+    const seed = seedOf(relay.id);
+    if (origin === undefined || relay.at === undefined) {
+      return new Ranked(relay, seed, origin, undefined, undefined, asker);
+    }
+    const km = distanceKm(origin.at, relay.at);
+    return new Ranked(relay, seed, origin, km, mappedEstimate(km, uncertaintyKm(origin)), asker);
+  });
+  return ranked.sort(byCost);
+}
+
+/**
+ * The same relays for one agent, with what it measured. Measured beats mapped; of the others, measured ones tell how
+ * far they may be at most and at least; where the map cannot be true, it is left out.
+ */
+export function rankFor(
+  asker: Asker,
+  byMap: readonly Ranked[],
+  measured: Measured,
+  rtts: RelayRtts,
+): readonly Ranked[] {
+  const usable = byMap.filter(({ relay }) => mayUse(relay, asker));
+  if (measured.size === 0) {
+    const same = usable.map(({ relay, seed, origin, km, estimate }) => {
+      return new Ranked(relay, seed, origin, km, estimate, asker);
+    });
+    return same.sort(byCost);
+  }
+  const relays = usable.map(({ relay }) => relay);
+  const anchors: Anchor[] = relays.flatMap((relay) => {
+    const rttMs = measured.get(relay.id);
+    return rttMs === undefined ? [] : [{ relay, rttMs }];
+  });
+  const origin = usable[0]?.origin;
+  const mapIsWrong = origin !== undefined && contradictsMap(origin, relays, measured);
+  const ranked = usable.map(({ relay, seed, km, estimate }) => {
+    const rttMs = measured.get(relay.id);
+    const mapped = mapIsWrong || origin?.precision === "country" ? undefined : estimate;
+    const better = rttMs === undefined ? predicted(relay, mapped, anchors, rtts) : measuredEstimate(rttMs);
+    return new Ranked(relay, seed, mapIsWrong ? undefined : origin, km, better, asker);
+  });
+  return ranked.sort(byCost);
 }
 
 /** What agents get of it: relays that are down are no use to them. */
@@ -55,30 +176,8 @@ export function rankingForAgents(ranked: readonly Ranked[]): RankedRelay[] {
     );
 }
 
-const STATE_ORDER = { healthy: 0, draining: 1, down: 2 } as const satisfies Record<RelayState, number>;
-
-function rank(origin: GeoLocation | undefined, relay: RankableRelay): Ranked {
-  const aside = relay.state === "healthy" ? "" : `; ${relay.state}, so after all healthy relays`;
-  if (origin === undefined || relay.at === undefined) {
-    const missing = origin === undefined ? "this address" : "the relay";
-    return { relay, terms: [], reason: `${relay.region}: nobody knows where ${missing} is${aside}` };
-  }
-  const km = distanceKm(origin.at, relay.at);
-  const fibreMs = round((km / 100) * FIBRE_MS_PER_100_KM);
-  const expectedRttMs = round(fibreMs + ACCESS_MS);
-  const terms: Term[] = [
-    { name: "fibre", ms: fibreMs, reason: `${Math.round(km)} km at ${FIBRE_MS_PER_100_KM} ms per 100 km` },
-    { name: "access", ms: ACCESS_MS, reason: "last mile and first routers" },
-  ];
-  const vague = origin.precision === "country" ? " (only the country is known)" : "";
-  const sum = terms.map((term) => `${term.ms} ms (${term.reason})`).join(" + ");
-  return {
-    relay,
-    distanceKm: Math.round(km),
-    expectedRttMs,
-    terms,
-    reason: `${relay.region} from ${origin.label}${vague}: ${sum} = ${expectedRttMs} ms${aside}`,
-  };
+function byCost(a: Ranked, b: Ranked): number {
+  return a.costMs - b.costMs || (a.relay.id < b.relay.id ? -1 : 1);
 }
 
 function round(ms: number): number {

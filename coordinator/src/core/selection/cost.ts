@@ -1,0 +1,125 @@
+/**
+ * What stands for or against a relay besides its distance, in milliseconds, so that all of it can be added up and
+ * shown: the operator's weight, how crowded it is, and whether it is only a fallback. The least sum wins.
+ */
+import type { NetworkId, RelayId, RelayState } from "@burrow/protocol";
+import { unit } from "./hash.ts";
+import type { PlacedRelay } from "./relay-rtts.ts";
+
+export interface RankableRelay extends PlacedRelay {
+  readonly id: RelayId;
+  readonly region: string;
+  readonly state: RelayState;
+  /** How many homes it states to have room for, and how many it has. Without a limit it is never crowded. */
+  readonly capacity?: number | undefined;
+  readonly load?: number | undefined;
+  /** An operator's wish: at 2 it counts as half as far as it is. */
+  readonly weight?: number | undefined;
+  /** An operator's wish: to be used only when there is nothing else. */
+  readonly avoid?: boolean | undefined;
+  /** Whose relay it is. Without one it serves all networks. */
+  readonly network?: NetworkId | undefined;
+}
+
+/** Who is asking. */
+export interface Asker {
+  readonly network?: NetworkId | undefined;
+  /** Whether the network has relays of its own; then all others are its fallback. */
+  readonly hasOwnRelays?: boolean | undefined;
+  /** `seedOf(agent)`: tells agents apart where all else is equal. */
+  readonly seed?: number | undefined;
+}
+
+export type TermName =
+  | "fibre"
+  | "access"
+  | "measured"
+  | "predicted"
+  | "weight"
+  | "crowd"
+  | "full"
+  | "fallback"
+  | "avoid"
+  | "draining"
+  | "down";
+
+export interface Term {
+  readonly name: TermName;
+  readonly ms: number;
+  readonly reason: string;
+}
+
+/** Classes are gaps that no distance crosses. */
+export const CLASS_MS = {
+  full: 5_000,
+  fallback: 10_000,
+  avoid: 20_000,
+  draining: 40_000,
+  down: 80_000,
+} as const;
+
+/**
+ * Each agent adds CROWD_MS × E ÷ room to a relay, with E an exponential variable of its own and room the free share
+ * of the relay. The least of such sums falls on relays that are equally far in proportion to their room (the race of
+ * exponential clocks), and a relay that fills up loses its agents one by one, the most easily served elsewhere first.
+ */
+export const CROWD_MS = 0.25;
+/** Below this share of room there is none. */
+const ROOM_LEAST = 0.001;
+
+export function roomOf({ capacity, load }: Pick<RankableRelay, "capacity" | "load">): number {
+  if (capacity === undefined) return 1;
+  return capacity <= 0 ? 0 : Math.max(0, 1 - (load ?? 0) / capacity);
+}
+
+/** @param room the free share of the relay, 0 to 1 */
+export function crowdMs(asker: Asker, relaySeed: number, room: number): number {
+  const exponential = asker.seed === undefined ? 1 : -Math.log(unit(asker.seed, relaySeed));
+  return (CROWD_MS * exponential) / Math.max(ROOM_LEAST, room);
+}
+
+/** All that is added to the round trip. */
+export function penaltyMs(relay: RankableRelay, relaySeed: number, rttMs: number, asker: Asker): number {
+  const room = roomOf(relay);
+  return (
+    weightMs(relay, rttMs) +
+    crowdMs(asker, relaySeed, room) +
+    (room < ROOM_LEAST ? CLASS_MS.full : 0) +
+    (isFallback(relay, asker) ? CLASS_MS.fallback : 0) +
+    (relay.avoid === true ? CLASS_MS.avoid : 0) +
+    (relay.state === "healthy" ? 0 : CLASS_MS[relay.state])
+  );
+}
+
+/** The same, term by term. */
+export function penaltyTerms(relay: RankableRelay, relaySeed: number, rttMs: number, asker: Asker): Term[] {
+  const terms: Term[] = [];
+  const add = (name: TermName, ms: number, reason: string) => terms.push({ name, ms, reason });
+  const room = roomOf(relay);
+  const percent = Math.round(room * 100);
+  if (relay.weight !== undefined && relay.weight !== 1) {
+    add("weight", weightMs(relay, rttMs), `the operator's weight of ${relay.weight}`);
+  }
+  if (relay.capacity !== undefined) {
+    add("crowd", crowdMs(asker, relaySeed, room), `${percent} % of its room is free`);
+  } else add("crowd", crowdMs(asker, relaySeed, room), "spreads agents over relays equally far");
+  if (room < ROOM_LEAST) add("full", CLASS_MS.full, "it has no room left");
+  if (isFallback(relay, asker)) add("fallback", CLASS_MS.fallback, "after the network's own relays");
+  if (relay.avoid === true) add("avoid", CLASS_MS.avoid, "the operator wants it avoided");
+  if (relay.state === "draining") add("draining", CLASS_MS.draining, "draining, so after all healthy relays");
+  if (relay.state === "down") add("down", CLASS_MS.down, "down, so after all others");
+  return terms;
+}
+
+function weightMs({ weight }: RankableRelay, rttMs: number): number {
+  return weight === undefined || weight <= 0 ? 0 : rttMs / weight - rttMs;
+}
+
+function isFallback(relay: RankableRelay, asker: Asker): boolean {
+  return asker.hasOwnRelays === true && relay.network !== asker.network;
+}
+
+/** Relays of other networks serve nobody else. */
+export function mayUse(relay: RankableRelay, asker: Asker): boolean {
+  return relay.network === undefined || asker.network === undefined || relay.network === asker.network;
+}

@@ -1,0 +1,129 @@
+/**
+ * The way for two agents: one relay that both reach, or a relay near each with the trunk in between, whichever has
+ * the least round trip. The map knows neither; both sides' vectors and the relays' own do.
+ */
+import type { RelayId } from "@burrow/protocol";
+import type { Ranked } from "../ranking.ts";
+import { CLASS_MS } from "./cost.ts";
+import type { Estimate, EstimateSource } from "./estimate.ts";
+import type { RelayRtts } from "./relay-rtts.ts";
+
+export interface PairPath {
+  /** One relay, or two with a trunk in between: first the one of the first agent. */
+  readonly relays: readonly [RelayId] | readonly [RelayId, RelayId];
+  readonly rttMs: number;
+  /** The least certain of its parts. */
+  readonly source: EstimateSource;
+  readonly reason: string;
+}
+
+/** So many relays, the best for each side, are tried with one another. */
+const SHORTLIST = 16;
+/** So many relays are measured by both sides of a new pair. */
+const PAIR_RELAYS = 4;
+/** A relay hands over to the next one in this time, there and back. */
+const HOP_MS = 0.3;
+/** An uncertain leg counts as this share of its range longer: among many guesses the least is a lucky one. */
+const DOUBT = 0.25;
+
+/**
+ * @param a what is known of the first agent's relays, by `rankFor`; `b` the same for the second
+ * @returns undefined when there is no relay that both can use
+ */
+export function choosePairPath(
+  a: readonly Ranked[],
+  b: readonly Ranked[],
+  rtts: RelayRtts,
+): PairPath | undefined {
+  const legsA = legsOf(a);
+  const legsB = legsOf(b);
+  let best = [...singles(legsA, legsB)].reduce<Sum | undefined>(better, undefined);
+  for (const first of shortlist(legsA)) {
+    for (const second of shortlist(legsB)) {
+      if (first.ranked.relay.id === second.ranked.relay.id) continue;
+      const between = rtts.between(first.ranked.relay, second.ranked.relay);
+      if (between !== undefined) best = better(best, sum([first, second], between));
+    }
+  }
+  return best === undefined ? undefined : pathOf(best);
+}
+
+/**
+ * Relays that both should measure before the choice: each agent knows those around itself, and the best one for a pair
+ * may lie where one of them never looked. The most promising first; those that both have measured are left out.
+ */
+export function relaysForPair(a: readonly Ranked[], b: readonly Ranked[]): RelayId[] {
+  const open = [...singles(legsOf(a), legsOf(b))].sort((x, y) => x.doubtfulMs - y.doubtfulMs);
+  return open
+    .slice(0, PAIR_RELAYS)
+    .filter(({ legs }) => legs.some(({ estimate }) => estimate.source !== "measured"))
+    .map(({ legs }) => legs[0].ranked.relay.id);
+}
+
+function* singles(legsA: ReadonlyMap<RelayId, Leg>, legsB: ReadonlyMap<RelayId, Leg>): Generator<Sum> {
+  for (const [id, first] of legsA) {
+    const second = legsB.get(id);
+    if (second !== undefined) yield sum([first, second], undefined);
+  }
+}
+
+interface Leg {
+  readonly ranked: Ranked;
+  readonly estimate: Estimate;
+  readonly doubtfulMs: number;
+}
+
+interface Sum {
+  readonly legs: readonly [Leg, Leg];
+  readonly between: Estimate | undefined;
+  readonly doubtfulMs: number;
+}
+
+function doubtful({ ms, lowMs, highMs, source }: Estimate): number {
+  return source === "measured" ? ms : ms + DOUBT * (highMs - lowMs);
+}
+
+function legsOf(ranking: readonly Ranked[]): Map<RelayId, Leg> {
+  const legs = new Map<RelayId, Leg>();
+  for (const ranked of ranking) {
+    const { relay, estimate, costMs } = ranked;
+    if (estimate === undefined || costMs >= CLASS_MS.draining) continue;
+    // Half of what stands against a relay: the other half comes with the other agent.
+    const doubtfulMs = doubtful(estimate) + (ranked.penaltyMs - ranked.crowdMs) / 2;
+    legs.set(relay.id, { ranked, estimate, doubtfulMs });
+  }
+  return legs;
+}
+
+function shortlist(legs: ReadonlyMap<RelayId, Leg>): Leg[] {
+  return [...legs.values()].sort((a, b) => a.doubtfulMs - b.doubtfulMs).slice(0, SHORTLIST);
+}
+
+function sum(legs: readonly [Leg, Leg], between: Estimate | undefined): Sum {
+  const betweenMs = between === undefined ? 0 : doubtful(between) + HOP_MS;
+  return { legs, between, doubtfulMs: legs[0].doubtfulMs + legs[1].doubtfulMs + betweenMs };
+}
+
+function better(best: Sum | undefined, other: Sum): Sum {
+  return best === undefined || other.doubtfulMs < best.doubtfulMs ? other : best;
+}
+
+function pathOf({ legs, between }: Sum): PairPath {
+  const [first, second] = legs;
+  const parts = [first.estimate, ...(between === undefined ? [] : [between]), second.estimate];
+  const rttMs = parts.reduce((total, { ms }) => total + ms, between === undefined ? 0 : HOP_MS);
+  const sources = parts.map(({ source }) => source);
+  const source = CERTAINTY.find((one) => sources.includes(one)) ?? "measured";
+  const [a, b] = [first.ranked.relay, second.ranked.relay];
+  const by = between === undefined ? `by ${a.region}` : `by the trunk from ${a.region} to ${b.region}`;
+  const sumText = parts.map(({ ms, source: from }) => `${ms.toFixed(1)} ms ${from}`).join(" + ");
+  return {
+    relays: between === undefined ? [a.id] : [a.id, b.id],
+    rttMs,
+    source,
+    reason: `${by}: ${sumText} = ${rttMs.toFixed(1)} ms`,
+  };
+}
+
+/** Least certain first. */
+const CERTAINTY = ["mapped", "predicted", "measured"] as const satisfies readonly EstimateSource[];
