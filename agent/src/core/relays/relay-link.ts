@@ -33,6 +33,19 @@ const BINDS_PER_DOOR = 3;
 const UDP_RETRY_MS = 10_000;
 /** Binds whose answers are still believed. */
 const OUTSTANDING_MAX = 16;
+const NEVER = Number.POSITIVE_INFINITY;
+/** A relay that is not needed is measured again this often, by one Bind; in between its binding may lapse. */
+const MEASURE_INTERVAL_MS = 60_000;
+/** So many challenges in a row are answered at once: our address may change meanwhile, but not for ever. */
+const CHALLENGES_AT_ONCE = 3;
+/** A relay that calls a fresh ticket expired has a wrong clock, and is not asked again at once. */
+const EXPIRED_PAUSE_MS = 10_000;
+
+interface OutstandingBind {
+  readonly sentMs: number;
+  /** Receiver indices that it declared. */
+  readonly declared: readonly number[];
+}
 
 export class RelayLink {
   info: RelayInfo;
@@ -50,18 +63,26 @@ export class RelayLink {
   /** How we look to this relay. */
   observed: Endpoint | undefined;
   lastHeardMs: number | undefined;
+  /** Receiver indices that this relay has not confirmed yet, oldest first. */
+  readonly undeclared = new Set<number>();
 
   /** Which of `doors` is in use or being tried. */
   #door = 0;
   /** Binds that the present door has not answered, and how often all doors were tried in vain. */
   #unanswered = 0;
   #rounds = 0;
+  #challenges = 0;
+  #expiries = 0;
+  #expiredMs = 0;
+  #boundMs = Number.NEGATIVE_INFINITY;
+  /** The binding must be renewed though nobody needs this relay. */
+  #isUrgent = false;
   #nextBindMs: number | undefined;
   #nextUdpTryMs: number | undefined;
   /** A door other than the present one that asked for its cookie. */
   #challengedBy: Endpoint | undefined;
   readonly #cookies = new Map<Endpoint, Uint8Array>();
-  readonly #outstanding = new Map<number, number>();
+  readonly #outstanding = new Map<number, OutstandingBind>();
 
   constructor(info: RelayInfo, rank: number) {
     this.info = info;
@@ -89,15 +110,14 @@ export class RelayLink {
     return this.state === "bound";
   }
 
-  get isUsable(): boolean {
-    return this.state === "bound" && this.info.state !== "down";
-  }
-
-  get deadlineMs(): number | undefined {
+  /** When the next Bind is due. Relays that are not `kept` are only measured now and then, once they are known. */
+  dueMs(kept: boolean): number | undefined {
     if (this.ticket === undefined) return undefined;
     if (this.#challengedBy !== undefined) return 0;
-    if (this.#nextUdpTryMs === undefined) return this.#nextBindMs;
-    return Math.min(this.#nextBindMs ?? this.#nextUdpTryMs, this.#nextUdpTryMs);
+    const isNeeded = kept || this.#isUrgent || this.state !== "bound" || this.rtt.samples < FIRST_SAMPLES;
+    const notBeforeMs = isNeeded ? 0 : this.#boundMs + MEASURE_INTERVAL_MS;
+    const planned = Math.min(this.#nextBindMs ?? NEVER, this.#nextUdpTryMs ?? NEVER);
+    return planned === NEVER ? undefined : Math.max(planned, notBeforeMs);
   }
 
   /** What the relay at this door wants repeated; zeros when it has not said yet. */
@@ -111,11 +131,17 @@ export class RelayLink {
     if (sealed === undefined || sessionKey === undefined) return;
     this.ticket = { sealed, sessionKey, expiresAtMs: ticket.expiresAtMs };
     if (this.state === "refused") this.state = "unbound";
-    this.bindNow(now);
+    this.bindNow(this.#expiries > 1 ? Math.max(now, this.#expiredMs + EXPIRED_PAUSE_MS) : now);
   }
 
   bindNow(now: number): void {
     this.#nextBindMs = Math.min(this.#nextBindMs ?? now, now);
+  }
+
+  /** Whatever it is needed for, a binding that still lives is renewed: the address that it knows is not ours now. */
+  renew(now: number): void {
+    this.#isUrgent = true;
+    this.bindNow(now);
   }
 
   /** The socket or the network changed: whatever we knew of our outside is old, and UDP may work again. */
@@ -123,13 +149,17 @@ export class RelayLink {
     this.#door = 0;
     this.#unanswered = 0;
     this.#rounds = 0;
+    this.#challenges = 0;
     this.#outstanding.clear();
+    this.observed = undefined;
+    this.rtt.restart();
     this.bindNow(now);
   }
 
   /** The door at which a Bind is due now, if any. */
-  dueDoor(now: number): Endpoint | undefined {
-    if (this.ticket === undefined) return undefined;
+  dueDoor(kept: boolean, now: number): Endpoint | undefined {
+    const dueMs = this.dueMs(kept);
+    if (dueMs === undefined || dueMs > now) return undefined;
     if (this.#challengedBy !== undefined) return this.#challengedBy;
     if (this.#nextBindMs !== undefined && this.#nextBindMs <= now) return this.endpoint;
     if (this.#nextUdpTryMs === undefined || this.#nextUdpTryMs > now) return undefined;
@@ -137,8 +167,8 @@ export class RelayLink {
   }
 
   /** A Bind of this sequence leaves now. True if the silence of earlier ones has unbound the relay. */
-  bindSent(door: Endpoint, sequence: number, now: number): boolean {
-    this.#outstanding.set(sequence, now);
+  bindSent(door: Endpoint, sequence: number, declared: readonly number[], now: number): boolean {
+    this.#outstanding.set(sequence, { sentMs: now, declared });
     if (this.#outstanding.size > OUTSTANDING_MAX) {
       for (const oldest of this.#outstanding.keys()) {
         this.#outstanding.delete(oldest);
@@ -153,7 +183,7 @@ export class RelayLink {
     if (this.state === "unbound") this.state = "binding";
     this.#unanswered++;
     const retryMs = Math.max(RETRY_MIN_MS, 2 * (this.rtt.smoothedMs ?? 0));
-    this.#nextBindMs = now + Math.min(retryMs * 2 ** this.#rounds, RETRY_MAX_MS);
+    this.#nextBindMs = now + Math.min(retryMs * 2 ** Math.min(this.#rounds, 10), RETRY_MAX_MS);
     if (this.#unanswered <= (this.#rounds === 0 ? BINDS_PER_DOOR : 0)) return false;
     this.#nextDoor();
     const wasBound = this.state === "bound";
@@ -163,11 +193,11 @@ export class RelayLink {
 
   /** A Bound from one of our doors, opened. Undefined if it answers no Bind of ours; else RTT in ms. */
   answered(bound: Bound, from: Endpoint, now: number): number | undefined {
-    const sentAt = this.#outstanding.get(bound.sequence);
-    if (sentAt === undefined) return undefined;
+    const bind = this.#outstanding.get(bound.sequence);
+    if (bind === undefined) return undefined;
     this.#outstanding.delete(bound.sequence);
     this.lastHeardMs = now;
-    const rttMs = now - sentAt;
+    const rttMs = now - bind.sentMs;
     this.#cookies.set(from, bound.cookie.slice());
     const isHere = from === this.endpoint;
     if (isHere) {
@@ -177,16 +207,21 @@ export class RelayLink {
     switch (bound.status) {
       case BindStatus.challenge:
         if (this.state !== "bound") this.state = "binding";
-        if (isHere) this.#nextBindMs = now;
+        this.#challenges++;
+        if (this.#challenges > CHALLENGES_AT_ONCE) this.#nextBindMs = now + RETRY_MAX_MS;
+        else if (isHere) this.#nextBindMs = now;
         else this.#challengedBy = from;
         break;
       case BindStatus.bound:
       case BindStatus.draining:
+        for (const index of bind.declared) this.undeclared.delete(index);
         this.#boundAt(from, bound, now);
         break;
       case BindStatus.expired:
         this.state = "unbound";
         this.ticket = undefined;
+        this.#expiries++;
+        this.#expiredMs = now;
         break;
       case BindStatus.refused:
         this.state = "refused";
@@ -210,7 +245,13 @@ export class RelayLink {
     // By WebSocket the relay sees its own loopback, which says nothing of us.
     this.observed = isDoor(door) ? undefined : bound.observed;
     this.#nextUdpTryMs = isDoor(door) ? (this.#nextUdpTryMs ?? now + UDP_RETRY_MS) : undefined;
-    this.#nextBindMs = now + (this.rtt.samples < FIRST_SAMPLES ? FIRST_SAMPLES_INTERVAL_MS : KEEPALIVE_MS);
+    this.#challenges = 0;
+    this.#expiries = 0;
+    this.#boundMs = now;
+    this.#isUrgent = false;
+    // Flows that one Bind had no room for follow at the same pace: relays count an agent's Binds.
+    const wantsMore = this.rtt.samples < FIRST_SAMPLES || this.undeclared.size > 0;
+    this.#nextBindMs = now + (wantsMore ? FIRST_SAMPLES_INTERVAL_MS : KEEPALIVE_MS);
   }
 
   #nextDoor(): void {

@@ -5,6 +5,7 @@
 import {
   type AgentId,
   type Bind,
+  BindStatus,
   type Endpoint,
   encodeBind,
   FLOWS_PER_BIND_MAX,
@@ -24,8 +25,11 @@ import { RelayLink } from "./relay-link.ts";
 
 /** For so long after the first answer the choice of the home is still free. */
 const SETTLING_MS = 1_500;
-/** A silent or slower relay is measured again this often, by one Bind. */
-const MEASURE_INTERVAL_MS = 60_000;
+/** A relay by which a peer's packets come stays bound for so long after, be it home or not. */
+const WANTED_FOR_MS = 30_000;
+/** Tickets that were asked for and did not come are asked for again. */
+const TICKET_RETRY_MS = 30_000;
+const STRAY_TICKETS_MAX = 32;
 
 export interface RelayLinksSink {
   sendDatagram(datagram: Uint8Array, to: Endpoint): void;
@@ -58,6 +62,11 @@ export class RelayLinks {
   #homes: Homes = NO_HOMES;
   #firstAnswerMs: number | undefined;
   #settled = false;
+  readonly #wantedUntilMs = new Map<RelayId, number>();
+  readonly #ticketRetryMs = new Map<RelayId, number>();
+  /** For relays that are not on the map yet: messages may come in any order. */
+  #strayTickets: readonly GrantedTicket[] = [];
+  #now = 0;
 
   constructor(sink: RelayLinksSink, options: RelayLinksOptions) {
     this.#sink = sink;
@@ -89,14 +98,12 @@ export class RelayLinks {
 
   /** How we look from outside, once per distinct view. */
   get reflexive(): readonly Endpoint[] {
-    const seen = [...this.#links.values()].flatMap((link) => (link.isBound ? (link.observed ?? []) : []));
-    return [...new Set(seen)];
+    return [...new Set(this.#views())];
   }
 
   /** What kind of mapping the NAT before us has, by two relays' answers (RFC 4787 §4.1). */
   natMapping(local: readonly Endpoint[]): NatMapping {
-    const views = [...this.#links.values()].flatMap((link) => (link.isBound ? (link.observed ?? []) : []));
-    const v4 = views.filter((endpoint) => !endpoint.startsWith("["));
+    const v4 = this.#views().filter((endpoint) => !endpoint.startsWith("["));
     if (v4.some((endpoint) => local.includes(endpoint))) return "none";
     if (v4.length < 2) return "unknown";
     return new Set(v4).size === 1 ? "endpoint-independent" : "address-dependent";
@@ -117,17 +124,22 @@ export class RelayLinks {
       if (moved) link.rebind(now);
     }
     const listed = new Set(relays.map((relay) => relay.id));
-    for (const id of [...this.#links.keys()]) if (!listed.has(id)) this.#links.delete(id);
+    for (const id of [...this.#links.keys()]) if (!listed.has(id)) this.#forget(id);
     this.#byEndpoint.clear();
     for (const link of this.#links.values()) {
       for (const door of link.doors) this.#byEndpoint.set(door, link);
     }
     this.#decide(now);
-    this.tick(now);
+    this.grant(this.#strayTickets, now);
   }
 
   grant(tickets: readonly GrantedTicket[], now: number): void {
-    for (const ticket of tickets) this.#links.get(ticket.relay)?.grant(ticket, now);
+    for (const ticket of tickets) {
+      this.#links.get(ticket.relay)?.grant(ticket, now);
+      this.#ticketRetryMs.delete(ticket.relay);
+    }
+    const all = tickets === this.#strayTickets ? tickets : [...this.#strayTickets, ...tickets];
+    this.#strayTickets = all.filter(({ relay }) => !this.#links.has(relay)).slice(-STRAY_TICKETS_MAX);
     this.tick(now);
   }
 
@@ -135,12 +147,17 @@ export class RelayLinks {
   addFlow(receiverIndex: number, agent: AgentId, now: number): void {
     this.#flows.delete(receiverIndex);
     this.#flows.set(receiverIndex, agent);
-    for (const link of this.#links.values()) if (link.isBound) link.bindNow(now);
+    for (const link of this.#links.values()) {
+      link.undeclared.delete(receiverIndex);
+      link.undeclared.add(receiverIndex);
+      if (link.isBound) link.bindNow(now);
+    }
     this.tick(now);
   }
 
   removeFlow(receiverIndex: number): void {
     this.#flows.delete(receiverIndex);
+    for (const link of this.#links.values()) link.undeclared.delete(receiverIndex);
   }
 
   /** A Bound from `from`. False when it is not one of ours. */
@@ -152,6 +169,13 @@ export class RelayLinks {
     const before = { state: link.state, observed: link.observed };
     const rttMs = link.answered(bound, from, now);
     if (rttMs === undefined) return false;
+    this.#now = now;
+    if (bound.status === BindStatus.challenge) {
+      // It does not know us (any more): what it was told of flows may be gone too.
+      for (const index of this.#flows.keys()) link.undeclared.add(index);
+    }
+    const hasMoved = before.observed !== undefined && link.isBound && before.observed !== link.observed;
+    if (hasMoved && this.#isKept(link)) this.#renewOthers(link, now);
     this.#report(link, before.state, rttMs);
     if (link.isBound && (before.observed !== link.observed || before.state !== "bound"))
       this.#sink.reflexiveChanged();
@@ -169,6 +193,18 @@ export class RelayLinks {
     this.tick(now);
   }
 
+  /** A peer is reached, or reaches us, by this relay: it stays bound for a while. False when it is not bound now. */
+  want(relay: RelayId, now: number): boolean {
+    const link = this.#links.get(relay);
+    if (link?.isBound !== true) return false;
+    const wasKept = this.#isKept(link);
+    this.#wantedUntilMs.set(relay, now + WANTED_FOR_MS);
+    if (wasKept) return true;
+    link.bindNow(now);
+    this.tick(now);
+    return true;
+  }
+
   heardFrom(relay: RelayId, now: number): void {
     this.#links.get(relay)?.heard(now);
   }
@@ -176,29 +212,27 @@ export class RelayLinks {
   /** Local addresses changed: every binding is made anew. */
   networkChanged(now: number): void {
     for (const link of this.#links.values()) link.rebind(now);
+    // Near and far are not what they were: the choice is free again.
+    this.#firstAnswerMs = undefined;
+    this.#settled = false;
     this.tick(now);
   }
 
   /** Unbinds everywhere, as a courtesy before going. */
   leave(): void {
     for (const link of this.#links.values())
-      if (link.isBound && link.endpoint !== undefined) this.#bind(link, link.endpoint, true);
+      if (link.isBound && link.endpoint !== undefined) this.#bind(link, link.endpoint, true, this.#now);
   }
 
   tick(now: number): void {
+    this.#now = now;
     for (const link of this.#links.values()) {
-      const door = link.dueDoor(now);
-      if (door === undefined) continue;
-      if (!this.#isKept(link) && link.isBound && link.rtt.samples >= 3) {
-        // Measured and not needed: the binding may lapse, the relay is asked again later.
-        if (now - (link.lastHeardMs ?? 0) < MEASURE_INTERVAL_MS) continue;
-      }
-      this.#bind(link, door, false);
-      if (link.bindSent(door, this.#sequence, now)) {
-        this.#sink.relayEvent(link, "silent", "answers no Bind");
-        this.#decide(now);
-      }
+      const door = link.dueDoor(this.#isKept(link), now);
+      if (door === undefined || !this.#bind(link, door, false, now)) continue;
+      this.#sink.relayEvent(link, "silent", "answers no Bind");
+      this.#decide(now);
     }
+    for (const [relay, atMs] of this.#ticketRetryMs) if (atMs <= now) this.#wantTicket(relay, now);
     const settled = this.#firstAnswerMs !== undefined && now - this.#firstAnswerMs >= SETTLING_MS;
     if (settled && !this.#settled) {
       this.#decide(now);
@@ -209,13 +243,9 @@ export class RelayLinks {
   nextDeadline(): number | undefined {
     let deadline = Number.POSITIVE_INFINITY;
     for (const link of this.#links.values()) {
-      let at = link.deadlineMs;
-      if (at === undefined) continue;
-      if (!this.#isKept(link) && link.isBound && link.rtt.samples >= 3) {
-        at = Math.max(at, (link.lastHeardMs ?? 0) + MEASURE_INTERVAL_MS);
-      }
-      deadline = Math.min(deadline, at);
+      deadline = Math.min(deadline, link.dueMs(this.#isKept(link)) ?? deadline);
     }
+    for (const atMs of this.#ticketRetryMs.values()) deadline = Math.min(deadline, atMs);
     if (this.#firstAnswerMs !== undefined && !this.#settled) {
       deadline = Math.min(deadline, this.#firstAnswerMs + SETTLING_MS);
     }
@@ -225,23 +255,51 @@ export class RelayLinks {
   #isKept(link: RelayLink): boolean {
     const { home, standby } = this.#homes;
     if ((this.#options.outsideClients ?? []).length > 0) return true;
-    return home === undefined || link.info.id === home || link.info.id === standby;
+    if (home === undefined || link.info.id === home || link.info.id === standby) return true;
+    return (this.#wantedUntilMs.get(link.info.id) ?? 0) > this.#now;
   }
 
-  #bind(link: RelayLink, door: Endpoint, leaving: boolean): void {
+  /** Relays that were bound under an address that is gone would send there what is for us. */
+  #renewOthers(moved: RelayLink, now: number): void {
+    for (const link of this.#links.values()) if (link !== moved && link.isBound) link.renew(now);
+  }
+
+  #views(): Endpoint[] {
+    return this.links.flatMap((link) => (link.isBound ? (link.observed ?? []) : []));
+  }
+
+  #forget(relay: RelayId): void {
+    this.#links.delete(relay);
+    this.#wantedUntilMs.delete(relay);
+    this.#ticketRetryMs.delete(relay);
+  }
+
+  #wantTicket(relay: RelayId, now: number): void {
+    this.#ticketRetryMs.set(relay, now + TICKET_RETRY_MS);
+    this.#sink.ticketsWanted([relay]);
+  }
+
+  /** True if this is one Bind too many without an answer: the relay is unbound. */
+  #bind(link: RelayLink, door: Endpoint, leaving: boolean, now: number): boolean {
     const { ticket } = link;
-    if (ticket === undefined) return;
+    if (ticket === undefined) return false;
     this.#sequence++;
     const { sealer, random } = this.#options;
-    const flows = this.#newestFlows();
+    const flows = this.#flowsFor(link);
     const bind: Bind = { sequence: this.#sequence, cookie: link.cookieFor(door), leaving, flows };
     const datagram = encodeBind(bind, ticket.sealed, ticket.sessionKey, random(NONCE_LENGTH), sealer);
     this.#sink.sendDatagram(datagram, door);
+    const declared = flows.map(({ receiverIndex }) => receiverIndex);
+    return link.bindSent(door, this.#sequence, declared, now);
   }
 
-  #newestFlows(): Flow[] {
-    const newest = [...this.#flows].slice(-FLOWS_PER_BIND_MAX);
-    return newest.map(([receiverIndex, agent]) => ({ receiverIndex, agent }));
+  /** The newest that the relay has not confirmed; when it has all, the newest once more, to keep them alive. */
+  #flowsFor({ undeclared }: RelayLink): Flow[] {
+    const indices = undeclared.size > 0 ? undeclared : this.#flows.keys();
+    return [...indices].slice(-FLOWS_PER_BIND_MAX).flatMap((receiverIndex) => {
+      const agent = this.#flows.get(receiverIndex);
+      return agent === undefined ? [] : { receiverIndex, agent };
+    });
   }
 
   #report(link: RelayLink, before: RelayLink["state"], rttMs: number): void {
@@ -249,7 +307,7 @@ export class RelayLinks {
     const detail = `${rttMs.toFixed(1)} ms, sees us as ${link.observed}`;
     if (link.state === "bound") this.#sink.relayEvent(link, "bound", detail);
     else if (link.state === "refused") this.#sink.relayEvent(link, "refused", "the relay refuses this agent");
-    else if (link.state === "unbound") this.#sink.ticketsWanted([link.info.id]);
+    else if (link.state === "unbound") this.#wantTicket(link.info.id, this.#now);
   }
 
   #decide(now: number): void {
@@ -257,8 +315,9 @@ export class RelayLinks {
       this.#firstAnswerMs === undefined || now - this.#firstAnswerMs < SETTLING_MS || !this.#settled;
     const options = [...this.#links.values()].flatMap((link) => {
       const rttMs = link.rtt.leastMs;
-      if (!link.isUsable || rttMs === undefined) return [];
-      const draining = link.draining || link.info.state === "draining";
+      if (!link.isBound || rttMs === undefined) return [];
+      // Down, says the coordinator; but it answers us, and where there is no other it will do.
+      const draining = link.draining || link.info.state !== "healthy";
       const { id, region } = link.info;
       return [{ relay: id, region, rttMs, samples: link.rtt.samples, rank: link.rank, draining }];
     });
