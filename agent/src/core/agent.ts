@@ -101,7 +101,8 @@ export class Agent {
   readonly #outside = new Map<AgentId, { lastHeardVia: PathTarget | undefined }>();
   readonly #reporter: Reporter;
   readonly #awake = new Set<Peer>();
-  #local: readonly Endpoint[] = [];
+  /** Undefined until the shell has looked. Empty is a network of its own: none. */
+  #local: readonly Endpoint[] | undefined;
   #candidates: readonly Candidate[] = [];
   #now: number;
 
@@ -129,7 +130,7 @@ export class Agent {
   }
 
   get localEndpoints(): readonly Endpoint[] {
-    return this.#local;
+    return this.#local ?? [];
   }
 
   // ── Inputs ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -189,12 +190,14 @@ export class Agent {
   /** The socket's endpoints on this machine, whenever they change. */
   setLocalEndpoints(local: readonly Endpoint[], now: number): void {
     this.#now = now;
-    const changed = this.#local.length > 0 && local.toSorted().join() !== this.#local.toSorted().join();
+    const before = this.#local;
     this.#local = local;
+    const changed = before !== undefined && local.toSorted().join() !== before.toSorted().join();
+    if (changed) {
+      this.relays.networkChanged(now);
+      for (const peer of this.peers.all) peer.paths.networkChanged(now);
+    }
     this.#refreshCandidates();
-    if (!changed) return;
-    this.relays.networkChanged(now);
-    for (const peer of this.peers.all) peer.paths.networkChanged(now);
   }
 
   /** Sends one echo to a peer; the answer comes as an `echo` event. */
@@ -304,7 +307,7 @@ export class Agent {
   }
 
   #mayProbe(endpoint: Endpoint): boolean {
-    if (this.#local.includes(endpoint) || this.relays.relayAt(endpoint) !== undefined) return false;
+    if (this.localEndpoints.includes(endpoint) || this.relays.relayAt(endpoint) !== undefined) return false;
     if (isInside(splitEndpoint(endpoint).address, this.#overlay())) return false;
     return isUsableTarget(endpoint, this.#options.loopbackCandidates ? ["loopback"] : []);
   }
@@ -321,6 +324,7 @@ export class Agent {
     if (isRefusal(probe)) return this.#drop("probe-forged");
     const target = this.#targetOf(from);
     if (target.kind === "relay") this.relays.heardFrom(target.relay, now);
+    else if (!this.#mayProbe(from)) return this.#drop("probe-from-unusable");
     if (probe.observed === undefined) {
       this.#sendProbe(peer, target, "probeAck", probe.transaction, from);
       this.#awake.add(peer);
@@ -474,13 +478,14 @@ export class Agent {
 
   #refreshCandidates(): void {
     const { statedEndpoints, loopbackCandidates } = this.#options;
-    const gathered = gatherCandidates(this.#local, this.relays.reflexive, statedEndpoints, {
+    const gathered = gatherCandidates(this.localEndpoints, this.relays.reflexive, statedEndpoints, {
       loopback: loopbackCandidates,
       overlay: this.#overlay(),
     });
     if (sameCandidates(gathered, this.#candidates)) return;
     this.#candidates = gathered;
     this.#reporter.candidatesChanged(this.#now);
+    for (const peer of this.#awake) peer.paths.ownCandidatesChanged(this.#now);
   }
 
   #overlay(): readonly string[] {

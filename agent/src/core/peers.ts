@@ -2,6 +2,7 @@
 import {
   type AgentId,
   type Agreement,
+  agentIdOf,
   type Candidate,
   keyFromText,
   type PeerInfo,
@@ -87,7 +88,7 @@ export class Peers {
     return undefined;
   }
 
-  /** Adds or updates. Undefined when the key is not one (a coordinator's mistake) or our own. */
+  /** Adds or updates. Undefined when the key is not one, not that of the id (a coordinator's mistake), or our own. */
   upsert(info: PeerInfo): { readonly peer: Peer; readonly isNew: boolean } | undefined {
     const known = this.#byId.get(info.id);
     if (known !== undefined) {
@@ -96,7 +97,8 @@ export class Peers {
     }
     const { privateKey, publicKey, agreement, random, pathsSink } = this.#options;
     const key = keyFromText(info.key);
-    if (key === undefined || key.every((byte, i) => byte === publicKey[i])) return undefined;
+    if (key === undefined || agentIdOf(key) !== info.id) return undefined;
+    if (key.every((byte, i) => byte === publicKey[i])) return undefined;
     const paths = new PeerPaths(info.id, pathsSink(info.id), random);
     const peer = new Peer(info, key, paths, () => {
       const shared = agreement(privateKey, key);

@@ -12,11 +12,14 @@ import {
   watchAddresses,
 } from "@burrow/platform";
 import { type Endpoint, endpoint, type FromAgent } from "@burrow/protocol";
+import { getLogger } from "@logtape/logtape";
 import { Agent, type AgentOptions } from "../core/agent.ts";
 import type { AgentEvent } from "../core/events.ts";
 import { isDoor } from "../core/relays/doors.ts";
 import { NO_DEVICE, type PacketDevice } from "./devices.ts";
 import { WebsocketDoors } from "./websocket-doors.ts";
+
+const log = getLogger(["burrow", "agent"]);
 
 export type OpenSocket = typeof openDualStack;
 
@@ -40,6 +43,8 @@ export class Runtime {
   readonly agent: Agent;
   readonly socket: DatagramSocket;
   device: PacketDevice = NO_DEVICE;
+  /** Exceptions in the machine: always zero, but for our mistakes. */
+  mistakes = 0;
   readonly #options: RuntimeOptions;
   readonly #watcher: { close(): void };
   readonly #doors = new WebsocketDoors((datagram, from) => {
@@ -91,7 +96,13 @@ export class Runtime {
   /** Runs one input of the machine, then sends what it queued and sets the timer. */
   do(input: (agent: Agent, now: number) => void): void {
     if (this.#stopped) return;
-    input(this.agent, clock());
+    try {
+      input(this.agent, clock());
+    } catch (error) {
+      // A mistake of ours in one packet's handling must not take the tunnel of all others down.
+      this.mistakes++;
+      log.error("a mistake in the agent, please report it: {error}", { error });
+    }
     this.#after();
   }
 

@@ -34,6 +34,8 @@ const DOUBT_PROBE_INTERVAL_MS = 60;
 const IN_USE_PROBE_INTERVAL_MS = 200;
 /** Silence that makes a path suspect: 3 round trips, at least this (design §6). */
 const SUSPECT_AFTER_MIN_MS = 250;
+/** A direct path that was heard this lately is not doubted for a packet that came by a relay. */
+const QUIET_AFTER_MIN_MS = 100;
 /** Further silence after which a suspect path is given up. */
 const LOST_AFTER_SUSPECT_MS = 1_000;
 /** Probes to a lost path: soon at first, since most outages are short, then ever more rarely. */
@@ -69,6 +71,7 @@ export class Path {
   #dataUnansweredMs: number | undefined;
   #probeUnansweredMs: number | undefined;
   #lastProbeMs = Number.NEGATIVE_INFINITY;
+  #lastUsedMs = Number.NEGATIVE_INFINITY;
   #nextProbeMs: number | undefined;
   #tries = 0;
   #ackStreak = 0;
@@ -135,11 +138,25 @@ export class Path {
   used(now: number): void {
     if (this.state === "untried") this.start(now);
     if (this.state !== "proven") return;
+    this.#lastUsedMs = now;
     if (this.#dataUnansweredMs === undefined) {
       this.#dataUnansweredMs = now;
       this.#probeAt(now + this.#doubtIntervalMs());
     }
     this.#probeAt(this.#lastProbeMs + IN_USE_PROBE_INTERVAL_MS);
+  }
+
+  /** Whether nothing came by this path for longer than its round trip and some patience explain. */
+  isQuiet(now: number): boolean {
+    const patienceMs = Math.max(QUIET_AFTER_MIN_MS, 1.5 * (this.rtt.smoothedMs ?? 0));
+    return now - (this.lastHeardMs ?? Number.NEGATIVE_INFINITY) > patienceMs;
+  }
+
+  /** There is reason to doubt this path: an ack is wanted now, and its absence counts from now. */
+  doubt(now: number): void {
+    if (this.state !== "proven") return;
+    this.#dataUnansweredMs ??= now;
+    if (now - this.#lastProbeMs >= DOUBT_PROBE_INTERVAL_MS) this.#probeAt(now);
   }
 
   /** Another path is in trouble: this one is asked now whether it would do. */
@@ -190,13 +207,16 @@ export class Path {
     this.acked++;
     this.#ackStreak++;
     this.lastHeardMs = now;
-    this.#settle();
+    this.#answeredUpTo(sentAt);
     const trusted = !this.#distrusted || this.#ackStreak >= ACKS_TO_TRUST_AGAIN;
     if (trusted) {
       this.#distrusted = false;
       this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
       if (this.state !== "proven") this.#enter("proven", now);
-      this.#probeAt(now + (active ? KEEPALIVE_ACTIVE_MS : KEEPALIVE_SPARE_MS), "whatever was planned");
+      const isInDoubt = this.#dataUnansweredMs !== undefined || this.#probeUnansweredMs !== undefined;
+      if (!isInDoubt) {
+        this.#probeAt(now + (active ? KEEPALIVE_ACTIVE_MS : KEEPALIVE_SPARE_MS), "whatever was planned");
+      }
     } else {
       // Back from the dead, perhaps: on probation, with the clock of a suspect.
       if (this.state !== "suspect") this.#enter("suspect", now);
@@ -272,6 +292,14 @@ export class Path {
   #settle(): void {
     this.#dataUnansweredMs = undefined;
     this.#probeUnansweredMs = undefined;
+  }
+
+  /** The path worked for what left up to then. What left later still waits for its own answer. */
+  #answeredUpTo(sentAt: number): void {
+    const later = [...this.#outstanding.values()].filter((at) => at > sentAt);
+    this.#probeUnansweredMs = later.length === 0 ? undefined : Math.min(...later);
+    const isDataLater = this.#lastUsedMs > sentAt && this.#dataUnansweredMs !== undefined;
+    this.#dataUnansweredMs = isDataLater ? Math.max(this.#dataUnansweredMs ?? sentAt, sentAt) : undefined;
   }
 
   /** A keep-alive probe gets its round trip before it is asked again. */

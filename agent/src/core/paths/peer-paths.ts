@@ -68,6 +68,8 @@ export class PeerPaths {
   #directWorseSinceMs: number | undefined;
   /** The path we left in doubt: data goes there too until the new one has proven itself. */
   #leftInDoubt: Path | undefined;
+  /** The relay path that gets a copy of each packet while the peer's silence on the direct path is looked into. */
+  #doubtedFor: Path | undefined;
   #reason = "no relay yet";
   #route: Route = NOWHERE;
   /** Until when probing goes on; undefined while it does not. */
@@ -151,6 +153,18 @@ export class PeerPaths {
     // The peer chooses its relay and we choose ours: what comes by either answers what left by the other.
     const current = this.#current;
     if (target.kind === "relay" && current?.target.kind === "relay") current.heard(now);
+    if (target.kind === "relay" && current?.target.kind === "direct") this.#doubtDirect(current, target, now);
+  }
+
+  /**
+   * The peer speaks by a relay although a direct path works, as far as we know. If that path has been quiet, the peer
+   * knows more than we do: our packets go both ways from now on, until an ack settles it.
+   */
+  #doubtDirect(direct: Path, relay: PathTarget, now: number): void {
+    if (!direct.isProven || !direct.isQuiet(now)) return;
+    direct.doubt(now);
+    this.#doubtedFor ??= this.#paths.of(relay) ?? this.#relayPaths()[0];
+    this.#step(now);
   }
 
   /** An authenticated probe came by `target` (and was acked): a way that the peer can use, so try it as well. */
@@ -168,7 +182,10 @@ export class PeerPaths {
     const wasProven = path.isProven;
     const rttMs = path.answered(transaction, observed, path === this.#current, now);
     if (rttMs === undefined) return;
-    if (path === this.#current) this.#leftInDoubt = undefined;
+    if (path === this.#current) {
+      this.#leftInDoubt = undefined;
+      this.#doubtedFor = undefined;
+    }
     if (path.isProven && !wasProven) {
       this.journal.note(now, "proven", `${path.id} (${path.origin}) answered in ${rttMs.toFixed(1)} ms`);
     }
@@ -328,7 +345,10 @@ export class PeerPaths {
 
   #use(path: Path | undefined, reason: string, now: number): void {
     const before = this.#current;
-    if (path !== before) this.#leftInDoubt = this.#isAwayFrom(before, path) ? before : undefined;
+    if (path !== before) {
+      this.#leftInDoubt = this.#isAwayFrom(before, path) ? before : undefined;
+      this.#doubtedFor = undefined;
+    }
     this.#route = path === undefined ? NOWHERE : { primary: path.target, also: this.#second(path)?.target };
     if (path === before) return;
     this.#current = path;
@@ -349,7 +369,7 @@ export class PeerPaths {
 
   /** While the path in use is not proven, packets go by a second one as well, if there is any. */
   #second(first: Path): Path | undefined {
-    if (first.isProven) return this.#leftInDoubt;
+    if (first.isProven) return this.#doubtedFor ?? this.#leftInDoubt;
     if (first.state === "untried" || first.state === "trying") return this.#leftInDoubt;
     const others = this.#relayPaths();
     return (
