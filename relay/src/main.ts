@@ -1,16 +1,12 @@
 /** Puts the relay together: state, data plane, side channel, HTTP. Signals and flags are the command line's. */
 
-import { nativePrimitives, openDualStack, openUdp, type Primitives } from "@burrow/platform";
+import { nativePrimitives, type Primitives } from "@burrow/platform";
 import {
   type Bytes,
   type Endpoint,
-  endpoint,
-  nobleTrunkMac,
   type Place,
   type RelayHello,
   type RelayId,
-  type Sealer,
-  splitEndpoint,
   UserError,
 } from "@burrow/protocol";
 import { DEFAULT_LIMITS, type Limits } from "./core/limits.ts";
@@ -21,6 +17,7 @@ import { type DataPlane, type OpenRelaySocket, openDataPlane } from "./io/data-p
 import { type HttpServer, type RelayView, serveHttp } from "./io/http.ts";
 import { log } from "./io/log.ts";
 import { Metrics } from "./io/metrics.ts";
+import { sealerOf } from "./io/sealer.ts";
 import { SelfCheck } from "./io/self-check.ts";
 import { openState, type RelayState } from "./io/state.ts";
 import { openWebsocketDoor, type WebsocketDoor } from "./io/websocket-door.ts";
@@ -214,10 +211,8 @@ class Relay implements RunningRelay, RelayView {
       identity,
       selfKey,
       listen: this.#config.listen,
-      openSocket: this.#config.openSocket ?? openRelaySocket,
-      sealer,
-      agreement: (privateKey, publicKey) => this.#primitives.x25519(privateKey, publicKey),
-      trunkMac: nobleTrunkMac,
+      openSocket: this.#config.openSocket,
+      primitives: this.#primitives,
       random: this.#random,
       now: this.#now,
       limits: this.#config.limits ?? DEFAULT_LIMITS,
@@ -336,30 +331,7 @@ class Relay implements RunningRelay, RelayView {
   }
 }
 
-/** Native AEAD where it loads. */
-function sealerOf(primitives: Primitives): Sealer {
-  return {
-    seal: (key, nonce, header, plaintext) => primitives.xaeadSeal(key, nonce, plaintext, header),
-    open: (key, nonce, header, sealed) => primitives.xaeadOpen(key, nonce, sealed, header),
-  };
-}
-
 /** Unix milliseconds that no one sets back: the wall clock at the start, and the time since. */
 function steadyNow(): number {
   return performance.timeOrigin + performance.now();
 }
-
-/** Kernel buffers for bursts of a full relay; the system may give less. */
-const SOCKET_BUFFER_BYTES = 8 * 1024 * 1024;
-
-const openRelaySocket: OpenRelaySocket = ({ address, port, onBatch }) => {
-  const options = {
-    port,
-    onBatch,
-    recvBufferBytes: SOCKET_BUFFER_BYTES,
-    sendBufferBytes: SOCKET_BUFFER_BYTES,
-  };
-  if (address === "0.0.0.0" || address === "::") return openDualStack(options);
-  const { address: canonical } = splitEndpoint(endpoint(address, port));
-  return openUdp({ ...options, address: canonical, family: canonical.includes(":") ? 6 : 4 });
-};

@@ -43,4 +43,9 @@ function readUntilStopped({ ring: shared, deviceFd, stopFd, packetMax }: ReaderS
   }
 }
 
-if (parentPort !== null) readUntilStopped(workerData as ReaderSettings);
+/** Other parts' workers load this module as well, by the package's door. */
+function isReader(data: Partial<ReaderSettings> | null): data is ReaderSettings {
+  return parentPort !== null && data?.ring instanceof SharedArrayBuffer && data.deviceFd !== undefined;
+}
+
+if (isReader(workerData)) readUntilStopped(workerData);

@@ -42,6 +42,8 @@ import { TrunkDesk } from "./trunks.ts";
 
 /** `forward` says so when the datagram is dealt with: answered, handed on through the sink, or dropped. */
 export const HANDLED = -1;
+/** `forwardTransport` says so when it needs the datagram's bytes: pass it to `forward`. */
+export const NEEDS_BYTES = -2;
 
 export interface ForwarderSink {
   /** Sends bytes that are valid during the call only. False when the kernel or the queue would not have them. */
@@ -141,10 +143,27 @@ export class Forwarder {
    */
   forward(datagram: Bytes, from: number, now: number): number {
     this.#received++;
-    if (datagram[0] === WireGuardType.transport) return this.#transport(datagram, from, now);
-    const drop = this.#slow(datagram, from, now);
+    if (datagram[0] !== WireGuardType.transport) {
+      const drop = this.#slow(datagram, from, now);
+      if (drop !== undefined) this.#drops.count(drop);
+      return HANDLED;
+    }
+    if (wireGuardKind(datagram) === undefined) return this.#drop(DropReason.malformed);
+    const to = this.#transport(wireGuardReceiver(datagram), datagram.length, from, now);
+    if (to !== NEEDS_BYTES) return to;
+    const drop = this.#transportByTrunk(datagram, from, now);
     if (drop !== undefined) this.#drops.count(drop);
     return HANDLED;
+  }
+
+  /**
+   * The same for a datagram whose first word is that of transport data, told by its receiver index and its length
+   * alone. Allocates nothing, and may answer NEEDS_BYTES.
+   */
+  forwardTransport(receiverIndex: number, lengthBytes: number, from: number, now: number): number {
+    const to = this.#transport(receiverIndex, lengthBytes, from, now);
+    if (to !== NEEDS_BYTES) this.#received++;
+    return to;
   }
 
   /** A datagram that `forward` sent on did not leave. */
@@ -215,45 +234,32 @@ export class Forwarder {
   }
 
   /** The hot path: nothing here may allocate. */
-  #transport(datagram: Bytes, from: number, now: number): number {
-    const length = datagram.length;
-    if (
-      length < WireGuardTransport.lengthMin ||
-      datagram[1] !== 0 ||
-      datagram[2] !== 0 ||
-      datagram[3] !== 0
-    ) {
-      return this.#drop(DropReason.malformed);
-    }
+  #transport(receiverIndex: number, length: number, from: number, now: number): number {
+    if (length < WireGuardTransport.lengthMin) return this.#drop(DropReason.malformed);
     const source = this.#parties.slotAt(from, now);
     if (source === NO_PARTY) return this.#drop(DropReason.unboundSource);
-    const index =
-      ((datagram[4] ?? 0) |
-        ((datagram[5] ?? 0) << 8) |
-        ((datagram[6] ?? 0) << 16) |
-        ((datagram[7] ?? 0) << 24)) >>>
-      0;
-    const destination = this.#flows.follow(source, index, Math.floor(now / 1000));
+    const destination = this.#flows.follow(source, receiverIndex, Math.floor(now / 1000));
     if (destination === NO_PARTY) return this.#drop(DropReason.unknownFlow);
+    const address = this.#parties.addressOf(destination, now);
+    if (address === NO_ADDRESS) return NEEDS_BYTES;
     if (!this.#rates.take(source, length, now)) return this.#drop(DropReason.rateLimited);
     this.#parties.touch(source, now);
-    const address = this.#parties.addressOf(destination, now);
-    if (address === NO_ADDRESS) return this.#transportByTrunk(datagram, source, destination, now);
     this.#parties.prolongOutside(source, now + OUTSIDE_LIFETIME_MS);
     this.#packets++;
     this.#bytes += length;
     return address;
   }
 
-  #transportByTrunk(datagram: Bytes, source: number, destination: number, now: number): number {
-    const from = this.#parties.at(source);
-    const to = this.#parties.at(destination);
-    const drop =
-      from === undefined || to === undefined
-        ? DropReason.destinationAway
-        : this.#deliver(datagram, from, to, now);
-    if (drop !== undefined) this.#drops.count(drop);
-    return HANDLED;
+  /** Transport data from a bound source with a known flow, whose destination is not bound here. */
+  #transportByTrunk(datagram: Bytes, from: number, now: number): DropReason | undefined {
+    const source = this.#parties.at(this.#parties.slotAt(from, now));
+    if (source === undefined) return DropReason.unboundSource;
+    const index = wireGuardReceiver(datagram);
+    const destination = this.#parties.at(this.#flows.follow(source.slot, index, Math.floor(now / 1000)));
+    if (destination === undefined) return DropReason.unknownFlow;
+    if (!this.#rates.take(source.slot, datagram.length, now)) return DropReason.rateLimited;
+    this.#parties.touch(source.slot, now);
+    return this.#deliver(datagram, source, destination, now);
   }
 
   #slow(datagram: Bytes, from: number, now: number): DropReason | undefined {

@@ -1,5 +1,6 @@
 /** What the control plane tells the data plane: plain data, fit for a message to another thread. */
 import type { AgentId, RelayInfo, Route, SymmetricKey } from "@burrow/protocol";
+import type { Forwarder } from "./forwarder.ts";
 
 export type DataPlaneUpdate =
   | { readonly type: "ticket-key"; readonly key: SymmetricKey }
@@ -14,3 +15,29 @@ export type DataPlaneUpdate =
     }
   | { readonly type: "revoke"; readonly agent: AgentId }
   | { readonly type: "drain"; readonly draining: boolean };
+
+/** `selfKey`: the ticket key that the relay checks itself with; it opens tickets whatever the coordinator says. */
+export function applyUpdate(
+  forwarder: Forwarder,
+  update: DataPlaneUpdate,
+  selfKey: SymmetricKey,
+  now: number,
+): void {
+  switch (update.type) {
+    case "ticket-key":
+      forwarder.setTicketKeys([update.key, selfKey]);
+      return;
+    case "relays":
+      forwarder.setRelays(update.relays);
+      return;
+    case "routes":
+      forwarder.setRoutes(update.upsert, update.remove, update.replace, now);
+      return;
+    case "revoke":
+      forwarder.revoke(update.agent);
+      return;
+    case "drain":
+      forwarder.setDraining(update.draining);
+      return;
+  }
+}

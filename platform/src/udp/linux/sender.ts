@@ -186,6 +186,7 @@ export class Sender {
     this.#bytes[i] = length;
     this.#open[i] = this.#segments && length > 0 ? 1 : 0;
     this.#latest[to] = i;
+    this.#writeName(i, to);
     const piece = this.#newPiece(address, length);
     this.#first[i] = piece;
     this.#last[i] = piece;
@@ -225,7 +226,6 @@ export class Sender {
     for (let i = 0; i < this.#messages; i++) {
       const header = i * Mmsghdr.size;
       const words = this.#headers.u32;
-      this.#writeName(i, (this.#to[i] ?? 0) as AddressHandle);
       this.#headers.setAddress(header + Mmsghdr.iov, this.#iovecs.address + iovec * Iovec.size);
       const before = iovec;
       for (let piece = this.#first[i] ?? NONE; piece !== NONE; piece = this.#next[piece] ?? NONE) {
@@ -333,6 +333,8 @@ export class Sender {
       this.#bytes[to] = bytes;
       this.#open[to] = 0;
       this.#keptAt[to] = used;
+      // The name as it was written: by now the handle may stand for somebody else.
+      this.#names.bytes.copyWithin(to * NAME_BYTES, i * NAME_BYTES, (i + 1) * NAME_BYTES);
       used += bytes;
     }
     this.#pieces = 0;

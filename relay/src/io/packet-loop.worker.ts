@@ -1,0 +1,226 @@
+/**
+ * The thread that moves packets: polls its sockets and an event, passes over each batch once, and allocates nothing
+ * per transport packet. It never returns to its event loop: the control plane's messages are fetched when the event
+ * says that there are some.
+ */
+import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import {
+  type AddressHandle,
+  type BatchedSocket,
+  clearEvent,
+  type DatagramBatch,
+  type DatagramSocket,
+  nativePrimitives,
+  newUdpCounters,
+  openBatchedUdp,
+  openDualStack,
+  Poller,
+  type UdpCounters,
+  type UdpOptions,
+} from "@burrow/platform";
+import {
+  type Endpoint,
+  endpoint,
+  nobleTrunkMac,
+  type SymmetricKey,
+  splitEndpoint,
+  UserError,
+  WireGuardType,
+} from "@burrow/protocol";
+import { Forwarder, type ForwarderEvent, HANDLED, NEEDS_BYTES } from "../core/forwarder.ts";
+import type { Limits } from "../core/limits.ts";
+import type { LinkIdentity } from "../core/links.ts";
+import { applyUpdate, type DataPlaneUpdate } from "../core/updates.ts";
+import { type DataPlaneSnapshot, newAddressTable } from "./data-plane.ts";
+import { sealerOf } from "./sealer.ts";
+import { addressesOf } from "./socket-addresses.ts";
+
+export interface LoopSettings {
+  readonly identity: LinkIdentity;
+  readonly selfKey: SymmetricKey;
+  readonly listen: { readonly address: string; readonly port: number };
+  readonly limits: Limits;
+  readonly eventFd: number;
+  readonly port: MessagePort;
+}
+
+export type ToLoop =
+  | { readonly type: "update"; readonly update: DataPlaneUpdate }
+  | { readonly type: "snapshot"; readonly id: number }
+  | { readonly type: "close" };
+
+export type FromLoop =
+  | { readonly type: "open"; readonly local: readonly Endpoint[]; readonly port: number }
+  | { readonly type: "refused"; readonly message: string; readonly remedy: string }
+  | { readonly type: "snapshot"; readonly id: number; readonly snapshot: DataPlaneSnapshot }
+  | { readonly type: "event"; readonly event: ForwarderEvent };
+
+/** What may arrive while this thread is busy elsewhere; the system may give less. */
+const RECV_BUFFER_BYTES = 8 * 1024 * 1024;
+/** What waits in the kernel waits in order of arrival: no more than keeps a fast link busy between two polls. */
+const SEND_BUFFER_BYTES = 2 * 1024 * 1024;
+/** Batches of one socket before the others and the control plane get their turn. */
+const BATCHES_MAX = 16;
+const EVENT = 0;
+
+class PacketLoop {
+  readonly #settings: LoopSettings;
+  readonly #socket: DatagramSocket;
+  readonly #members: readonly BatchedSocket[];
+  readonly #forwarder: Forwarder;
+  readonly #poller: Poller;
+  #stopped = false;
+
+  constructor(settings: LoopSettings, socket: DatagramSocket, members: readonly BatchedSocket[]) {
+    this.#settings = settings;
+    this.#socket = socket;
+    this.#members = members;
+    const primitives = nativePrimitives();
+    this.#forwarder = new Forwarder(
+      {
+        identity: settings.identity,
+        addresses: addressesOf(socket.addresses, (family) => socket.hasFamily(family)),
+        sink: {
+          send: (bytes, to) => socket.send(to as AddressHandle, bytes),
+          event: (event) => this.#tell({ type: "event", event }),
+        },
+        sealer: sealerOf(primitives),
+        agreement: (privateKey, publicKey) => primitives.x25519(privateKey, publicKey),
+        trunkMac: nobleTrunkMac,
+        random: primitives.randomBytes,
+        limits: settings.limits,
+      },
+      clock(),
+    );
+    this.#forwarder.setTicketKeys([settings.selfKey]);
+    this.#poller = new Poller([settings.eventFd, ...members.map(({ fd }) => fd)]);
+  }
+
+  run(): void {
+    const { local, port } = this.#socket;
+    this.#tell({ type: "open", local, port });
+    const poller = this.#poller;
+    const members = this.#members;
+    while (!this.#stopped) {
+      poller.wait(Math.max(0, this.#forwarder.nextDeadline() - clock()));
+      if (poller.canRead(EVENT)) this.#fetchMessages();
+      for (let i = 0; i < members.length; i++) {
+        const member = members[i];
+        if (member === undefined) continue;
+        if (member.isBlocked && poller.canWrite(i + 1)) member.flush();
+        if (poller.canRead(i + 1)) for (let n = 0; n < BATCHES_MAX && member.receive(); n++);
+      }
+      for (let i = 0; i < members.length; i++) poller.wantWrite(i + 1, members[i]?.isBlocked === true);
+      if (clock() >= this.#forwarder.nextDeadline()) this.#forwarder.tick(clock());
+    }
+    this.#socket.close();
+  }
+
+  /** The pass over a batch. What is queued leaves when the socket's callback returns. */
+  forward(batch: DatagramBatch): void {
+    const now = clock();
+    const { count } = batch;
+    const forwarder = this.#forwarder;
+    const socket = this.#socket;
+    for (let i = 0; i < count; i++) {
+      let to = NEEDS_BYTES;
+      // The first word of transport data: its type and three zero bytes.
+      if (batch.u32(i, 0) === WireGuardType.transport) {
+        to = forwarder.forwardTransport(batch.u32(i, 4), batch.length(i), batch.source(i), now);
+      }
+      if (to === NEEDS_BYTES) to = forwarder.forward(batch.bytes(i), batch.source(i), now);
+      if (to !== HANDLED && !socket.forward(to as AddressHandle, batch, i)) {
+        forwarder.countSendFailure(batch.length(i));
+      }
+    }
+  }
+
+  #fetchMessages(): void {
+    clearEvent(this.#settings.eventFd);
+    for (;;) {
+      const received = receiveMessageOnPort(this.#settings.port);
+      if (received === undefined) return;
+      this.#heard(received.message as ToLoop);
+    }
+  }
+
+  #heard(message: ToLoop): void {
+    switch (message.type) {
+      case "update":
+        applyUpdate(this.#forwarder, message.update, this.#settings.selfKey, clock());
+        return;
+      case "snapshot":
+        this.#tell({ type: "snapshot", id: message.id, snapshot: this.#snapshot() });
+        return;
+      case "close":
+        this.#stopped = true;
+        return;
+    }
+  }
+
+  #snapshot(): DataPlaneSnapshot {
+    return { forwarder: this.#forwarder.snapshot(), socket: sumOf(this.#members) };
+  }
+
+  #tell(message: FromLoop): void {
+    this.#settings.port.postMessage(message);
+  }
+}
+
+function sumOf(sockets: readonly DatagramSocket[]): UdpCounters {
+  const sum = newUdpCounters();
+  for (const { counters } of sockets) {
+    for (const name of Object.keys(sum) as (keyof UdpCounters)[]) sum[name] += counters[name];
+  }
+  return sum;
+}
+
+/** Unix milliseconds that no one sets back: the wall clock at the start, and the time since. */
+function clock(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+async function open(
+  { listen, limits }: LoopSettings,
+  onBatch: (batch: DatagramBatch) => void,
+): Promise<{ readonly socket: DatagramSocket; readonly members: readonly BatchedSocket[] }> {
+  const members: BatchedSocket[] = [];
+  const openMember = async (options: UdpOptions) => {
+    const member = openBatchedUdp(options);
+    members.push(member);
+    return member;
+  };
+  const shared = {
+    port: listen.port,
+    onBatch,
+    addresses: newAddressTable(limits),
+    recvBufferBytes: RECV_BUFFER_BYTES,
+    sendBufferBytes: SEND_BUFFER_BYTES,
+  };
+  const isAny = listen.address === "0.0.0.0" || listen.address === "::";
+  if (isAny) {
+    const socket = await openDualStack(shared, openMember);
+    return { socket, members: members.filter(({ port }) => port === socket.port) };
+  }
+  const { address } = splitEndpoint(endpoint(listen.address, listen.port));
+  const socket = await openMember({ ...shared, address, family: address.includes(":") ? 6 : 4 });
+  return { socket, members };
+}
+
+async function main(settings: LoopSettings): Promise<void> {
+  let loop: PacketLoop | undefined;
+  try {
+    const { socket, members } = await open(settings, (batch) => loop?.forward(batch));
+    loop = new PacketLoop(settings, socket, members);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const refused: FromLoop = { type: "refused", message: error.message, remedy: error.remedy };
+    settings.port.postMessage(refused);
+    settings.port.close();
+    return;
+  }
+  loop.run();
+  settings.port.close();
+}
+
+await main(workerData as LoopSettings);

@@ -1,0 +1,41 @@
+/** A socket's address table as the forwarder's `Addresses`: what of it this relay reaches, and whose host is whose. */
+import type { AddressHandle, AddressTable } from "@burrow/platform";
+import { splitEndpoint } from "@burrow/protocol";
+import { type Addresses, NO_ADDRESS } from "../core/addresses.ts";
+
+/** `hasFamily`: whether the relay has a socket of that family. */
+export function addressesOf(table: AddressTable, hasFamily: (family: 4 | 6) => boolean): Addresses {
+  return {
+    capacity: table.capacity,
+    pin: (handle) => table.pin(handle as AddressHandle),
+    unpin: (handle) => table.unpin(handle as AddressHandle),
+    endpoint: (handle) => table.endpoint(handle as AddressHandle),
+    reach: (of) => {
+      const { address, port } = splitEndpoint(of);
+      const handle = table.intern(address, port);
+      return handle >= 0 && hasFamily(table.family(handle)) ? handle : NO_ADDRESS;
+    },
+    hostHash: (handle) => hostHash(table, handle as AddressHandle),
+    isLoopback: (handle) => isLoopback(table, handle as AddressHandle),
+  };
+}
+
+/** 127.0.0.0/8 and ::1 (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3). */
+function isLoopback(table: AddressTable, handle: AddressHandle): boolean {
+  if (table.family(handle) === 4) return table.word(handle, 3) >>> 24 === 127;
+  return (
+    table.word(handle, 0) === 0 &&
+    table.word(handle, 1) === 0 &&
+    table.word(handle, 2) === 0 &&
+    table.word(handle, 3) === 1
+  );
+}
+
+/** IPv4: the whole address. IPv6: the /64, since whoever has one address of it has them all. */
+function hostHash(table: AddressTable, handle: AddressHandle): number {
+  const [high, low] =
+    table.family(handle) === 4 ? [table.word(handle, 3), 0] : [table.word(handle, 0), table.word(handle, 1)];
+  let hash = Math.imul(high ^ 0x9e3779b9, 0x85ebca6b) ^ low;
+  hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35);
+  return hash ^ (hash >>> 13);
+}
