@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import type { LabCase, Measurement } from "./case.ts";
 import { continents } from "./cases/continents.ts";
+import { failoverNames, runFailover } from "./failover/command.ts";
 import { gridNames, runGrid } from "./grid/command.ts";
 import { labUnavailable } from "./netns.ts";
 import { inSession } from "./session.ts";
@@ -22,19 +23,24 @@ interface CaseResult {
 
 const HELP = `Usage: bun run lab [--case NAME]... [--json] [--keep] [--list]
        bun run lab --grid [--only A,B] [--delay MS] [--json] [--keep]
+       bun run lab --failover [--only A,B] [--cuts N] [--json] [--keep]
 
 Runs Burrow through real NATs in network namespaces. Needs Linux and root.
 
   --case NAME  only this case; may be given several times
   --grid       every kind of network against every other: time to first byte, time to direct, path
-  --only A,B   of the grid, only pairs of these
+  --failover   paths cut under a stream of packets in every way, and the longest silence
+  --only A,B   of the grid, only pairs of these; of the failovers, only these
+  --cuts N     how often each failover is made to happen (10)
   --delay MS   of the grid, how far either side is from the middle, each way
   --json       results as JSON on standard output, progress on standard error
   --keep       leave logs and state directories behind and say where
   --list       what cases there are
 `;
 
-type Mode = "cases" | "grid";
+type Mode = "cases" | "grid" | "failover";
+
+const CUTS_DEFAULT = "10";
 
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args);
@@ -62,6 +68,7 @@ interface Options {
   cases: readonly LabCase[];
   only: readonly string[];
   delayMs: number | undefined;
+  cuts: number;
   json: boolean;
   keep: boolean;
   list: boolean;
@@ -75,6 +82,7 @@ const RUNS: Readonly<
 > = {
   cases: runCases,
   grid: (options, print) => runGrid({ ...options, print }),
+  failover: (options, print) => runFailover({ ...options, print }),
 };
 
 /** The options, or what is wrong with them. */
@@ -87,6 +95,8 @@ function parseOptions(args: readonly string[]): Options | string {
       options: {
         case: { type: "string", multiple: true },
         grid: flag,
+        failover: flag,
+        cuts: { type: "string", default: CUTS_DEFAULT },
         only: text,
         delay: text,
         json: flag,
@@ -96,20 +106,19 @@ function parseOptions(args: readonly string[]): Options | string {
       },
     });
     const { json, keep, list, help } = values;
-    const mode: Mode = values.grid ? "grid" : "cases";
+    const mode: Mode = values.grid ? "grid" : values.failover ? "failover" : "cases";
     const cases = values.case ?? CASES.map(({ name }) => name);
     const only = values.only?.split(",") ?? [];
-    const unknown =
-      unknownName(
-        "case",
-        cases,
-        CASES.map(({ name }) => name),
-      ) ?? unknownName("pair", only, gridNames());
+    const caseNames = CASES.map(({ name }) => name);
+    const names = mode === "failover" ? failoverNames() : gridNames();
+    const unknown = unknownName("case", cases, caseNames) ?? unknownName(mode, only, names);
     if (unknown !== undefined) return unknown;
     const delayMs = values.delay === undefined ? undefined : Number(values.delay);
     if (delayMs !== undefined && !(delayMs >= 0)) return `--delay ${values.delay} is no time in ms`;
+    const cuts = Number(values.cuts);
+    if (!(Number.isInteger(cuts) && cuts > 0)) return `--cuts ${values.cuts} is no number of cuts`;
     const chosen = CASES.filter(({ name }) => cases.includes(name));
-    return { mode, cases: chosen, only, delayMs, json, keep, list, help };
+    return { mode, cases: chosen, only, delayMs, cuts, json, keep, list, help };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

@@ -2,8 +2,11 @@
  * The network of the grid: made once, with an agent for each kind of NAT on each side, so that every pair is of two
  * agents that never talked, and nothing is restarted in between.
  *
- *   a-none, a-full-cone, … ──west──┐            ┌──east── b-none, b-full-cone, …
- *                                 core ─ relays, coordinator
+ *   a-none, a-full-cone, … ── west ──┐              ┌── east ── b-none, b-full-cone, …
+ *                                   core ── relays, coordinator
+ *
+ * So a packet from side to side passes three routers of the internet: one whose TTL is to die between the sender's own
+ * NATs, of which there are two at most, and the receiver's has room to.
  */
 import { AgentDaemon, CoordinatorDaemon, RELAY_PORT, RelayDaemon } from "../burrow.ts";
 import type { Bench } from "../case.ts";
@@ -51,8 +54,8 @@ export class GridWorld {
   /** `delayMs`: from either side to the core, each way. */
   static async create(bench: Bench, delayMs: number | undefined): Promise<GridWorld> {
     const { net } = bench;
-    const far = async (name: string) => (delayMs === undefined ? net.core : net.exchange(name, { delayMs }));
-    const [west, east] = [await far("west"), await far("east")];
+    const length = delayMs === undefined ? {} : { delayMs };
+    const [west, east] = [await net.exchange("west", length), await net.exchange("east", length)];
     const coordinatorHost = await net.publicHost("coordinator", "81.2.69.10", { v6: "2a02:d040:ffff::10" });
     const coordinator = await CoordinatorDaemon.start(bench, coordinatorHost);
     const relays: RelayDaemon[] = [];

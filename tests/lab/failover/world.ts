@@ -1,0 +1,149 @@
+/**
+ * The network of the failovers: a pair of easy NATs with three relays, and a machine with two uplinks.
+ *
+ *   a ── NAT ──┐                   ┌── NAT ── b
+ *   m ══ Wi-Fi or cellular ══ core ┤
+ *                                  └── relays r1, r2, r3, coordinator
+ */
+import { AgentDaemon, CoordinatorDaemon, RelayDaemon, type WhyView } from "../burrow.ts";
+import type { Bench } from "../case.ts";
+import type { Host } from "../host.ts";
+import type { Namespace } from "../netns.ts";
+
+/** Time for a network to come to rest between two cuts: a lost relay is asked again every 10 s. */
+const REST = { timeoutMs: 45_000, everyMs: 100 };
+
+export class FailoverWorld {
+  readonly bench: Bench;
+  readonly coordinator: CoordinatorDaemon;
+  readonly relays: readonly RelayDaemon[];
+  readonly a: AgentDaemon;
+  readonly b: AgentDaemon;
+  /** The machine that moves. */
+  readonly m: AgentDaemon;
+  readonly uplinks: Uplinks;
+
+  private constructor(
+    bench: Bench,
+    parts: Pick<FailoverWorld, "coordinator" | "relays" | "a" | "b" | "m" | "uplinks">,
+  ) {
+    this.bench = bench;
+    this.coordinator = parts.coordinator;
+    this.relays = parts.relays;
+    this.a = parts.a;
+    this.b = parts.b;
+    this.m = parts.m;
+    this.uplinks = parts.uplinks;
+  }
+
+  static async create(bench: Bench): Promise<FailoverWorld> {
+    const { net } = bench;
+    bench.step("a coordinator, three relays, three agents");
+    const coordinator = await CoordinatorDaemon.start(
+      bench,
+      await net.publicHost("coordinator", "81.2.69.10"),
+    );
+    const relays: RelayDaemon[] = [];
+    for (const number of [1, 2, 3]) {
+      const host = await net.publicHost(`relay-${number}`, `81.2.69.2${number}`);
+      relays.push(await RelayDaemon.start(bench, coordinator, host, `r${number}`));
+    }
+    const hostA = await net.site("a", "port-restricted", "81.2.70.1");
+    const hostB = await net.site("b", "port-restricted", "89.160.20.1");
+    const wifi = await net.router("wifi", "89.160.20.2", "port-restricted");
+    const cellular = await net.router("cellular", "89.160.20.3", "port-restricted");
+    const hostM = await wifi.host("m");
+    const uplinks = await Uplinks.add(bench, hostM, cellular);
+    const start = (name: string, host: Host) => AgentDaemon.start(bench, coordinator, host, name);
+    const [a, b, m] = await Promise.all([start("a", hostA), start("b", hostB), start("m", hostM)]);
+    return new FailoverWorld(bench, { coordinator, relays, a, b, m, uplinks });
+  }
+
+  relay(region: string): RelayDaemon {
+    const relay = this.relays.find((daemon) => daemon.region === region);
+    if (relay === undefined) throw new Error(`there is no relay in ${region}`);
+    return relay;
+  }
+
+  /** Until both send to each other directly. */
+  async direct(x: AgentDaemon, y: AgentDaemon): Promise<void> {
+    await this.#rest(`${x.name} and ${y.name} are direct`, x, y, (why) => why.peer.path.kind === "direct");
+  }
+
+  /** Until both send by a relay that answers, and another one would do as well. */
+  async relayed(x: AgentDaemon, y: AgentDaemon): Promise<void> {
+    await this.#rest(`${x.name} and ${y.name} are relayed, with one in reserve`, x, y, (why) => {
+      const alive = why.attempts.filter(({ kind, state }) => kind === "relay" && state === "proven");
+      return why.peer.path.kind === "relay" && alive.length >= 2;
+    });
+  }
+
+  async #rest(what: string, x: AgentDaemon, y: AgentDaemon, holds: (why: WhyView) => boolean): Promise<void> {
+    const look = async () => {
+      const [there, back] = await Promise.all([x.whyPath(y), y.whyPath(x)]);
+      return holds(there) && holds(back);
+    };
+    await quietly(this.bench, what, look);
+  }
+
+  /** The region of the relay by which `x` sends to `y`, or would. */
+  async relayBetween(x: AgentDaemon, y: AgentDaemon): Promise<RelayDaemon> {
+    const { peer } = await x.whyPath(y);
+    const region = peer.path.region ?? (await x.glance()).home?.region;
+    if (region === undefined) throw new Error(`${x.name} has no relay`);
+    return this.relay(region);
+  }
+}
+
+interface Way {
+  readonly device: string;
+  readonly address: string;
+  readonly gateway: string;
+}
+
+/** Two ways from one host to the internet, of which it has one at a time, as a telephone does. */
+export class Uplinks {
+  readonly #host: Namespace;
+  readonly #ways: readonly [Way, Way];
+  #onFirst = true;
+
+  private constructor(host: Namespace, ways: readonly [Way, Way]) {
+    this.#host = host;
+    this.#ways = ways;
+  }
+
+  /** `host` hangs on its first router by `lan0` already. */
+  static async add(bench: Bench, host: Host, second: { namespace: Namespace }): Promise<Uplinks> {
+    await bench.lab.wire(second.namespace, "portm", host.namespace, "cell0");
+    await second.namespace.ip("link set dev portm master lan");
+    const inside = /inet ([\d.]+)\.1\/24/.exec(await second.namespace.ip("-4 addr show dev lan"))?.[1] ?? "";
+    const gateway = host.address.replace(/\.\d+$/, ".1");
+    return new Uplinks(host.namespace, [
+      { device: "lan0", address: host.address, gateway },
+      { device: "cell0", address: `${inside}.77`, gateway: `${inside}.1` },
+    ]);
+  }
+
+  /** The address on the one device goes, that on the other comes, and all routes with them. */
+  async change(): Promise<void> {
+    const [first, second] = this.#ways;
+    const [from, to] = this.#onFirst ? [first, second] : [second, first];
+    this.#onFirst = !this.#onFirst;
+    const batch = [
+      `addr flush dev ${from.device}`,
+      `addr add ${to.address}/24 dev ${to.device}`,
+      `route replace default via ${to.gateway} dev ${to.device}`,
+    ];
+    await this.#host.run(["ip", "-4", "-batch", "-"], { stdin: `${batch.join("\n")}\n` });
+  }
+}
+
+/** {@link Bench.until} for what is waited for between two measurements: a word only when it does not come. */
+async function quietly(bench: Bench, what: string, probe: () => Promise<boolean>): Promise<void> {
+  const startedMs = performance.now();
+  while (performance.now() - startedMs < REST.timeoutMs) {
+    if (await probe().catch(() => false)) return;
+    await Bun.sleep(REST.everyMs);
+  }
+  bench.must(false, `${what}, within ${REST.timeoutMs} ms`);
+}
