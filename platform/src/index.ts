@@ -5,7 +5,15 @@ export { noblePrimitives, portablePrimitives } from "./crypto/portable.ts";
 export { type AeadKey, type Primitives, randomBytes } from "./crypto/primitives.ts";
 export * from "./files.ts";
 export * from "./interfaces.ts";
-export { setInterfaceAddresses } from "./ip-command.ts";
+export {
+  type InterfaceAddress,
+  type InterfaceAddresses,
+  type InterfaceState,
+  readInterface,
+  removeInterfaceAddresses,
+  setInterfaceAddresses,
+  setInterfaceMtu,
+} from "./ip-command.ts";
 export type { PacketBatch } from "./packet-batch.ts";
 export * from "./tun/device.ts";
 export { openTun } from "./tun/open.ts";

@@ -13,17 +13,32 @@ export interface InterfaceAddresses {
   readonly routes: readonly string[];
 }
 
-/** Runs `ip`; a UserError says what it complained of. */
-export async function ip(...args: string[]): Promise<void> {
+/** What an interface has at the moment. */
+export interface InterfaceState extends InterfaceAddresses {
+  readonly mtu: number;
+}
+
+/** Runs `ip`; a UserError says what it complained of. Returns what it printed. */
+export async function ip(...args: string[]): Promise<string> {
   if (Bun.which("ip") === null) {
     throw new UserError(
       "the `ip` command is missing: it sets the device's addresses and routes",
       "install iproute2",
     );
   }
-  const child = Bun.spawn(["ip", ...args], { stdout: "ignore", stderr: "pipe" });
-  const [code, complaint] = await Promise.all([child.exited, child.stderr.text()]);
-  if (code === 0) return;
+  const child = Bun.spawn(["ip", ...args], { stdout: "pipe", stderr: "pipe" });
+  const [code, output, complaint] = await Promise.all([
+    child.exited,
+    child.stdout.text(),
+    child.stderr.text(),
+  ]);
+  if (code === 0) return output;
+  if (/operation not permitted|permission denied/i.test(complaint)) {
+    throw new UserError(
+      `no right to do \`ip ${args.join(" ")}\``,
+      "run as root or give CAP_NET_ADMIN; `--device none` does without a device",
+    );
+  }
   throw new UserError(
     `\`ip ${args.join(" ")}\` failed: ${complaint.trim()}`,
     "check the address or route that it names; for IPv6, that the system has it enabled (net.ipv6.conf.all.disable_ipv6)",
@@ -43,7 +58,43 @@ export async function setInterfaceAddresses(name: string, wanted: InterfaceAddre
     await ip(familyFlag(address), "addr", "replace", `${address}/${prefixLength}`, "dev", name, ...quick);
   }
   for (const route of wanted.routes.filter(usable)) {
-    await ip(familyFlag(route), "route", "replace", route, "dev", name);
+    // The interface may have had addresses before; packets into the overlay must bear the overlay's.
+    const source = wanted.addresses.find(({ address }) => familyFlag(address) === familyFlag(route));
+    const from = source === undefined ? [] : ["src", source.address];
+    await ip(familyFlag(route), "route", "replace", route, "dev", name, ...from);
+  }
+}
+
+export async function readInterface(name: string): Promise<InterfaceState> {
+  const [links, routes4, routes6] = await Promise.all([
+    ip("-j", "addr", "show", "dev", name),
+    ip("-j", "-4", "route", "show", "dev", name),
+    hasIpv6() ? ip("-j", "-6", "route", "show", "dev", name) : "[]",
+  ]);
+  // Empty lists are printed as nothing at all by some versions.
+  const list = (json: string) => JSON.parse(json.trim() || "[]") as Record<string, unknown>[];
+  const link = list(links).find(({ ifname }) => ifname === name);
+  const infos = (link?.addr_info ?? []) as { local?: string; prefixlen?: number }[];
+  return {
+    mtu: Number(link?.mtu ?? 0),
+    addresses: infos.flatMap(({ local, prefixlen }) =>
+      local === undefined || prefixlen === undefined ? [] : [{ address: local, prefixLength: prefixlen }],
+    ),
+    routes: [...list(routes4), ...list(routes6)].map(({ dst }) => String(dst)),
+  };
+}
+
+export async function setInterfaceMtu(name: string, mtu: number): Promise<void> {
+  await ip("link", "set", "dev", name, "mtu", String(mtu));
+}
+
+/** Takes addresses and routes away; what is gone already, with or without its interface, is no failure. */
+export async function removeInterfaceAddresses(name: string, unwanted: InterfaceAddresses): Promise<void> {
+  for (const route of unwanted.routes) {
+    await ip(familyFlag(route), "route", "del", route, "dev", name).catch(() => {});
+  }
+  for (const { address, prefixLength } of unwanted.addresses) {
+    await ip(familyFlag(address), "addr", "del", `${address}/${prefixLength}`, "dev", name).catch(() => {});
   }
 }
 
