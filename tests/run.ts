@@ -53,6 +53,12 @@ const SUITES: readonly Suite[] = [
     tests: "tests/lab",
     timeoutMs: 10 * MINUTE_MS,
   },
+  {
+    name: "bad input",
+    command: ["bun", "test", "tests/bad-input"],
+    tests: "tests/bad-input",
+    timeoutMs: 10 * MINUTE_MS,
+  },
   { name: "interop", command: ["bun", "run", "interop"], timeoutMs: 15 * MINUTE_MS },
   {
     name: "lab",
