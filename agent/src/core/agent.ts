@@ -11,78 +11,43 @@
  */
 import {
   type AgentId,
-  type Agreement,
   agentIdOf,
   type Candidate,
   classify,
   type Endpoint,
   encodeProbe,
-  type FromAgent,
   type GrantedTicket,
   isRefusal,
   isUsableTarget,
+  type NatMapping,
   NONCE_LENGTH,
   OVERLAY_V4_PREFIX,
   openProbe,
   overlayPrefix6,
   type PeerInfo,
   type ProbeHeader,
-  type PublicKey,
   probeHeader,
   type RankedRelay,
   type RelayInfo,
-  type Sealer,
   splitEndpoint,
   type ToAgent,
   type Transaction,
   transactionOf,
 } from "@burrow/protocol";
 import { gatherCandidates, isInside, sameCandidates } from "./candidates.ts";
+import type { AgentOptions, AgentSink, Netmap, Welcome } from "./contract.ts";
 import { EchoBook } from "./echo.ts";
-import type { AgentEvent } from "./events.ts";
 import { echoReply, parseEcho } from "./icmp.ts";
 import type { PathTarget } from "./paths/path.ts";
 import type { PathChange, PeerPathsSink } from "./paths/peer-paths.ts";
 import { type Peer, Peers } from "./peers.ts";
+import { Puncher } from "./puncher.ts";
 import { RelayLinks, type RelayLinksSink } from "./relays/relay-links.ts";
 import { Reporter } from "./reporter.ts";
 import type { Tunnel, TunnelSink } from "./tunnel.ts";
 
-export type Welcome = Extract<ToAgent, { type: "welcome" }>;
-/** What the coordinator told us last: enough to start without it. */
-export type Netmap = Omit<Welcome, "type">;
-
-/** A peer that runs plain WireGuard and reaches us through a relay. */
-export interface OutsideClient {
-  readonly key: PublicKey;
-  readonly allowedIps: readonly string[];
-}
-
-export interface AgentSink {
-  sendDatagram(datagram: Uint8Array, to: Endpoint): void;
-  /** An IP packet for the device; valid during the call. */
-  deliver(packet: Uint8Array): void;
-  /** To the coordinator. False when the side channel is down: the message is then not kept. */
-  sendMessage(message: FromAgent): boolean;
-  event(event: AgentEvent): void;
-}
-
-export interface AgentOptions {
-  readonly privateKey: Uint8Array;
-  readonly publicKey: PublicKey;
-  readonly sealer: Sealer;
-  readonly agreement: Agreement;
-  readonly random: (length: number) => Uint8Array;
-  readonly makeTunnel: (sink: TunnelSink) => Tunnel;
-  /** No device answers pings: the agent does. */
-  readonly answersEchoes: boolean;
-  readonly loopbackCandidates: boolean;
-  readonly statedEndpoints: readonly Endpoint[];
-  readonly outsideClients: readonly OutsideClient[];
-  /** On the clock of all `now`s, which should be Unix milliseconds, so that sequences rise across restarts. */
-  readonly startedAt: number;
-}
-
+/** Leaves our own router and dies at the next one. */
+const OPENING_TTL = 2;
 /** A peer from which nothing came for so long is greeted anew: its next data is "first data". */
 const SILENCE_BEFORE_FIRST_DATA_MS = 60_000;
 
@@ -101,9 +66,11 @@ export class Agent {
   readonly #outside = new Map<AgentId, { lastHeardVia: PathTarget | undefined }>();
   readonly #reporter: Reporter;
   readonly #awake = new Set<Peer>();
+  readonly #puncher: Puncher;
   /** Undefined until the shell has looked. Empty is a network of its own: none. */
   #local: readonly Endpoint[] | undefined;
   #candidates: readonly Candidate[] = [];
+  #nat: NatMapping = "unknown";
   #now: number;
 
   constructor(sink: AgentSink, options: AgentOptions) {
@@ -118,6 +85,17 @@ export class Agent {
     });
     this.peers = new Peers({ ...options, pathsSink: (id) => this.#pathsSink(id) });
     this.tunnel = options.makeTunnel(this.#tunnelSink());
+    this.#puncher = new Puncher(
+      {
+        probe: (peer, endpoint, socket) => {
+          const target = { kind: "direct", endpoint, ...(socket === undefined ? {} : { socket }) } as const;
+          this.#sendProbe(peer, target, "probe", transactionOf(options.random(8)), undefined);
+        },
+        openSockets: (count) => sink.openSockets(count),
+        closeSockets: (ids) => sink.closeSockets(ids),
+      },
+      options.random,
+    );
     for (const { key, allowedIps } of options.outsideClients) {
       const id = agentIdOf(key);
       this.#outside.set(id, { lastHeardVia: undefined });
@@ -136,17 +114,17 @@ export class Agent {
   // ── Inputs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A datagram from the socket. Any bytes from anyone: what is not understood is counted and dropped. */
-  receiveDatagram(datagram: Uint8Array, from: Endpoint, now: number): void {
+  receiveDatagram(datagram: Uint8Array, from: Endpoint, now: number, socket?: number): void {
     this.#now = now;
     switch (classify(datagram)) {
       case "wireguard":
-        return this.tunnel.receive(datagram, this.#targetOf(from), now);
+        return this.tunnel.receive(datagram, this.#targetOf(from, socket), now);
       case "bound":
         if (!this.relays.receiveBound(datagram, from, now)) this.#drop("bound-refused");
         return;
       case "probe":
       case "probeAck":
-        return this.#receiveProbe(datagram, from, now);
+        return this.#receiveProbe(datagram, from, now, socket);
       default:
         return this.#drop("unknown-type");
     }
@@ -172,7 +150,7 @@ export class Agent {
         for (const info of message.upsert) this.#upsertPeer(info, now);
         return this.#remember({ peers: [...this.peers.all].map((peer) => peer.info) });
       case "probe-now":
-        return this.#probeNow(message.peer, message.candidates, now);
+        return this.#probeNow(message, now);
       case "error":
         return this.#sink.event({ ...message, type: "refused" });
       case "challenge":
@@ -195,6 +173,7 @@ export class Agent {
     const changed = before !== undefined && local.toSorted().join() !== before.toSorted().join();
     if (changed) {
       this.relays.networkChanged(now);
+      this.#puncher.forgetHistory();
       for (const peer of this.peers.all) peer.paths.networkChanged(now);
     }
     this.#refreshCandidates();
@@ -229,6 +208,7 @@ export class Agent {
       peer.paths.tick(now);
       if (!peer.paths.isAwake) this.#awake.delete(peer);
     }
+    this.#puncher.tick(now);
     this.#reporter.tick(now);
   }
 
@@ -237,6 +217,7 @@ export class Agent {
     deadline = Math.min(
       deadline,
       this.relays.nextDeadline() ?? deadline,
+      this.#puncher.nextDeadline() ?? deadline,
       this.#reporter.nextDeadline() ?? deadline,
     );
     for (const peer of this.#awake) deadline = Math.min(deadline, peer.paths.nextDeadline() ?? deadline);
@@ -296,7 +277,13 @@ export class Agent {
     this.tunnel.removePeer(id);
   }
 
-  #probeNow(id: AgentId, candidates: readonly Candidate[], now: number): void {
+  /** The further sockets that were asked for are there. */
+  socketsOpened(ids: readonly number[], now: number): void {
+    this.#now = now;
+    this.#puncher.socketsOpened(ids, now);
+  }
+
+  #probeNow({ peer: id, candidates, nat }: Extract<ToAgent, { type: "probe-now" }>, now: number): void {
     const peer = this.peers.get(id);
     if (peer === undefined) return this.#drop("probe-now-unknown-peer");
     // A coordinator, or a peer lying to it, must not aim our probes at multicast or at our own machine's services.
@@ -304,6 +291,8 @@ export class Agent {
     peer.candidates = usable;
     this.#awake.add(peer);
     peer.paths.probeNow(usable, now);
+    if (!this.#options.punchesHardNats) return;
+    this.#puncher.introduced(peer, this.relays.natMapping(this.localEndpoints), nat, usable, now);
   }
 
   #mayProbe(endpoint: Endpoint): boolean {
@@ -314,7 +303,7 @@ export class Agent {
 
   // ── Probes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #receiveProbe(datagram: Uint8Array, from: Endpoint, now: number): void {
+  #receiveProbe(datagram: Uint8Array, from: Endpoint, now: number, socket: number | undefined): void {
     const header = probeHeader(datagram);
     if (isRefusal(header) || header.receiver !== this.id) return this.#drop("probe-not-for-us");
     const peer = this.peers.get(header.sender);
@@ -322,7 +311,7 @@ export class Agent {
     if (peer === undefined || key === undefined) return this.#drop("probe-unknown-peer");
     const probe = openProbe(datagram, key, this.#options.sealer);
     if (isRefusal(probe)) return this.#drop("probe-forged");
-    const target = this.#targetOf(from);
+    const target = this.#targetOf(from, socket);
     if (target.kind === "relay") this.relays.heardFrom(target.relay, now);
     else if (!this.#mayProbe(from)) return this.#drop("probe-from-unusable");
     if (probe.observed === undefined) {
@@ -342,21 +331,30 @@ export class Agent {
     kind: ProbeHeader["kind"],
     transaction: Transaction,
     observed: Endpoint | undefined,
+    ttl?: number,
   ): void {
     const key = peer.probeKey;
     if (key === undefined) return;
     const { random, sealer } = this.#options;
     const header = { kind, receiver: peer.info.id, sender: this.id };
-    this.#sendTo(target, encodeProbe(header, { transaction, observed }, key, random(NONCE_LENGTH), sealer));
+    this.#sendTo(
+      target,
+      encodeProbe(header, { transaction, observed }, key, random(NONCE_LENGTH), sealer),
+      ttl,
+    );
   }
 
-  #targetOf(from: Endpoint): PathTarget {
+  #targetOf(from: Endpoint, socket: number | undefined): PathTarget {
+    if (socket !== undefined) return { kind: "direct", endpoint: from, socket };
     const relay = this.relays.relayAt(from);
     return relay === undefined ? { kind: "direct", endpoint: from } : { kind: "relay", relay };
   }
 
-  #sendTo(target: PathTarget, datagram: Uint8Array): void {
-    const endpoint = target.kind === "direct" ? target.endpoint : this.relays.endpointOf(target.relay);
+  #sendTo(target: PathTarget, datagram: Uint8Array, ttl?: number): void {
+    if (target.kind === "direct") {
+      return this.#sink.sendDatagram(datagram, target.endpoint, { socket: target.socket, ttl });
+    }
+    const endpoint = this.relays.endpointOf(target.relay);
     if (endpoint === undefined) this.#drop("relay-without-endpoint");
     else this.#sink.sendDatagram(datagram, endpoint);
   }
@@ -428,9 +426,10 @@ export class Agent {
 
   #pathsSink(id: AgentId): PeerPathsSink {
     return {
-      probe: (target, transaction) => {
+      probe: (target, transaction, isOpening) => {
         const peer = this.peers.get(id);
-        if (peer !== undefined) this.#sendProbe(peer, target, "probe", transaction, undefined);
+        const ttl = isOpening ? OPENING_TTL : undefined;
+        if (peer !== undefined) this.#sendProbe(peer, target, "probe", transaction, undefined, ttl);
       },
       introduce: () => {
         const isAsked = this.#sink.sendMessage({ type: "introduce", peer: id });
@@ -482,8 +481,10 @@ export class Agent {
       loopback: loopbackCandidates,
       overlay: this.#overlay(),
     });
-    if (sameCandidates(gathered, this.#candidates)) return;
+    const nat = this.relays.natMapping(this.localEndpoints);
+    if (sameCandidates(gathered, this.#candidates) && nat === this.#nat) return;
     this.#candidates = gathered;
+    this.#nat = nat;
     this.#reporter.candidatesChanged(this.#now);
     for (const peer of this.#awake) peer.paths.ownCandidatesChanged(this.#now);
   }

@@ -1,7 +1,7 @@
 /** Where the agent's plaintext comes from and goes to: a TUN device, an existing WireGuard interface, or nothing. */
 import { openTun, type PacketBatch } from "@burrow/platform";
 import { OVERLAY_V4_PREFIX, overlayPrefix6, TUNNEL_MTU_BYTES } from "@burrow/protocol";
-import type { Netmap } from "../core/agent.ts";
+import type { Netmap } from "../core/contract.ts";
 
 export type DeviceChoice =
   | { readonly kind: "tun"; readonly name: string }

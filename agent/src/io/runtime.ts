@@ -13,10 +13,12 @@ import {
 } from "@burrow/platform";
 import { type Endpoint, endpoint, type FromAgent } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
-import { Agent, type AgentOptions } from "../core/agent.ts";
+import { Agent } from "../core/agent.ts";
+import type { AgentOptions } from "../core/contract.ts";
 import type { AgentEvent } from "../core/events.ts";
 import { isDoor } from "../core/relays/doors.ts";
 import { NO_DEVICE, type PacketDevice } from "./devices.ts";
+import { FurtherSockets } from "./further-sockets.ts";
 import { WebsocketDoors } from "./websocket-doors.ts";
 
 const log = getLogger(["burrow", "agent"]);
@@ -50,6 +52,7 @@ export class Runtime {
   readonly #doors = new WebsocketDoors((datagram, from) => {
     this.do((agent, now) => agent.receiveDatagram(datagram, from, now));
   });
+  readonly #further: FurtherSockets;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #stopped = false;
@@ -72,12 +75,18 @@ export class Runtime {
   private constructor(socket: DatagramSocket, options: RuntimeOptions) {
     this.socket = socket;
     this.#options = options;
+    this.#further = new FurtherSockets(socket, {
+      opened: (ids) => this.do((agent, now) => agent.socketsOpened(ids, now)),
+      received: (batch, id) => this.#received(batch, id),
+    });
     this.agent = new Agent(
       {
-        sendDatagram: (datagram, to) => {
+        sendDatagram: (datagram, to, how) => {
           if (isDoor(to)) this.#doors.send(datagram, to);
-          else socket.send(socket.addresses.internEndpoint(to), datagram);
+          else this.#further.send(datagram, to, how);
         },
+        openSockets: (count) => this.#further.open(count),
+        closeSockets: (ids) => this.#further.close(ids),
         deliver: (packet) => this.device.write(packet),
         sendMessage: options.sendMessage,
         event: (event) => {
@@ -119,20 +128,22 @@ export class Runtime {
     clearTimeout(this.#timer);
     this.#watcher.close();
     this.socket.close();
+    this.#further.closeAll();
     this.#doors.close();
     await this.device.close();
   }
 
-  #received(batch: DatagramBatch): void {
+  #received(batch: DatagramBatch, socket?: number): void {
     this.do((agent, now) => {
       for (let i = 0; i < batch.count; i++) {
-        agent.receiveDatagram(batch.bytes(i), this.socket.addresses.endpoint(batch.source(i)), now);
+        agent.receiveDatagram(batch.bytes(i), this.socket.addresses.endpoint(batch.source(i)), now, socket);
       }
     });
   }
 
   #after(): void {
     this.socket.flush();
+    this.#further.flush();
     const deadline = this.agent.nextDeadline();
     if (deadline === undefined || deadline >= this.#timerAtMs) return;
     clearTimeout(this.#timer);

@@ -1,6 +1,7 @@
 /** An agent in the simulated world: the real machine with the real WireGuard engine, on a simulated host. */
 import { type AgentId, agentIdOf, keyToText, TUNNEL_MTU_BYTES, toAgent } from "@burrow/protocol";
-import { Agent, type Netmap } from "../../../agent/src/core/agent.ts";
+import { Agent } from "../../../agent/src/core/agent.ts";
+import type { Netmap } from "../../../agent/src/core/contract.ts";
 import { EngineTunnel } from "../../../agent/src/core/engine-tunnel.ts";
 import type { AgentEvent } from "../../../agent/src/core/events.ts";
 import type { AgentRecord } from "../../../coordinator/src/core/records.ts";
@@ -149,6 +150,8 @@ export class AgentNode {
       {
         sendDatagram: (datagram, to) => this.#net.send(this.host, datagram, to),
         deliver: () => {},
+        openSockets: () => {},
+        closeSockets: () => {},
         sendMessage: (message) => {
           if (message.type === "introduce") this.onIntroduce(message.peer);
           return this.#channel !== undefined && this.#coordinator.agentSays(this.id, this.#channel, message);
@@ -173,6 +176,7 @@ export class AgentNode {
           }),
         answersEchoes: true,
         loopbackCandidates: false,
+        punchesHardNats: false,
         statedEndpoints: [],
         outsideClients: [],
         startedAt: clock.nowMs + skewMs,

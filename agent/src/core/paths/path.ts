@@ -9,13 +9,20 @@ import type { Endpoint, RelayId, Transaction } from "@burrow/protocol";
 import { RttEstimator } from "../rtt.ts";
 
 export type PathTarget =
-  | { readonly kind: "direct"; readonly endpoint: Endpoint }
+  | {
+      readonly kind: "direct";
+      readonly endpoint: Endpoint;
+      /** Which of our sockets, when it is not the main one: the path of a punched NAT is socket and endpoint. */
+      readonly socket?: number;
+    }
   | { readonly kind: "relay"; readonly relay: RelayId };
 
 export type PathId = string & { readonly __brand: "PathId" };
 
 export function pathIdOf(target: PathTarget): PathId {
-  return (target.kind === "direct" ? `direct ${target.endpoint}` : `relay ${target.relay}`) as PathId;
+  if (target.kind === "relay") return `relay ${target.relay}` as PathId;
+  const socket = target.socket === undefined ? "" : ` from socket ${target.socket}`;
+  return `direct ${target.endpoint}${socket}` as PathId;
 }
 
 export type PathState = "untried" | "trying" | "silent" | "proven" | "suspect" | "lost";
@@ -99,6 +106,14 @@ export class Path {
     const silence = this.#silenceDeadlineMs();
     if (silence === undefined) return this.#nextProbeMs;
     return Math.min(silence, this.#nextProbeMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * Whether the next probe only has to open our own NAT: it should die on the way. Some routers take a stray probe for
+   * themselves, and their NAT then gives the peer behind them another port than it has told (design §7).
+   */
+  get isOpening(): boolean {
+    return this.state === "trying" && this.#tries === 0 && this.origin === "reflexive";
   }
 
   /** Starts (or starts again) the volley that opens a path. A path that works is left alone. */

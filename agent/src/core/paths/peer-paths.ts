@@ -28,7 +28,7 @@ const PEER_TRANSACTIONS_MAX = 64;
 
 export interface PeerPathsSink {
   /** Send a probe of this transaction to the peer by `target`. */
-  probe(target: PathTarget, transaction: Transaction): void;
+  probe(target: PathTarget, transaction: Transaction, isOpening: boolean): void;
   /** Ask the coordinator to swap candidates and start both sides now. */
   introduce(): void;
   /** The path for data is another one. */
@@ -302,8 +302,9 @@ export class PeerPaths {
     for (const path of this.#paths.values()) {
       if (!path.isProbeDue(now)) continue;
       const transaction = transactionOf(this.#random(8));
+      const { isOpening } = path;
       path.probed(transaction, now);
-      this.#sink.probe(path.target, transaction);
+      this.#sink.probe(path.target, transaction, isOpening);
     }
     if (this.#isDirect) this.#introductions.stop();
     else if (this.#introductions.take(now)) this.#sink.introduce();
