@@ -84,7 +84,7 @@ Version: ${version}
 Architecture: ${target.debian}
 Maintainer: Burrow's maintainers <burrow@localhost>
 Installed-Size: ${kilobytes}
-Depends: libc6 (>= 2.17), systemd, procps, curl, iproute2
+Depends: libc6 (>= 2.17), libstdc++6, systemd, procps, curl, iproute2
 Suggests: wireguard-tools
 Section: net
 Priority: optional

@@ -1,0 +1,139 @@
+# One coordinator on one machine, with a fixed address and a disk of its own for its state.
+
+locals {
+  full_name     = "${var.name}-coordinator"
+  instance_type = coalesce(var.instance_type, var.architecture == "arm64" ? "t4g.small" : "t3.small")
+  image         = "resolve:ssm:${coalesce(var.image_parameter, "/aws/service/debian/release/12/latest/${var.architecture}")}"
+
+  public_rules = merge([
+    for rule in module.coordinator.firewall : {
+      "${rule.protocol}-${rule.port}-ipv4" = merge(rule, { ipv4 = "0.0.0.0/0", ipv6 = null })
+      "${rule.protocol}-${rule.port}-ipv6" = merge(rule, { ipv4 = null, ipv6 = "::/0" })
+    }
+  ]...)
+  ssh_rules = {
+    for cidr in var.ssh_cidrs : "tcp-22-${cidr}" => {
+      protocol = "tcp"
+      port     = 22
+      reason   = "SSH"
+      ipv4     = strcontains(cidr, ":") ? null : cidr
+      ipv6     = strcontains(cidr, ":") ? cidr : null
+    }
+  }
+}
+
+module "coordinator" {
+  source = "../coordinator"
+
+  release             = var.release
+  domain              = var.domain
+  geoip               = var.geoip
+  settings            = var.settings
+  ssh_authorized_keys = var.ssh_authorized_keys
+  # The first disk that is attached, as Nitro machines name it.
+  state_device = "/dev/nvme1n1"
+}
+
+module "network" {
+  source = "../aws-network"
+
+  name  = local.full_name
+  cidr  = var.cidr
+  zones = [var.zone]
+}
+
+resource "aws_security_group" "coordinator" {
+  name        = local.full_name
+  description = "Burrow coordinator"
+  vpc_id      = module.network.vpc_id
+
+  tags = { Name = local.full_name }
+}
+
+resource "aws_vpc_security_group_ingress_rule" "coordinator" {
+  for_each = merge(local.public_rules, local.ssh_rules)
+
+  security_group_id = aws_security_group.coordinator.id
+  description       = each.value.reason
+  ip_protocol       = each.value.protocol
+  from_port         = each.value.port
+  to_port           = each.value.port
+  cidr_ipv4         = each.value.ipv4
+  cidr_ipv6         = each.value.ipv6
+}
+
+resource "aws_vpc_security_group_egress_rule" "coordinator" {
+  for_each = { ipv4 = "0.0.0.0/0", ipv6 = "::/0" }
+
+  security_group_id = aws_security_group.coordinator.id
+  description       = "everything out"
+  ip_protocol       = "-1"
+  cidr_ipv4         = each.key == "ipv4" ? each.value : null
+  cidr_ipv6         = each.key == "ipv6" ? each.value : null
+}
+
+# Only a launch template can name its image by a public parameter; so Terraform asks AWS nothing while planning.
+resource "aws_launch_template" "coordinator" {
+  name                   = local.full_name
+  image_id               = local.image
+  instance_type          = local.instance_type
+  update_default_version = true
+
+  metadata_options {
+    http_endpoint = "enabled"
+    http_tokens   = "required"
+  }
+}
+
+resource "aws_instance" "coordinator" {
+  subnet_id              = module.network.subnet_ids[0]
+  vpc_security_group_ids = [aws_security_group.coordinator.id]
+  ipv6_address_count     = 1
+  user_data              = module.coordinator.user_data
+  # A newer release or setting makes a new machine; its state waits on the other disk.
+  user_data_replace_on_change = true
+
+  launch_template {
+    id      = aws_launch_template.coordinator.id
+    version = aws_launch_template.coordinator.latest_version
+  }
+
+  tags = { Name = local.full_name }
+}
+
+resource "aws_ebs_volume" "state" {
+  availability_zone = var.zone
+  size              = var.disk_gb
+  type              = "gp3"
+  encrypted         = true
+
+  tags = { Name = "${local.full_name}-state" }
+}
+
+resource "aws_volume_attachment" "state" {
+  volume_id   = aws_ebs_volume.state.id
+  instance_id = aws_instance.coordinator.id
+  device_name = "/dev/sdf"
+  # The file system is unmounted in order before the disk is taken away.
+  stop_instance_before_detaching = true
+}
+
+resource "aws_eip" "coordinator" {
+  domain   = "vpc"
+  instance = aws_instance.coordinator.id
+
+  tags = { Name = local.full_name }
+}
+
+resource "aws_route53_record" "coordinator" {
+  for_each = var.dns_zone_id == null || var.domain == null ? {} : {
+    A    = aws_eip.coordinator.public_ip
+    AAAA = aws_instance.coordinator.ipv6_addresses[0]
+  }
+
+  zone_id = var.dns_zone_id
+  name    = var.domain
+  type    = each.key
+  ttl     = 60
+  records = [each.value]
+}

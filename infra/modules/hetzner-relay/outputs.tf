@@ -1,0 +1,26 @@
+output "region" {
+  description = "What the mesh calls this place."
+  value       = local.region
+}
+
+output "place" {
+  description = "Latitude and longitude in degrees."
+  value       = module.relay.place
+}
+
+output "addresses" {
+  description = "Public addresses of the machines."
+  value       = [for server in hcloud_server.relay : { ipv4 = server.ipv4_address, ipv6 = server.ipv6_address }]
+}
+
+output "monitoring" {
+  description = "What a monitoring system needs: targets for /healthz and /metrics."
+  value = {
+    region      = local.region
+    cloud       = "hetzner"
+    targets     = [for server in hcloud_server.relay : "${server.ipv4_address}:${var.health_port}"]
+    health_path = "/healthz"
+    path        = "/metrics"
+    reachable   = length(var.monitoring_cidrs) > 0
+  }
+}
