@@ -27,6 +27,7 @@ import type { AgentEvent } from "./core/events.ts";
 import type { Peer } from "./core/peers.ts";
 import type { TunnelSink } from "./core/tunnel.ts";
 import { pathView } from "./core/views.ts";
+import { BorrowedInterface } from "./io/borrowed-interface.ts";
 import { type DeviceChoice, NO_DEVICE, openTunDevice } from "./io/devices.ts";
 import { type Identity, loadIdentity } from "./io/identity.ts";
 import { serveLocalApi } from "./io/local-api.ts";
@@ -34,7 +35,7 @@ import { loadNetmap, NetmapSaver } from "./io/netmap-file.ts";
 import { Pinger, type PingOptions, type PingResult } from "./io/pinger.ts";
 import { clock, type OpenSocket, Runtime } from "./io/runtime.ts";
 import { type ChannelState, SideChannel } from "./io/side-channel.ts";
-import { addressInterface, StandIns } from "./io/wireguard-device.ts";
+import { StandIns } from "./io/wireguard-device.ts";
 
 export type { AgentEvent } from "./core/events.ts";
 export type { PathTarget } from "./core/paths/path.ts";
@@ -49,6 +50,8 @@ export const AGENT_VERSION = "0.1.0";
 
 /** A first enrolment needs the coordinator; later starts wait this long for it and then go on without. */
 const WELCOME_WAIT_MS = 10_000;
+/** … but when every try of so long was turned away at the door, more of them will not help. */
+const TRIES_MS = 3_000;
 
 /** An unmodified WireGuard peer that reaches this agent through its relays. */
 export interface WireGuardClient {
@@ -109,7 +112,9 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
     config.device.kind === "wireguard" ? await openWireGuardInterface(config.device.name) : undefined;
   const given = iface === undefined ? undefined : await interfaceKey(iface);
   const identity = await loadIdentity(config.stateDir, primitives, given?.privateKey);
-  const saved = await loadNetmap(config.stateDir);
+  const borrowed = iface === undefined ? undefined : await BorrowedInterface.open(iface, config.stateDir);
+  const loaded = await loadNetmap(config.stateDir);
+  const saved = typeof loaded === "string" ? undefined : loaded;
   const saver = new NetmapSaver(config.stateDir);
   const clients = (config.clients ?? []).map(parseClient);
   const welcome = Promise.withResolvers<"welcome">();
@@ -120,10 +125,10 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
     primitives.randomBytes(2).reduce((sum, byte) => sum * 256 + byte, 0),
   );
   const standIns =
-    iface === undefined || given === undefined
+    borrowed === undefined || given === undefined
       ? undefined
       : new StandIns({
-          device: iface,
+          device: borrowed,
           listenPort: given.listenPort,
           privateKey: identity.privateKey,
           primitives,
@@ -168,6 +173,7 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
     channel?.close();
     await runtime.stop();
     standIns?.close();
+    await borrowed?.giveBack();
     await saver.close();
   };
   try {
@@ -180,7 +186,8 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
       headers: config.headers ?? {},
       hello: {
         token: config.token,
-        name: config.name ?? (saved === undefined ? nameOfHost() : undefined),
+        // Only a first start proposes a name: whoever lost its map must not be renamed by that.
+        name: config.name ?? (loaded === "none" ? nameOfHost() : undefined),
         version: AGENT_VERSION,
         acceptsOutside: clients.length > 0,
       },
@@ -193,7 +200,7 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
         logChannel(state, config.coordinatorUrl);
       },
     });
-    const netmap = await firstNetmap(runtime, welcome.promise, saved, () =>
+    const netmap = await firstNetmap(runtime, channel, welcome.promise, saved, () =>
       Promise.reject(
         new UserError(
           `the coordinator at ${config.coordinatorUrl} does not answer${lastProblem === undefined ? "" : `: ${lastProblem}`}`,
@@ -201,6 +208,7 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
         ),
       ),
     );
+    if (borrowed !== undefined) await borrowed.address(netmap.agent);
     await openDevice(config.device, runtime, netmap);
     const running: RunningAgent = {
       id: runtime.agent.id,
@@ -225,6 +233,7 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
 /** The network map to begin with: the coordinator's word if it comes in time, else the saved one. */
 async function firstNetmap(
   runtime: Runtime,
+  channel: SideChannel,
   welcome: Promise<"welcome">,
   saved: Netmap | undefined,
   otherwise: () => Promise<never>,
@@ -232,15 +241,17 @@ async function firstNetmap(
   // With a saved map packets flow at once; the coordinator may yet refuse us, which the log will say.
   welcome.catch(() => {});
   if (saved !== undefined) return saved;
-  const timeout = Promise.withResolvers<"timeout">();
-  const timer = setTimeout(() => timeout.resolve("timeout"), WELCOME_WAIT_MS);
-  const came = await Promise.race([welcome, timeout.promise]).finally(() => clearTimeout(timer));
+  const late = Promise.withResolvers<"late">();
+  const timers = [
+    setTimeout(() => channel.state.state === "down" && late.resolve("late"), TRIES_MS),
+    setTimeout(() => late.resolve("late"), WELCOME_WAIT_MS),
+  ];
+  const came = await Promise.race([welcome, late.promise]).finally(() => timers.forEach(clearTimeout));
   const { netmap } = runtime.agent;
-  return came === "timeout" || netmap === undefined ? otherwise() : netmap;
+  return came === "late" || netmap === undefined ? otherwise() : netmap;
 }
 
 async function openDevice(choice: DeviceChoice, runtime: Runtime, netmap: Netmap): Promise<void> {
-  if (choice.kind === "wireguard") await addressInterface(choice.name, netmap);
   if (choice.kind !== "tun") {
     runtime.device = NO_DEVICE;
     return;

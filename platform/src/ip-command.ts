@@ -65,6 +65,14 @@ export async function setInterfaceAddresses(name: string, wanted: InterfaceAddre
   }
 }
 
+/** As much of what `ip -j` prints as is read here, of links and of routes. */
+interface IpEntry {
+  readonly ifname?: string;
+  readonly mtu?: number;
+  readonly addr_info?: readonly { readonly local?: string; readonly prefixlen?: number }[];
+  readonly dst?: string;
+}
+
 export async function readInterface(name: string): Promise<InterfaceState> {
   const [links, routes4, routes6] = await Promise.all([
     ip("-j", "addr", "show", "dev", name),
@@ -72,15 +80,15 @@ export async function readInterface(name: string): Promise<InterfaceState> {
     hasIpv6() ? ip("-j", "-6", "route", "show", "dev", name) : "[]",
   ]);
   // Empty lists are printed as nothing at all by some versions.
-  const list = (json: string) => JSON.parse(json.trim() || "[]") as Record<string, unknown>[];
+  const list = (json: string) => JSON.parse(json.trim() || "[]") as IpEntry[];
   const link = list(links).find(({ ifname }) => ifname === name);
-  const infos = (link?.addr_info ?? []) as { local?: string; prefixlen?: number }[];
+  const infos = link?.addr_info ?? [];
   return {
-    mtu: Number(link?.mtu ?? 0),
+    mtu: link?.mtu ?? 0,
     addresses: infos.flatMap(({ local, prefixlen }) =>
       local === undefined || prefixlen === undefined ? [] : [{ address: local, prefixLength: prefixlen }],
     ),
-    routes: [...list(routes4), ...list(routes6)].map(({ dst }) => String(dst)),
+    routes: [...list(routes4), ...list(routes6)].flatMap(({ dst }) => dst ?? []),
   };
 }
 

@@ -16,10 +16,15 @@ import {
   type WireGuardPeerChange,
   writeFileAtomic,
 } from "@burrow/platform";
-import { OVERLAY_V4_PREFIX, overlayPrefix6, parseEndpoint, TUNNEL_MTU_BYTES } from "@burrow/protocol";
+import {
+  type NetworkId,
+  OVERLAY_V4_PREFIX,
+  overlayPrefix6,
+  parseEndpoint,
+  TUNNEL_MTU_BYTES,
+} from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
-import type { Netmap } from "../core/agent.ts";
 
 const log = getLogger(["burrow", "agent", "wireguard"]);
 const FILE_NAME = "interface.json";
@@ -39,6 +44,13 @@ const notesShape = z.object({
   ),
 });
 type Notes = z.output<typeof notesShape>;
+
+/** This agent's place in the overlay. */
+export interface OverlayPlace {
+  readonly ipv4: string;
+  readonly ipv6: string;
+  readonly network: NetworkId;
+}
 
 export class BorrowedInterface {
   readonly #device: WireGuardInterface;
@@ -66,7 +78,7 @@ export class BorrowedInterface {
   }
 
   /** Gives it the agent's overlay addresses, the overlay's routes, and an MTU that fits every path. */
-  async address({ agent: { ipv4, ipv6, network } }: Netmap): Promise<void> {
+  async address({ ipv4, ipv6, network }: OverlayPlace): Promise<void> {
     const wanted = {
       addresses: [
         { address: ipv4, prefixLength: 32 },

@@ -2,19 +2,13 @@
  * Device `wireguard:IFACE`: an existing WireGuard interface whose peers' endpoints are sockets of this agent on
  * loopback, one per peer. What the interface sends there goes out by the peer's path, and the other way round.
  */
-import {
-  type DatagramSocket,
-  openUdp,
-  type Primitives,
-  setInterfaceAddresses,
-  type WireGuardInterface,
-} from "@burrow/platform";
-import { type AgentId, endpoint, keyToText, OVERLAY_V4_PREFIX, overlayPrefix6 } from "@burrow/protocol";
+import { type DatagramSocket, openUdp, type Primitives } from "@burrow/platform";
+import { type AgentId, endpoint, keyToText } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
-import type { Netmap } from "../core/contract.ts";
 import { Passthrough } from "../core/passthrough.ts";
 import type { TunnelPeer, TunnelSink } from "../core/tunnel.ts";
 import { initiatorOf } from "../core/wireguard/index.ts";
+import type { BorrowedInterface } from "./borrowed-interface.ts";
 
 const log = getLogger(["burrow", "agent", "wireguard"]);
 const LOOPBACK = "127.0.0.1";
@@ -22,13 +16,15 @@ const LOOPBACK = "127.0.0.1";
 const WAITING_MAX = 16;
 
 interface StandIn {
+  /** As the interface knows the peer. */
+  readonly key: string;
   socket: DatagramSocket | undefined;
   readonly waiting: Uint8Array[];
   closed: boolean;
 }
 
 export interface StandInsOptions {
-  readonly device: WireGuardInterface;
+  readonly device: BorrowedInterface;
   readonly listenPort: number;
   readonly privateKey: Uint8Array;
   readonly primitives: Primitives;
@@ -52,7 +48,8 @@ export class StandIns {
       {
         ...sink,
         toInterface: (peer, datagram) => this.#toInterface(peer, datagram),
-        peerSet: (peer) => void this.#open(peer).catch((error: unknown) => this.#failed(peer, error)),
+        peerSet: (peer) =>
+          void this.#open(peer).catch((error: unknown) => this.#failed(peer.id, "set on", error)),
         peerRemoved: (peer) => this.#close(peer),
       },
       (initiation) => initiatorOf(primitives, privateKey, initiation),
@@ -60,14 +57,17 @@ export class StandIns {
     return this.passthrough;
   }
 
+  /** Closes all stand-ins; giving the interface back is up to whoever borrowed it. */
   close(): void {
-    for (const id of [...this.#standIns.keys()]) this.#close(id);
+    for (const standIn of this.#standIns.values()) closeSocket(standIn);
+    this.#standIns.clear();
   }
 
   async #open(peer: TunnelPeer): Promise<void> {
     const { device } = this.#options;
     const known = this.#standIns.get(peer.id);
-    const standIn: StandIn = known ?? { socket: undefined, waiting: [], closed: false };
+    const key = keyToText(peer.key);
+    const standIn: StandIn = known ?? { key, socket: undefined, waiting: [], closed: false };
     this.#standIns.set(peer.id, standIn);
     standIn.socket ??= await openUdp({
       address: LOOPBACK,
@@ -78,7 +78,7 @@ export class StandIns {
       },
     });
     if (standIn.closed) return standIn.socket.close();
-    await device.setPeer(keyToText(peer.key), {
+    await device.setPeer(key, {
       endpoint: endpoint(LOOPBACK, standIn.socket.port),
       allowedIps: [...peer.allowedIps],
     });
@@ -100,27 +100,23 @@ export class StandIns {
   #close(id: AgentId): void {
     const standIn = this.#standIns.get(id);
     if (standIn === undefined) return;
-    standIn.closed = true;
-    standIn.socket?.close();
+    closeSocket(standIn);
     this.#standIns.delete(id);
+    this.#options.device
+      .dropPeer(standIn.key)
+      .catch((error: unknown) => this.#failed(id, "removed from", error));
   }
 
-  #failed(peer: TunnelPeer, error: unknown): void {
-    log.error("peer {peer} could not be set on the WireGuard interface: {error}", {
-      peer: peer.id,
+  #failed(peer: AgentId, doing: string, error: unknown): void {
+    log.error("peer {peer} could not be {doing} the WireGuard interface: {error}", {
+      peer,
+      doing,
       error: error instanceof Error ? error.message : String(error),
     });
   }
 }
 
-/** Gives an existing interface this agent's overlay addresses and the overlay's routes. */
-export async function addressInterface(name: string, netmap: Netmap): Promise<void> {
-  const { ipv4, ipv6, network } = netmap.agent;
-  await setInterfaceAddresses(name, {
-    addresses: [
-      { address: ipv4, prefixLength: 32 },
-      { address: ipv6, prefixLength: 128 },
-    ],
-    routes: [OVERLAY_V4_PREFIX, overlayPrefix6(network)],
-  });
+function closeSocket(standIn: StandIn): void {
+  standIn.closed = true;
+  standIn.socket?.close();
 }
