@@ -24,7 +24,7 @@ import {
   uncertaintyKm,
 } from "./selection/estimate.ts";
 import { seedOf } from "./selection/hash.ts";
-import { type Anchor, contradictsMap, type Measured, predicted } from "./selection/posterior.ts";
+import { type Anchor, anchorOf, contradictsMap, type Measured, predicted } from "./selection/posterior.ts";
 import type { RelayRtts } from "./selection/relay-rtts.ts";
 
 export type { Asker, RankableRelay, Term } from "./selection/cost.ts";
@@ -33,9 +33,21 @@ export type { Asker, RankableRelay, Term } from "./selection/cost.ts";
 const UNKNOWN_MS = 2_000;
 const ANYBODY: Asker = {};
 
+/** What follows from a relay alone, worked out once per ranking by the map. */
+interface RelayFacts {
+  readonly seed: number;
+  /** A region may span several cities; within half a degree it is the same one. */
+  readonly place: string;
+}
+
+function factsOf({ id, region, at }: RankableRelay): RelayFacts {
+  const grid = at === undefined ? "" : ` ${Math.round(at.lat * 2)} ${Math.round(at.lon * 2)}`;
+  return { seed: seedOf(id), place: region + grid };
+}
+
 export class Ranked {
   readonly relay: RankableRelay;
-  readonly seed: number;
+  readonly facts: RelayFacts;
   readonly origin: GeoLocation | undefined;
   readonly km: number | undefined;
   /** Undefined when nobody knows where the agent or the relay is. */
@@ -49,21 +61,21 @@ export class Ranked {
 
   constructor(
     relay: RankableRelay,
-    seed: number,
+    facts: RelayFacts,
     origin: GeoLocation | undefined,
     km: number | undefined,
     estimate: Estimate | undefined,
     asker: Asker,
   ) {
     this.relay = relay;
-    this.seed = seed;
+    this.facts = facts;
     this.origin = origin;
     this.km = km;
     this.estimate = estimate;
     this.asker = asker;
-    this.penaltyMs = penaltyMs(relay, seed, estimate?.ms ?? 0, asker);
+    this.crowdMs = crowdMs(asker, facts.seed, roomOf(relay));
+    this.penaltyMs = penaltyMs(relay, estimate?.ms ?? 0, this.crowdMs, asker);
     this.costMs = (estimate?.ms ?? UNKNOWN_MS) + this.penaltyMs;
-    this.crowdMs = crowdMs(asker, seed, roomOf(relay));
   }
 
   get distanceKm(): number | undefined {
@@ -75,9 +87,9 @@ export class Ranked {
   }
 
   get terms(): readonly Term[] {
-    const { relay, seed, estimate, asker } = this;
+    const { relay, estimate, crowdMs: crowd, asker } = this;
     const distance = estimate === undefined ? [] : this.#distanceTerms(estimate);
-    return [...distance, ...penaltyTerms(relay, seed, estimate?.ms ?? 0, asker)].map((term) => ({
+    return [...distance, ...penaltyTerms(relay, estimate?.ms ?? 0, crowd, asker)].map((term) => ({
       ...term,
       ms: round(term.ms),
     }));
@@ -124,12 +136,12 @@ export function rankRelays(
   asker: Asker = ANYBODY,
 ): readonly Ranked[] {
   const ranked = relays.map((relay) => {
-    const seed = seedOf(relay.id);
+    const facts = factsOf(relay);
     if (origin === undefined || relay.at === undefined) {
-      return new Ranked(relay, seed, origin, undefined, undefined, asker);
+      return new Ranked(relay, facts, origin, undefined, undefined, asker);
     }
     const km = distanceKm(origin.at, relay.at);
-    return new Ranked(relay, seed, origin, km, mappedEstimate(km, uncertaintyKm(origin)), asker);
+    return new Ranked(relay, facts, origin, km, mappedEstimate(km, uncertaintyKm(origin)), asker);
   });
   return ranked.sort(byCost);
 }
@@ -146,23 +158,23 @@ export function rankFor(
 ): readonly Ranked[] {
   const usable = byMap.filter(({ relay }) => mayUse(relay, asker));
   if (measured.size === 0) {
-    const same = usable.map(({ relay, seed, origin, km, estimate }) => {
-      return new Ranked(relay, seed, origin, km, estimate, asker);
+    const same = usable.map(({ relay, facts, origin, km, estimate }) => {
+      return new Ranked(relay, facts, origin, km, estimate, asker);
     });
     return same.sort(byCost);
   }
   const relays = usable.map(({ relay }) => relay);
   const anchors: Anchor[] = relays.flatMap((relay) => {
     const rttMs = measured.get(relay.id);
-    return rttMs === undefined ? [] : [{ relay, rttMs }];
+    return rttMs === undefined ? [] : [anchorOf(relay, rttMs, rtts)];
   });
   const origin = usable[0]?.origin;
   const mapIsWrong = origin !== undefined && contradictsMap(origin, relays, measured);
-  const ranked = usable.map(({ relay, seed, km, estimate }) => {
+  const ranked = usable.map(({ relay, facts, km, estimate }) => {
     const rttMs = measured.get(relay.id);
     const mapped = mapIsWrong || origin?.precision === "country" ? undefined : estimate;
-    const better = rttMs === undefined ? predicted(relay, mapped, anchors, rtts) : measuredEstimate(rttMs);
-    return new Ranked(relay, seed, mapIsWrong ? undefined : origin, km, better, asker);
+    const better = rttMs === undefined ? predicted(relay, mapped, anchors) : measuredEstimate(rttMs);
+    return new Ranked(relay, facts, mapIsWrong ? undefined : origin, km, better, asker);
   });
   return ranked.sort(byCost);
 }

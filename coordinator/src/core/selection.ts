@@ -30,18 +30,18 @@ export function probesWidely(origin: GeoLocation | undefined): boolean {
 }
 
 /**
- * The relays to hand out tickets for at first: the nearest healthy ones, each of another region, and one further off
+ * The relays to hand out tickets for at first: the nearest healthy ones, each at another place, and one further off
  * in case the map is wrong; or relays spread over the world where the map knows too little.
  */
 export function selectRelays(origin: GeoLocation | undefined, ranking: readonly Ranked[]): RelayId[] {
   const healthy = ranking.filter(({ costMs }) => costMs < CLASS_MS.draining);
   const usable = healthy.length > 0 ? healthy : ranking.filter(({ costMs }) => costMs < CLASS_MS.down);
-  const perRegion = firstOfEachRegion(usable);
-  const chosen = perRegion.slice(0, origin === undefined ? 1 : NEAREST_RELAYS);
-  if (probesWidely(origin)) spread(chosen, perRegion, WIDE_RELAYS_MAX);
-  else chosen.push(...perRegion.slice(NEAREST_RELAYS, NEAREST_RELAYS + 1));
+  const perPlace = firstOfEachPlace(usable);
+  const chosen = perPlace.slice(0, origin === undefined ? 1 : NEAREST_RELAYS);
+  if (probesWidely(origin)) spread(chosen, perPlace, WIDE_RELAYS_MAX);
+  else addOneFromElsewhere(chosen, perPlace);
   const wanted = probesWidely(origin) ? WIDE_RELAYS_MAX : NEAREST_RELAYS + 1;
-  // Few regions, many relays: better two of a region than one relay alone.
+  // Few places, many relays: better two of a place than one relay alone.
   for (const further of usable) {
     if (chosen.length >= wanted) break;
     if (!chosen.includes(further)) chosen.push(further);
@@ -60,37 +60,48 @@ export function selectMore(ranking: readonly Ranked[]): RelayId[] {
   const room = Math.min(MORE_RELAYS, MEASURED_MAX - measured.length);
   const bestMs = best.estimate.ms;
   const bestClassMs = Math.floor(best.costMs / CLASS_MS.full);
-  const seen = new Set(measured.map(({ relay }) => relay.region));
-  const hopeful = ranking.filter(({ relay, estimate, costMs }) => {
-    if (estimate === undefined || estimate.source === "measured" || seen.has(relay.region)) return false;
+  const seen = new Set(measured.map(({ facts }) => facts.place));
+  const hopeful = ranking.filter(({ facts, estimate, costMs }) => {
+    if (estimate === undefined || estimate.source === "measured" || seen.has(facts.place)) return false;
     if (Math.floor(costMs / CLASS_MS.full) > bestClassMs) return false;
     const gainMs = bestMs - estimate.lowMs;
     return gainMs >= GAIN_LEAST_MS && gainMs >= CHANCE_LEAST * (estimate.highMs - estimate.lowMs);
   });
-  return firstOfEachRegion(hopeful)
+  return firstOfEachPlace(hopeful)
     .slice(0, Math.max(0, room))
     .map(({ relay }) => relay.id);
 }
 
-function firstOfEachRegion(ranking: readonly Ranked[]): Ranked[] {
-  const regions = new Set<string>();
-  return ranking.filter(({ relay }) => {
-    const isFirst = !regions.has(relay.region);
-    regions.add(relay.region);
+function addOneFromElsewhere(chosen: Ranked[], usable: readonly Ranked[]): void {
+  const regions = new Set(chosen.map(({ relay }) => relay.region));
+  const others = usable.slice(chosen.length);
+  const elsewhere = others.find(({ relay }) => !regions.has(relay.region)) ?? others[0];
+  if (elsewhere !== undefined) chosen.push(elsewhere);
+}
+
+/** One relay per place: its neighbours are as far, and whether they have more room is in the ranking already. */
+function firstOfEachPlace(ranking: readonly Ranked[]): Ranked[] {
+  const places = new Set<string>();
+  return ranking.filter(({ facts }) => {
+    const isFirst = !places.has(facts.place);
+    places.add(facts.place);
     return isFirst;
   });
 }
 
 /** Adds, one by one, the relay farthest from all chosen so far: few points that cover the map. */
 function spread(chosen: Ranked[], usable: readonly Ranked[], max: number): void {
-  const rest = new Set(usable.slice(chosen.length));
-  while (chosen.length < max && rest.size > 0) {
+  const rest = new Map(usable.slice(chosen.length).map((candidate) => [candidate, Number.POSITIVE_INFINITY]));
+  for (let from = 0; chosen.length < max && rest.size > 0; ) {
     let best: Ranked | undefined;
     let bestKm = -1;
-    for (const candidate of rest) {
-      const km = Math.min(...chosen.map((other) => gapKm(candidate, other)));
+    for (const [candidate, knownKm] of rest) {
+      let km = knownKm;
+      for (const other of chosen.slice(from)) km = Math.min(km, gapKm(candidate, other));
+      rest.set(candidate, km);
       if (km > bestKm) [best, bestKm] = [candidate, km];
     }
+    from = chosen.length;
     if (best === undefined) return;
     chosen.push(best);
     rest.delete(best);

@@ -67,10 +67,12 @@ export const CROWD_MS = 0.25;
 /** Below this share of room there is none. */
 const ROOM_LEAST = 0.001;
 
-export function roomOf({ capacity, load }: Pick<RankableRelay, "capacity" | "load">): number {
+export function roomOf({ capacity, load = 0 }: Room): number {
   if (capacity === undefined) return 1;
-  return capacity <= 0 ? 0 : Math.max(0, 1 - (load ?? 0) / capacity);
+  return capacity <= 0 ? 0 : Math.max(0, 1 - load / capacity);
 }
+
+export type Room = Pick<RankableRelay, "capacity" | "load">;
 
 /** @param room the free share of the relay, 0 to 1 */
 export function crowdMs(asker: Asker, relaySeed: number, room: number): number {
@@ -78,13 +80,12 @@ export function crowdMs(asker: Asker, relaySeed: number, room: number): number {
   return (CROWD_MS * exponential) / Math.max(ROOM_LEAST, room);
 }
 
-/** All that is added to the round trip. */
-export function penaltyMs(relay: RankableRelay, relaySeed: number, rttMs: number, asker: Asker): number {
-  const room = roomOf(relay);
+/** All that is added to the round trip. @param crowd the relay's `crowdMs` for this asker */
+export function penaltyMs(relay: RankableRelay, rttMs: number, crowd: number, asker: Asker): number {
   return (
     weightMs(relay, rttMs) +
-    crowdMs(asker, relaySeed, room) +
-    (room < ROOM_LEAST ? CLASS_MS.full : 0) +
+    crowd +
+    (roomOf(relay) < ROOM_LEAST ? CLASS_MS.full : 0) +
     (isFallback(relay, asker) ? CLASS_MS.fallback : 0) +
     (relay.avoid === true ? CLASS_MS.avoid : 0) +
     (relay.state === "healthy" ? 0 : CLASS_MS[relay.state])
@@ -92,7 +93,7 @@ export function penaltyMs(relay: RankableRelay, relaySeed: number, rttMs: number
 }
 
 /** The same, term by term. */
-export function penaltyTerms(relay: RankableRelay, relaySeed: number, rttMs: number, asker: Asker): Term[] {
+export function penaltyTerms(relay: RankableRelay, rttMs: number, crowd: number, asker: Asker): Term[] {
   const terms: Term[] = [];
   const add = (name: TermName, ms: number, reason: string) => terms.push({ name, ms, reason });
   const room = roomOf(relay);
@@ -101,8 +102,8 @@ export function penaltyTerms(relay: RankableRelay, relaySeed: number, rttMs: num
     add("weight", weightMs(relay, rttMs), `the operator's weight of ${relay.weight}`);
   }
   if (relay.capacity !== undefined) {
-    add("crowd", crowdMs(asker, relaySeed, room), `${percent} % of its room is free`);
-  } else add("crowd", crowdMs(asker, relaySeed, room), "spreads agents over relays equally far");
+    add("crowd", crowd, `${percent} % of its room is free`);
+  } else add("crowd", crowd, "spreads agents over relays equally far");
   if (room < ROOM_LEAST) add("full", CLASS_MS.full, "it has no room left");
   if (isFallback(relay, asker)) add("fallback", CLASS_MS.fallback, "after the network's own relays");
   if (relay.avoid === true) add("avoid", CLASS_MS.avoid, "the operator wants it avoided");

@@ -50,19 +50,18 @@ export function predicted(
   relay: PlacedRelay,
   mapped: Estimate | undefined,
   anchors: readonly Anchor[],
-  rtts: RelayRtts,
 ): Estimate | undefined {
   let leastMs = 0;
   let mostMs = Number.POSITIVE_INFINITY;
   let slackLowMs = 0;
   let via: RelayId | undefined;
-  for (const { relay: anchor, rttMs } of anchors) {
-    const between = rtts.between(anchor, relay);
+  for (const { id, rttMs, to } of anchors) {
+    const between = to(relay);
     if (between === undefined) continue;
     leastMs = Math.max(leastMs, between.ms - rttMs, rttMs - between.ms);
     slackLowMs = Math.max(slackLowMs, between.lowMs - rttMs, rttMs - between.highMs);
     const detourMs = rttMs + between.ms;
-    if (detourMs < mostMs) [mostMs, via] = [detourMs, anchor.id];
+    if (detourMs < mostMs) [mostMs, via] = [detourMs, id];
   }
   if (via === undefined) return mapped;
   leastMs = Math.min(leastMs, mostMs);
@@ -77,6 +76,12 @@ export function predicted(
 
 /** A relay that the agent has measured. */
 export interface Anchor {
-  readonly relay: PlacedRelay;
+  readonly id: RelayId;
   readonly rttMs: number;
+  /** How far others are from it. */
+  readonly to: (relay: PlacedRelay) => Estimate | undefined;
+}
+
+export function anchorOf(relay: PlacedRelay, rttMs: number, rtts: RelayRtts): Anchor {
+  return { id: relay.id, rttMs, to: rtts.from(relay) };
 }

@@ -8,40 +8,59 @@ export interface PlacedRelay {
 }
 
 export class RelayRtts {
+  /** Each direction as it was measured, in ms. */
   readonly #measured = new Map<RelayId, Map<RelayId, number>>();
-  readonly #mapped = new Map<RelayId, Map<RelayId, Estimate>>();
+  /** What is made of both directions, or of the map: looked up far more often than reported. */
+  readonly #estimates = new Map<RelayId, Map<RelayId, Estimate>>();
 
   /** `from` says that it measured this; the newest word counts. */
   report(from: RelayId, rtts: readonly { readonly relay: RelayId; readonly rttMs: number }[]): void {
-    const row = this.#measured.get(from) ?? new Map<RelayId, number>();
-    this.#measured.set(from, row);
-    for (const { relay, rttMs } of rtts) row.set(relay, rttMs);
+    const row = rowOf(this.#measured, from);
+    for (const { relay, rttMs } of rtts) {
+      if (relay === from) continue;
+      row.set(relay, rttMs);
+      // The less of both directions: a round trip is one, and noise only adds.
+      const ms = Math.min(rttMs, this.#measured.get(relay)?.get(from) ?? rttMs);
+      const estimate = measuredEstimate(ms);
+      rowOf(this.#estimates, from).set(relay, estimate);
+      rowOf(this.#estimates, relay).set(from, estimate);
+    }
   }
 
   forget(relay: RelayId): void {
-    this.#measured.delete(relay);
-    this.#mapped.delete(relay);
-    for (const row of this.#measured.values()) row.delete(relay);
-    for (const row of this.#mapped.values()) row.delete(relay);
+    for (const table of [this.#measured, this.#estimates]) {
+      table.delete(relay);
+      for (const row of table.values()) row.delete(relay);
+    }
   }
 
-  /** The less of both directions: a round trip is one, and noise only adds. Undefined when nothing is known. */
+  /** Undefined when nothing is known. */
   between(a: PlacedRelay, b: PlacedRelay): Estimate | undefined {
-    if (a.id === b.id) return SAME;
-    const one = this.#measured.get(a.id)?.get(b.id);
-    const other = this.#measured.get(b.id)?.get(a.id);
-    const ms = one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
-    if (ms !== undefined) return measuredEstimate(ms);
-    if (a.at === undefined || b.at === undefined) return undefined;
-    const row = this.#mapped.get(a.id) ?? new Map<RelayId, Estimate>();
-    this.#mapped.set(a.id, row);
-    let mapped = row.get(b.id);
-    if (mapped === undefined) {
-      mapped = mappedBetweenRelays(a.at, b.at);
-      row.set(b.id, mapped);
-    }
-    return mapped;
+    return this.from(a)(b);
   }
+
+  /** The same for many with one end in common. */
+  from(a: PlacedRelay): (b: PlacedRelay) => Estimate | undefined {
+    const row = rowOf(this.#estimates, a.id);
+    return (b) => {
+      const known = row.get(b.id);
+      if (known !== undefined) return known;
+      if (a.id === b.id) return SAME;
+      if (a.at === undefined || b.at === undefined) return undefined;
+      const mapped = mappedBetweenRelays(a.at, b.at);
+      row.set(b.id, mapped);
+      return mapped;
+    };
+  }
+}
+
+function rowOf<Value>(table: Map<RelayId, Map<RelayId, Value>>, relay: RelayId): Map<RelayId, Value> {
+  let row = table.get(relay);
+  if (row === undefined) {
+    row = new Map();
+    table.set(relay, row);
+  }
+  return row;
 }
 
 const SAME: Estimate = { ms: 0, lowMs: 0, highMs: 0.5, source: "measured" };

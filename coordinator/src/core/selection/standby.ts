@@ -1,7 +1,8 @@
 /**
  * The second relay of every agent, in another failure domain, chosen so that the death of a whole region overloads
  * nobody: a standby is a reservation. Per region the agents' standbys are counted at each relay, and a relay that
- * already stands by for a region has so much less room for further agents of it.
+ * already stands by for a region has so much less room for further agents of it. Homes go before reservations; where
+ * they have taken the room, standbys are chosen anew, which costs nobody anything.
  */
 import type { RelayId } from "@burrow/protocol";
 import type { Ranked } from "../ranking.ts";
@@ -21,6 +22,12 @@ export class Reservations {
   /** How many homes would come to `standby` if all of `region` died now. */
   of(region: string, standby: RelayId): number {
     return this.#counts.get(standby)?.get(region) ?? 0;
+  }
+
+  /** Whether more would come than there is room for: homes arrive after standbys, and go first. */
+  isOverbooked(region: string, standby: RankableRelay): boolean {
+    const { id, capacity, load = 0 } = standby;
+    return capacity !== undefined && load + this.of(region, id) > capacity;
   }
 }
 
@@ -50,15 +57,14 @@ export function chooseStandby(
 }
 
 function standbyCostMs(candidate: Ranked, home: RankableRelay, reservations: Reservations): number {
-  const { relay, seed, asker } = candidate;
-  const reserved = reservations.of(home.region, relay.id);
-  const load = (relay.load ?? 0) + reserved;
+  const { relay, facts, asker } = candidate;
+  const load = (relay.load ?? 0) + reservations.of(home.region, relay.id) + 1;
   const room = roomOf({ capacity: relay.capacity, load });
-  const isFull = relay.capacity !== undefined && load + 1 > relay.capacity;
+  const isFull = relay.capacity !== undefined && load > relay.capacity;
   return (
     candidate.costMs -
     candidate.crowdMs +
-    STANDBY_CROWD_FACTOR * crowdMs(asker, seed, room) +
+    STANDBY_CROWD_FACTOR * crowdMs(asker, facts.seed, room) +
     (isFull ? CLASS_MS.full : 0) +
     (relay.region === home.region ? SAME_REGION_MS : 0)
   );
