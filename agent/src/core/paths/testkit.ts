@@ -1,0 +1,189 @@
+/** For tests: the paths of two agents to each other on a virtual clock, over ways that a test delays and cuts. */
+import {
+  type AgentId,
+  type Candidate,
+  type Endpoint,
+  type RelayId,
+  type Transaction,
+  toHex,
+} from "@burrow/protocol";
+import type { PathTarget } from "./path.ts";
+import { type PathChange, PeerPaths, type PeerPathsSink } from "./peer-paths.ts";
+
+export const R1 = "0000000000000001" as RelayId;
+export const R2 = "0000000000000002" as RelayId;
+
+/** One way's condition: how long it takes, and in which directions nothing passes. */
+export interface Way {
+  delayMs: number;
+  cut: "no" | "a→b" | "b→a" | "both";
+}
+
+export class Side implements PeerPathsSink {
+  readonly name: "a" | "b";
+  readonly endpoint: Endpoint;
+  readonly paths: PeerPaths;
+  /** What this side tells of itself when both are introduced. */
+  candidates: Candidate[];
+  readonly changes: (PathChange & { atMs: number })[] = [];
+  readonly probes: { target: PathTarget; atMs: number }[] = [];
+  readonly doubted: PathTarget[] = [];
+  readonly kicks: PathTarget[] = [];
+  readonly introductions: number[] = [];
+  /** When data came, and by what. */
+  readonly arrivals: { atMs: number; by: PathTarget["kind"] }[] = [];
+  readonly #pair: Pair;
+
+  constructor(pair: Pair, name: "a" | "b", seed: number) {
+    this.#pair = pair;
+    this.name = name;
+    this.endpoint = `198.51.100.${seed}:4000` as Endpoint;
+    this.candidates = [{ kind: "reflexive", endpoint: this.endpoint }];
+    let drawn = seed * 1_000_000;
+    const random = (length: number) => {
+      const bytes = new Uint8Array(length);
+      new DataView(bytes.buffer).setUint32(0, ++drawn);
+      return bytes;
+    };
+    this.paths = new PeerPaths(toHex(new Uint8Array(8).fill(seed)) as AgentId, this, random);
+  }
+
+  probe(target: PathTarget, transaction: Transaction): void {
+    this.probes.push({ target, atMs: this.#pair.now });
+    this.#pair.probe(this, target, transaction);
+  }
+
+  introduce(): void {
+    this.introductions.push(this.#pair.now);
+    this.#pair.introduce();
+  }
+
+  pathChanged(change: PathChange): void {
+    this.changes.push({ ...change, atMs: this.#pair.now });
+  }
+
+  pathDoubted(target: PathTarget): void {
+    this.doubted.push(target);
+  }
+
+  pathProven(target: PathTarget): void {
+    this.kicks.push(target);
+  }
+
+  /** Sends one data packet by wherever the paths say. */
+  send(): void {
+    const { primary, also } = this.paths.route(this.#pair.now);
+    if (primary !== undefined) this.#pair.data(this, primary);
+    if (also !== undefined) this.#pair.data(this, also);
+  }
+
+  /** Probes that left by a path of this kind at or after `sinceMs`. */
+  probesBy(kind: PathTarget["kind"], sinceMs = 0): number {
+    return this.probes.filter(({ target, atMs }) => target.kind === kind && atMs >= sinceMs).length;
+  }
+}
+
+export class Pair {
+  now = 0;
+  readonly direct: Way = { delayMs: 10, cut: "no" };
+  readonly relays = new Map<RelayId, Way>([
+    [R1, { delayMs: 20, cut: "no" }],
+    [R2, { delayMs: 30, cut: "no" }],
+  ]);
+  /** Whether the coordinator is there to swap candidates. */
+  introduces = true;
+  readonly a: Side = new Side(this, "a", 1);
+  readonly b: Side = new Side(this, "b", 2);
+  #events: { atMs: number; order: number; run: () => void }[] = [];
+  #order = 0;
+
+  relay(id: RelayId): Way {
+    const way = this.relays.get(id);
+    if (way === undefined) throw new Error(`no way by relay ${id}`);
+    return way;
+  }
+
+  bindRelays(...relays: RelayId[]): void {
+    this.a.paths.setRelays(relays, this.now);
+    this.b.paths.setRelays(relays, this.now);
+  }
+
+  /** Both sides send a packet every `everyMs` for `forMs`. */
+  stream(forMs: number, everyMs = 20): void {
+    const endMs = this.now + forMs;
+    for (let atMs = this.now; atMs < endMs; atMs += everyMs) {
+      this.at(atMs, () => this.a.send());
+      this.at(atMs + everyMs / 2, () => this.b.send());
+    }
+    this.run(forMs);
+  }
+
+  at(atMs: number, run: () => void): void {
+    this.#events.push({ atMs, order: this.#order++, run });
+  }
+
+  run(ms: number): void {
+    const endMs = this.now + ms;
+    for (;;) {
+      this.#events.sort((x, y) => x.atMs - y.atMs || x.order - y.order);
+      const deadlines = [this.a, this.b].map(({ paths }) => paths.nextDeadline() ?? Number.POSITIVE_INFINITY);
+      const next = Math.max(
+        this.now,
+        Math.min(this.#events[0]?.atMs ?? Number.POSITIVE_INFINITY, ...deadlines),
+      );
+      if (next > endMs) break;
+      this.now = next;
+      while ((this.#events[0]?.atMs ?? Number.POSITIVE_INFINITY) <= this.now) this.#events.shift()?.run();
+      for (const { paths } of [this.a, this.b]) paths.tick(this.now);
+    }
+    this.now = endMs;
+  }
+
+  probe(from: Side, target: PathTarget, transaction: Transaction): void {
+    this.#carry(from, target, (to, seenAs) => {
+      this.#carry(to, seenAs, (back, ackedBy) => {
+        back.paths.acked(ackedBy, transaction, from.endpoint, this.now);
+      });
+      to.paths.probedBy(seenAs, transaction, this.now);
+    });
+  }
+
+  data(from: Side, target: PathTarget): void {
+    this.#carry(from, target, (to, seenAs) => {
+      to.arrivals.push({ atMs: this.now, by: seenAs.kind });
+      to.paths.heard(seenAs, this.now);
+    });
+  }
+
+  introduce(): void {
+    if (!this.introduces) return;
+    this.at(this.now + 15, () => {
+      this.a.paths.probeNow(this.b.candidates, this.now);
+      this.b.paths.probeNow(this.a.candidates, this.now);
+    });
+  }
+
+  #carry(from: Side, target: PathTarget, arrive: (to: Side, seenAs: PathTarget) => void): void {
+    const to = from === this.a ? this.b : this.a;
+    if (target.kind === "direct" && target.endpoint !== to.endpoint) return;
+    const way = target.kind === "direct" ? this.direct : this.relay(target.relay);
+    if (way.cut === "both" || way.cut === (from === this.a ? "a→b" : "b→a")) return;
+    const seenAs: PathTarget =
+      target.kind === "direct" ? { kind: "direct", endpoint: from.endpoint } : target;
+    this.at(this.now + way.delayMs, () => {
+      if (way.cut !== "both") arrive(to, seenAs);
+    });
+  }
+}
+
+/** The longest time without a packet from `fromMs` on. */
+export function longestGapMs(side: Side, fromMs: number, untilMs: number): number {
+  let last = fromMs;
+  let longest = 0;
+  for (const { atMs } of side.arrivals) {
+    if (atMs < fromMs || atMs > untilMs) continue;
+    longest = Math.max(longest, atMs - last);
+    last = atMs;
+  }
+  return Math.max(longest, untilMs - last);
+}
