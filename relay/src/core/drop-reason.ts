@@ -29,6 +29,8 @@ export const DropReason = {
   trunkDestinationAway: "trunk-destination-away",
   /** The other relay's address is not known, or none of its address families is ours. */
   trunkUnreachable: "trunk-unreachable",
+  /** The way out was full, and this packet's pair had the longest queue; counted by the shell. */
+  wayOutFull: "way-out-full",
   /** The kernel did not take the packet; counted by the shell. */
   sendFailed: "send-failed",
 } as const;
@@ -42,9 +44,9 @@ const CODES = new Map<DropReason, number>(DROP_REASONS.map((reason, index) => [r
 export class DropCounters {
   readonly #counts = new Float64Array(DROP_REASONS.length);
 
-  count(reason: DropReason): void {
+  count(reason: DropReason, packets = 1): void {
     const code = CODES.get(reason) ?? 0;
-    this.#counts[code] = (this.#counts[code] ?? 0) + 1;
+    this.#counts[code] = (this.#counts[code] ?? 0) + packets;
   }
 
   of(reason: DropReason): number {

@@ -173,6 +173,13 @@ export class Forwarder {
     this.#drops.count(DropReason.sendFailed);
   }
 
+  /** Datagrams that `forward` sent on lost their places in the queue of a full way out. */
+  countLost(packets: number, bytes: number): void {
+    this.#packets -= packets;
+    this.#bytes -= bytes;
+    this.#drops.count(DropReason.wayOutFull, packets);
+  }
+
   // What the coordinator says.
 
   setTicketKeys(keys: readonly SymmetricKey[]): void {

@@ -34,6 +34,7 @@ import { applyUpdate, type DataPlaneUpdate } from "../core/updates.ts";
 import { type DataPlaneSnapshot, newAddressTable } from "./data-plane.ts";
 import { sealerOf } from "./sealer.ts";
 import { addressesOf } from "./socket-addresses.ts";
+import { WayOut } from "./way-out.ts";
 
 export interface LoopSettings {
   readonly identity: LinkIdentity;
@@ -66,7 +67,9 @@ const EVENT = 0;
 class PacketLoop {
   readonly #settings: LoopSettings;
   readonly #socket: DatagramSocket;
-  readonly #members: readonly BatchedSocket[];
+  readonly #ways: readonly WayOut[];
+  readonly #wayOf4: WayOut | undefined;
+  readonly #wayOf6: WayOut | undefined;
   readonly #forwarder: Forwarder;
   readonly #poller: Poller;
   #stopped = false;
@@ -74,8 +77,12 @@ class PacketLoop {
   constructor(settings: LoopSettings, socket: DatagramSocket, members: readonly BatchedSocket[]) {
     this.#settings = settings;
     this.#socket = socket;
-    this.#members = members;
     const primitives = nativePrimitives();
+    const seed = new DataView(primitives.randomBytes(4).slice().buffer).getInt32(0);
+    const lost = (packets: number, bytes: number) => this.#forwarder.countLost(packets, bytes);
+    this.#ways = members.map((member) => new WayOut(member, seed, lost));
+    this.#wayOf4 = this.#ways.find((way) => way.socket.hasFamily(4));
+    this.#wayOf6 = this.#ways.find((way) => way.socket.hasFamily(6));
     this.#forwarder = new Forwarder(
       {
         identity: settings.identity,
@@ -100,17 +107,17 @@ class PacketLoop {
     const { local, port } = this.#socket;
     this.#tell({ type: "open", local, port });
     const poller = this.#poller;
-    const members = this.#members;
+    const ways = this.#ways;
     while (!this.#stopped) {
       poller.wait(Math.max(0, this.#forwarder.nextDeadline() - clock()));
       if (poller.canRead(EVENT)) this.#fetchMessages();
-      for (let i = 0; i < members.length; i++) {
-        const member = members[i];
-        if (member === undefined) continue;
-        if (member.isBlocked && poller.canWrite(i + 1)) member.flush();
-        if (poller.canRead(i + 1)) for (let n = 0; n < BATCHES_MAX && member.receive(); n++);
+      for (let i = 0; i < ways.length; i++) {
+        const way = ways[i];
+        if (way === undefined) continue;
+        if (poller.canWrite(i + 1)) way.drain();
+        if (poller.canRead(i + 1)) for (let n = 0; n < BATCHES_MAX && way.socket.receive(); n++);
       }
-      for (let i = 0; i < members.length; i++) poller.wantWrite(i + 1, members[i]?.isBlocked === true);
+      for (let i = 0; i < ways.length; i++) poller.wantWrite(i + 1, ways[i]?.isBlocked === true);
       if (clock() >= this.#forwarder.nextDeadline()) this.#forwarder.tick(clock());
     }
     this.#socket.close();
@@ -121,7 +128,6 @@ class PacketLoop {
     const now = clock();
     const { count } = batch;
     const forwarder = this.#forwarder;
-    const socket = this.#socket;
     for (let i = 0; i < count; i++) {
       let to = NEEDS_BYTES;
       // The first word of transport data: its type and three zero bytes.
@@ -129,10 +135,14 @@ class PacketLoop {
         to = forwarder.forwardTransport(batch.u32(i, 4), batch.length(i), batch.source(i), now);
       }
       if (to === NEEDS_BYTES) to = forwarder.forward(batch.bytes(i), batch.source(i), now);
-      if (to !== HANDLED && !socket.forward(to as AddressHandle, batch, i)) {
-        forwarder.countSendFailure(batch.length(i));
-      }
+      if (to !== HANDLED && !this.#send(to, batch, i)) forwarder.countSendFailure(batch.length(i));
     }
+  }
+
+  #send(to: number, batch: DatagramBatch, i: number): boolean {
+    const isV4 = this.#wayOf6 === undefined || this.#socket.addresses.family(to as AddressHandle) === 4;
+    const way = isV4 ? this.#wayOf4 : this.#wayOf6;
+    return way?.forward(to, batch, i) ?? false;
   }
 
   #fetchMessages(): void {
@@ -159,7 +169,7 @@ class PacketLoop {
   }
 
   #snapshot(): DataPlaneSnapshot {
-    return { forwarder: this.#forwarder.snapshot(), socket: sumOf(this.#members) };
+    return { forwarder: this.#forwarder.snapshot(), socket: sumOf(this.#ways.map(({ socket }) => socket)) };
   }
 
   #tell(message: FromLoop): void {
