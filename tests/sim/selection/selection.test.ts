@@ -1,0 +1,84 @@
+/** The simulator in small: fast enough for every run of the tests, and strict where the targets are. */
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { killRegion, overbooked, regionOfShare } from "./death.ts";
+import { simulateHomes } from "./homes.ts";
+import { judgeLostProbe } from "./lost-probe.ts";
+import { readMatrix } from "./matrix.ts";
+import { judgePairs } from "./pairs.ts";
+import { makeCrowd, makeFleet, rebook, settle } from "./scale.ts";
+import { NOISY, QUIET } from "./world.ts";
+
+const DATA = join(import.meta.dir, "../../data/latency");
+const matrices = ["gcp-2020", "aws-2020"].map((name) => readMatrix(join(DATA, name)));
+
+describe.each(matrices)("homes on $name", (matrix) => {
+  const plan = { seed: 5, relayCounts: [9], agentsPerSite: 1 };
+
+  test("as it is: the best relay, nearly always", () => {
+    const { judged, populated } = simulateHomes(
+      matrix,
+      { ...plan, worlds: 4, minutes: 10, noise: QUIET },
+      [8],
+    );
+    const [ours] = judged;
+    expect(ours?.excessMs.mean).toBeLessThan(0.5);
+    expect(ours?.movesPerAgentDay).toBe(0);
+    const { burrow, random } = judgePairs(populated, [8], 20, 5).excessMs;
+    expect(burrow?.mean).toBeLessThan(2);
+    expect(random?.mean).toBeGreaterThan(50);
+  });
+
+  test("with noise: within the targets, and moves are bounded", () => {
+    const { judged } = simulateHomes(matrix, { ...plan, worlds: 1, minutes: 360, noise: NOISY }, []);
+    const [ours, , mapNearest] = judged;
+    expect(ours?.excessMs.mean).toBeLessThanOrEqual(1);
+    expect(ours?.excessMs.p99).toBeLessThanOrEqual(10);
+    expect(ours?.movesPerAgentDayMax).toBeLessThanOrEqual(6);
+    expect(ours?.excessMs.mean).toBeLessThan(mapNearest?.excessMs.mean ?? 0);
+  });
+
+  test("one lost probe moves nobody", () => {
+    expect(judgeLostProbe(matrix, 5).moved).toBe(0);
+  });
+
+  test("the same seed gives the same world", () => {
+    const run = () => simulateHomes(matrix, { ...plan, worlds: 1, minutes: 30, noise: NOISY }, []).judged;
+    expect(run()).toEqual(run());
+  });
+});
+
+test("a region dies: all have a living standby, and no relay gets more than it has room for", () => {
+  const plan = { seed: 5, agents: 10_000, relays: 200, headroom: 1.5 };
+  const fleet = makeFleet(plan);
+  const crowd = makeCrowd(plan.agents);
+  settle(plan, fleet, crowd);
+  for (let rounds = 0; rounds < 3; rounds++) rebook(fleet, crowd);
+  expect(overbooked(fleet)).toBe(0);
+  const death = killRegion(fleet, crowd, regionOfShare(fleet, crowd, 0.1), 5);
+  expect(death.agents).toBeGreaterThan(500);
+  expect(death).toMatchObject({ unserved: 0, relaysAboveRoom: 0 });
+  expect(death.servedAfterMs.max).toBeLessThan(2_000);
+  expect(death.stampede.fullest).toBeGreaterThan(1.5);
+});
+
+test("a matrix that is not one says where", () => {
+  const directory = mkdtempSync(join(tmpdir(), "burrow-matrix-"));
+  const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
+  write("sites.csv", "name,lat,lon\na,1,2\nb,91,0\n");
+  expect(() => readMatrix(directory)).toThrow("sites.csv:3");
+  write("sites.csv", "name,lat,lon\na,1,2\nb,3,4\n");
+  write("a.dat", "0.1/0.2/0.3/0.1:a\n1/2/3/1:b\n");
+  write("b.dat", "1/2/3/1:a\n");
+  expect(() => readMatrix(directory)).toThrow("b.dat: no line for b");
+  write("b.dat", "1/2/3/1:a\n0.1/x/0.3/0.1:b\n");
+  expect(() => readMatrix(directory)).toThrow("b.dat:2");
+  write("b.dat", "1/2/3/1:a\n0.1/0.1/0.3/0.1:b\n");
+  expect(readMatrix(directory).rttMs).toEqual([
+    [0.2, 2],
+    [2, 0.1],
+  ]);
+  rmSync(directory, { recursive: true });
+});
