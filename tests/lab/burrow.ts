@@ -14,6 +14,8 @@ const BURROW = [process.execPath, join(ROOT, "cli/src/main.ts")] as const;
 const COORDINATOR_PORT = 8080;
 export const RELAY_PORT = 21820;
 const RELAY_HTTP = "127.0.0.1:8090";
+/** WebSocket on TLS, for agents whose network blocks UDP. */
+const RELAY_WSS_PORT = 443;
 
 export interface PathView {
   kind: "direct" | "relay" | "none";
@@ -65,8 +67,10 @@ export interface WhyView {
 }
 
 export interface RelayOptions {
-  /** IPv4 alone unless said. */
+  /** The address it listens on, for UDP and for WebSocket: IPv4 alone unless said. */
   listen?: string;
+  /** It takes agents in by WebSocket, too. */
+  websocket?: boolean;
   /** How others reach it, where that is more than the coordinator sees. */
   advertise?: readonly string[];
 }
@@ -77,8 +81,14 @@ export interface JoinOptions {
   device?: string;
   /** Further flags. */
   more?: readonly string[];
-  /** False: it may come up with no relay at all, behind a network that blocks UDP say. */
-  awaitHome?: boolean;
+}
+
+/** As much as cases read of what `burrow relays --json` prints on one. */
+export interface RelayView {
+  region: string;
+  home: boolean;
+  bound: boolean;
+  transport?: "udp" | "websocket";
 }
 
 /** A running `burrow` with a state directory of its own. */
@@ -192,9 +202,11 @@ export class RelayDaemon extends Daemon {
     options: RelayOptions = {},
   ): Promise<RelayDaemon> {
     const join = ["--coordinator", coordinator.url, "--token", await coordinator.token("relay")];
-    const doors = ["--listen", options.listen ?? `0.0.0.0:${RELAY_PORT}`, "--http", RELAY_HTTP];
-    const advertise = (options.advertise ?? []).flatMap((endpoint) => ["--advertise", endpoint]);
-    const command = ["relay", ...join, "--region", region, ...doors, ...advertise];
+    const { listen = "0.0.0.0", websocket = false, advertise = [] } = options;
+    const doors = ["--listen", `${listen}:${RELAY_PORT}`, "--http", RELAY_HTTP];
+    if (websocket) doors.push("--wss", `${listen}:${RELAY_WSS_PORT}`);
+    for (const endpoint of advertise) doors.push("--advertise", endpoint);
+    const command = ["relay", ...join, "--region", region, ...doors];
     const relay = new RelayDaemon(bench, host, region, command);
     await bench.until(`relay ${region} is ready`, async () => {
       relay.mustRun();
@@ -247,14 +259,14 @@ export class AgentDaemon extends Daemon {
 
   /** The same with a token that is there already, or at another door of the coordinator. */
   static async join(bench: Bench, host: Host, name: string, options: JoinOptions): Promise<AgentDaemon> {
-    const { url, token, device = "tun:bur0", more = [], awaitHome = true } = options;
+    const { url, token, device = "tun:bur0", more = [] } = options;
     const join = ["--coordinator", url, "--token", token];
     const args = ["up", ...join, "--name", name, "--device", device, ...more];
     const agent = new AgentDaemon(bench, host, name, args);
     const { answer } = await bench.until(`agent ${name} is up`, async () => {
       agent.mustRun();
       const status = await agent.glance();
-      return status.ipv4 !== undefined && (status.home !== undefined || !awaitHome) && status;
+      return status.ipv4 !== undefined && status.home !== undefined && status;
     });
     agent.address = answer.ipv4;
     return agent;
@@ -282,6 +294,11 @@ export class AgentDaemon extends Daemon {
   /** `burrow status --json`. */
   glance(): Promise<StatusView> {
     return this.look("/v1/status");
+  }
+
+  /** `burrow relays --json`. */
+  relays(): Promise<RelayView[]> {
+    return this.look("/v1/relays");
   }
 
   /** The region of the relay it is at home on. */

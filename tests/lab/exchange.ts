@@ -51,7 +51,6 @@ export class Exchange {
     const namespace = await plainNamespace(lab, "internet");
     await namespace.sysctl(FORWARDING);
     await namespace.ip(`addr add ${GATEWAY}/32 dev lo`);
-    await namespace.ip(`addr add ${BACKBONE}.0/32 dev lo`);
     return new Exchange(lab, "core", namespace, async () => {});
   }
 
@@ -62,7 +61,9 @@ export class Exchange {
     const device = await this.#wire(namespace, "core", options);
     const address = `${BACKBONE}.${this.#links}`;
     await namespace.ip(`addr add ${GATEWAY}/32 dev lo`);
-    await namespace.ip(`addr add ${address}/32 dev lo`);
+    // On the link, not on the loopback: both ends have the gateway's address, and neither answers to its own.
+    await namespace.ip(`addr add ${address}/32 dev core`);
+    await this.namespace.ip(`addr add ${BACKBONE}.0/32 dev ${device}`);
     await namespace.ip(`route add default via ${BACKBONE}.0 dev core onlink`);
     await namespace.ip(`-6 addr add ${CUSTOMER6}/64 dev core nodad`);
     await namespace.ip(`-6 route add default via ${GATEWAY6} dev core`);

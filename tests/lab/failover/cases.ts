@@ -2,6 +2,8 @@
 import { type AgentDaemon, RELAY_PORT, type RelayDaemon } from "../burrow.ts";
 import type { FailoverWorld } from "./world.ts";
 
+/** A network that begins to block UDP: all binds have to go unanswered first. */
+const WEBSOCKET_GAP_MS = 3_000;
 /** Design §9, for direct → relay and relay → relay; a change of network is to cost no more. */
 const GAP_MS = 500;
 
@@ -28,11 +30,6 @@ export interface FailoverCase {
   /** Called before the first cut; what it returns, after the last. */
   prepare?(world: FailoverWorld): Promise<() => Promise<unknown>>;
 }
-
-export const NOT_YET: readonly { readonly name: string; readonly why: string }[] = [
-  { name: "udp-to-websocket", why: "the agent has no WebSocket transport yet (limit: 3 s)" },
-  { name: "websocket-to-udp", why: "the agent has no WebSocket transport yet" },
-];
 
 const pairAB = ({ a, b }: FailoverWorld) => [a, b] as const;
 
@@ -88,6 +85,17 @@ async function drainRelay(relay: RelayDaemon, { a, b }: FailoverWorld): Promise<
   return { mend: () => relay.drain(false), left };
 }
 
+/** The router before `a` begins to drop all UDP, or stops doing so. */
+async function blockUdp({ a }: FailoverWorld, blocked: boolean): Promise<void> {
+  await a.host.router?.become(blocked ? "udp-blocked" : "port-restricted");
+}
+
+async function unblockUdp(world: FailoverWorld): Promise<Cut> {
+  await blockUdp(world, false);
+  const left = async () => (await world.a.relays()).some((relay) => relay.home && relay.transport === "udp");
+  return { mend: () => blockUdp(world, true), left };
+}
+
 export const FAILOVERS: readonly FailoverCase[] = [
   {
     name: "direct-to-relay",
@@ -115,5 +123,29 @@ export const FAILOVERS: readonly FailoverCase[] = [
       await uplinks.change();
       return { mend: async () => {} };
     },
+  },
+  {
+    name: "udp-to-websocket",
+    summary: "a router begins to drop all UDP",
+    gapMs: WEBSOCKET_GAP_MS,
+    ends: pairAB,
+    ready: (world) => world.direct(world.a, world.b),
+    cut: async (world) => {
+      await blockUdp(world, true);
+      return { mend: () => blockUdp(world, false) };
+    },
+  },
+  {
+    name: "websocket-to-udp",
+    summary: "the router lets UDP pass again, which costs no packet",
+    gapMs: GAP_MS,
+    lostMax: 0,
+    ends: pairAB,
+    prepare: async (world) => {
+      await blockUdp(world, true);
+      return () => blockUdp(world, false);
+    },
+    ready: (world) => world.bound(world.a, world.b, "websocket"),
+    cut: unblockUdp,
   },
 ];

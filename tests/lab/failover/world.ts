@@ -12,6 +12,8 @@ import type { Namespace } from "../netns.ts";
 
 /** Time for a network to come to rest between two cuts: a lost relay is asked again every 10 s. */
 const REST = { timeoutMs: 45_000, everyMs: 100 };
+/** Rest is what has held for so long: a path may look well because nobody has asked since it died. */
+const REST_HOLDS_MS = 1_000;
 
 export class FailoverWorld {
   readonly bench: Bench;
@@ -46,7 +48,7 @@ export class FailoverWorld {
     const relays: RelayDaemon[] = [];
     for (const number of [1, 2, 3]) {
       const host = await net.publicHost(`relay-${number}`, `81.2.69.2${number}`);
-      relays.push(await RelayDaemon.start(bench, coordinator, host, `r${number}`));
+      relays.push(await RelayDaemon.start(bench, coordinator, host, `r${number}`, { websocket: true }));
     }
     const hostA = await net.site("a", "port-restricted", "81.2.70.1");
     const hostB = await net.site("b", "port-restricted", "89.160.20.1");
@@ -70,11 +72,12 @@ export class FailoverWorld {
     await this.#rest(`${x.name} and ${y.name} are direct`, x, y, (why) => why.peer.path.kind === "direct");
   }
 
-  /** Until both send by a relay that answers, and another one would do as well. */
+  /** Until both send by a relay, have another one in reserve, and all relays do their work. */
   async relayed(x: AgentDaemon, y: AgentDaemon): Promise<void> {
     await this.#rest(`${x.name} and ${y.name} are relayed, with one in reserve`, x, y, (why) => {
-      const alive = why.attempts.filter(({ kind, state }) => kind === "relay" && state === "proven");
-      return why.peer.path.kind === "relay" && alive.length >= 2;
+      const relays = why.attempts.filter(({ kind }) => kind === "relay");
+      const proven = relays.filter(({ state }) => state === "proven");
+      return why.peer.path.kind === "relay" && relays.length >= 2 && proven.length === relays.length;
     });
   }
 
@@ -84,6 +87,17 @@ export class FailoverWorld {
       return holds(there) && holds(back);
     };
     await quietly(this.bench, what, look);
+  }
+
+  /** Until `x` has no relay but by this transport, and its packets pass. */
+  async bound(x: AgentDaemon, y: AgentDaemon, transport: "udp" | "websocket"): Promise<void> {
+    await quietly(this.bench, `${x.name} reaches its relays by ${transport} alone`, async () => {
+      const bound = (await x.relays()).filter((relay) => relay.bound);
+      const { peer } = await x.whyPath(y);
+      return (
+        bound.length > 0 && bound.every((relay) => relay.transport === transport) && peer.path.kind !== "none"
+      );
+    });
   }
 
   /** The region of the relay by which `x` sends to `y`, or would. */
@@ -97,8 +111,8 @@ export class FailoverWorld {
 
 interface Way {
   readonly device: string;
-  readonly address: string;
-  readonly gateway: string;
+  /** The first three bytes of the network there; the gateway is its .1. */
+  readonly inside: string;
 }
 
 /** Two ways from one host to the internet, of which it has one at a time, as a telephone does. */
@@ -106,6 +120,7 @@ export class Uplinks {
   readonly #host: Namespace;
   readonly #ways: readonly [Way, Way];
   #onFirst = true;
+  #nextNumber = 50;
 
   private constructor(host: Namespace, ways: readonly [Way, Way]) {
     this.#host = host;
@@ -117,22 +132,25 @@ export class Uplinks {
     await bench.lab.wire(second.namespace, "portm", host.namespace, "cell0");
     await second.namespace.ip("link set dev portm master lan");
     const inside = /inet ([\d.]+)\.1\/24/.exec(await second.namespace.ip("-4 addr show dev lan"))?.[1] ?? "";
-    const gateway = host.address.replace(/\.\d+$/, ".1");
+    const insideFirst = host.address.replace(/\.\d+$/, "");
     return new Uplinks(host.namespace, [
-      { device: "lan0", address: host.address, gateway },
-      { device: "cell0", address: `${inside}.77`, gateway: `${inside}.1` },
+      { device: "lan0", inside: insideFirst },
+      { device: "cell0", inside },
     ]);
   }
 
-  /** The address on the one device goes, that on the other comes, and all routes with them. */
+  /**
+   * The address on the one device goes, one on the other comes, and all routes with them. It is one that nobody had
+   * before: what routers remember of earlier visits helps nobody.
+   */
   async change(): Promise<void> {
     const [first, second] = this.#ways;
     const [from, to] = this.#onFirst ? [first, second] : [second, first];
     this.#onFirst = !this.#onFirst;
     const batch = [
       `addr flush dev ${from.device}`,
-      `addr add ${to.address}/24 dev ${to.device}`,
-      `route replace default via ${to.gateway} dev ${to.device}`,
+      `addr add ${to.inside}.${this.#nextNumber++}/24 dev ${to.device}`,
+      `route replace default via ${to.inside}.1 dev ${to.device}`,
     ];
     await this.#host.run(["ip", "-4", "-batch", "-"], { stdin: `${batch.join("\n")}\n` });
   }
@@ -141,8 +159,11 @@ export class Uplinks {
 /** {@link Bench.until} for what is waited for between two measurements: a word only when it does not come. */
 async function quietly(bench: Bench, what: string, probe: () => Promise<boolean>): Promise<void> {
   const startedMs = performance.now();
+  let sinceMs: number | undefined;
   while (performance.now() - startedMs < REST.timeoutMs) {
-    if (await probe().catch(() => false)) return;
+    const nowMs = performance.now();
+    sinceMs = (await probe().catch(() => false)) ? (sinceMs ?? nowMs) : undefined;
+    if (sinceMs !== undefined && nowMs - sinceMs >= REST_HOLDS_MS) return;
     await Bun.sleep(REST.everyMs);
   }
   bench.must(false, `${what}, within ${REST.timeoutMs} ms`);

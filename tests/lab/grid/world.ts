@@ -23,8 +23,6 @@ export interface Plan {
   readonly name: string;
   /** It has IPv6 alone. */
   readonly v6?: boolean;
-  /** False where no relay can be reached by UDP. */
-  readonly awaitHome?: boolean;
   host(world: GridWorld): Promise<Host>;
 }
 
@@ -62,9 +60,9 @@ export class GridWorld {
     for (const number of [1, 2]) {
       const [address, v6] = [`81.2.69.2${number}`, `2a02:d040:ffff::2${number}`];
       const host = await net.publicHost(`relay-${number}`, address, { v6 });
-      const listen = `[::]:${RELAY_PORT}`;
       const advertise = [`${address}:${RELAY_PORT}`, `[${v6}]:${RELAY_PORT}`];
-      relays.push(await RelayDaemon.start(bench, coordinator, host, `r${number}`, { listen, advertise }));
+      const doors = { listen: "[::]", websocket: true, advertise };
+      relays.push(await RelayDaemon.start(bench, coordinator, host, `r${number}`, doors));
     }
     const token = await coordinator.token("agent", 1_000);
     return new GridWorld(bench, { coordinator, relays, west, east }, token);
@@ -96,9 +94,9 @@ export class GridWorld {
     }
   }
 
-  async #start({ name, v6 = false, awaitHome = true }: Plan, host: Host): Promise<void> {
+  async #start({ name, v6 = false }: Plan, host: Host): Promise<void> {
     const url = v6 ? this.coordinator.url6 : this.coordinator.url;
-    const agent = await AgentDaemon.join(this.bench, host, name, { url, token: this.#token, awaitHome });
+    const agent = await AgentDaemon.join(this.bench, host, name, { url, token: this.#token });
     this.#agents.set(name, agent);
   }
 }
@@ -117,6 +115,5 @@ export function natPlan(side: Side, kind: NatKind): Plan {
       const options = { at: world.exchangeOf(side), ...hostAddress };
       return world.bench.net.site(name, kind, world.nextAddress(side), options);
     },
-    awaitHome: kind !== "udp-blocked",
   };
 }
