@@ -12,7 +12,10 @@ const MODULES = fileURLToPath(new URL("modules", import.meta.url));
 
 /** The text of main.tf for a regions file, whose folder decides how the modules are reached. */
 export function generate(path: string): string {
-  const regions = parseRegions(readFileSync(path, "utf8"), readFileSync(join(MODULES, "relay/places.json"), "utf8"));
+  const regions = parseRegions(
+    readFileSync(path, "utf8"),
+    readFileSync(join(MODULES, "relay/places.json"), "utf8"),
+  );
   const modules = relative(dirname(resolve(path)), MODULES);
   return mainFile(regions, modules.startsWith(".") ? modules : `./${modules}`);
 }
@@ -20,7 +23,9 @@ export function generate(path: string): string {
 if (import.meta.main) {
   const files = process.argv.slice(2);
   if (files.length === 0) {
-    console.error("error: no file was given\n  try: bun infra/generate.ts infra/examples/twelve-regions/regions.json");
+    console.error(
+      "error: no file was given\n  try: bun infra/generate.ts infra/examples/twelve-regions/regions.json",
+    );
     process.exit(2);
   }
   for (const file of files) {

@@ -95,25 +95,40 @@ function variables(clouds: readonly Cloud[]): string[] {
   ];
   if (clouds.some((cloud) => FACTS[cloud].keepsSecrets)) {
     made.push(
-      variable("relay_token", "string", "Relay enrolment token for clouds that keep secrets; never in the state.", [
-        ["ephemeral", "true"],
-        ["sensitive", "true"],
+      variable(
+        "relay_token",
+        "string",
+        "Relay enrolment token for clouds that keep secrets; never in the state.",
+        [
+          ["ephemeral", "true"],
+          ["sensitive", "true"],
+        ],
+      ),
+      variable("relay_token_version", "number", "Count it up whenever relay_token is another one.", [
+        ["default", "1"],
       ]),
-      variable("relay_token_version", "number", "Count it up whenever relay_token is another one.", [["default", "1"]]),
     );
   }
   if (clouds.some((cloud) => !FACTS[cloud].keepsSecrets)) {
     made.push(
-      variable("relay_token_in_state", "string", "Relay enrolment token for clouds that keep no secrets: another one, with few uses.", [
-        ["sensitive", "true"],
-      ]),
+      variable(
+        "relay_token_in_state",
+        "string",
+        "Relay enrolment token for clouds that keep no secrets: another one, with few uses.",
+        [["sensitive", "true"]],
+      ),
     );
   }
   if (clouds.includes("gcp")) made.push(variable("gcp_project", "string", "Google Cloud's project."));
   return made;
 }
 
-function variable(name: string, type: string, description: string, more: readonly (readonly [string, string])[] = []): string {
+function variable(
+  name: string,
+  type: string,
+  description: string,
+  more: readonly (readonly [string, string])[] = [],
+): string {
   return `variable "${name}" {\n${assignments([["description", `"${description}"`], ["type", type], ...more], "  ")}}\n`;
 }
 
@@ -123,10 +138,22 @@ function listVariable(name: string, description: string): string {
 
 function providers(cloud: Cloud, regions: readonly Region[]): string[] {
   const { provider, perRegion, providerArguments } = FACTS[cloud];
-  if (!perRegion) return [`provider "${provider}" {${providerArguments.length === 0 ? "}\n" : `\n${assignments(providerArguments, "  ")}}\n`}`];
+  if (!perRegion)
+    return [
+      `provider "${provider}" {${providerArguments.length === 0 ? "}\n" : `\n${assignments(providerArguments, "  ")}}\n`}`,
+    ];
   return regions
     .filter((region) => region.cloud === cloud)
-    .map(({ at }) => `provider "${provider}" {\n${assignments([["alias", `"${identifier(at)}"`], ["region", `"${at}"`]], "  ")}}\n`);
+    .map(
+      ({ at }) =>
+        `provider "${provider}" {\n${assignments(
+          [
+            ["alias", `"${identifier(at)}"`],
+            ["region", `"${at}"`],
+          ],
+          "  ",
+        )}}\n`,
+    );
 }
 
 function moduleBlock(region: Region, modules: string): string {
@@ -159,7 +186,9 @@ function moduleBlock(region: Region, modules: string): string {
 }
 
 function outputBlock(regions: readonly Region[]): string {
-  const entries = regions.map((region) => [moduleName(region), `module.${moduleName(region)}.monitoring`] as const);
+  const entries = regions.map(
+    (region) => [moduleName(region), `module.${moduleName(region)}.monitoring`] as const,
+  );
   return `output "monitoring" {\n  description = "Where each region's health and metrics are found."\n  value = {\n${assignments(entries, "    ")}  }\n}\n`;
 }
 

@@ -55,10 +55,13 @@ function parseRegion(entry: unknown, where: string, places: Record<string, Recor
   if (typeof entry !== "object" || entry === null) throw new RegionsError(`${where} must be an object`);
   const { cloud, at, relays = 1, region, machine, architecture, zones } = entry as Record<string, unknown>;
   const unknown = Object.keys(entry).filter((key) => !KNOWN.has(key));
-  if (unknown.length > 0) throw new RegionsError(`${where} has ${unknown.join(", ")}; known: ${[...KNOWN].join(", ")}`);
+  if (unknown.length > 0)
+    throw new RegionsError(`${where} has ${unknown.join(", ")}; known: ${[...KNOWN].join(", ")}`);
   if (!isOneOf(CLOUDS, cloud)) throw new RegionsError(`${where}.cloud must be one of ${CLOUDS.join(", ")}`);
   if (typeof at !== "string" || !NAME.test(at) || places[cloud]?.[at] === undefined) {
-    throw new RegionsError(`${where}.at: ${cloud} has no place ${String(at)} in infra/modules/relay/places.json`);
+    throw new RegionsError(
+      `${where}.at: ${cloud} has no place ${String(at)} in infra/modules/relay/places.json`,
+    );
   }
   if (!Number.isInteger(relays) || Number(relays) < 0 || Number(relays) > RELAYS_MAX) {
     throw new RegionsError(`${where}.relays must be a whole number from 0 to ${RELAYS_MAX}`);
@@ -70,7 +73,9 @@ function parseRegion(entry: unknown, where: string, places: Record<string, Recor
     throw new RegionsError(`${where}.machine must be the cloud's name of a kind of machine`);
   }
   if (architecture !== undefined && !(isOneOf(ARCHITECTURES, architecture) && HAS_ARCHITECTURE.has(cloud))) {
-    throw new RegionsError(`${where}.architecture: arm64 or amd64, and for ${[...HAS_ARCHITECTURE].join(" and ")} only`);
+    throw new RegionsError(
+      `${where}.architecture: arm64 or amd64, and for ${[...HAS_ARCHITECTURE].join(" and ")} only`,
+    );
   }
   return {
     cloud,

@@ -19,11 +19,7 @@ locals {
     {
       path        = "/etc/caddy/Caddyfile"
       permissions = "0644"
-      content     = <<-EOT
-        ${var.domain} {
-          reverse_proxy 127.0.0.1:${var.http_port}
-        }
-      EOT
+      content     = templatefile("${path.module}/Caddyfile.tftpl", { domain = var.domain, http_port = var.http_port })
     },
   ]
   geoip_files = var.geoip == null ? [] : [
