@@ -1,0 +1,217 @@
+/** Two simulated NATs and the puncher between them: what the birthday rule promises, and no packet more. */
+import { describe, expect, test } from "bun:test";
+import {
+  agentIdOf,
+  type Candidate,
+  type Endpoint,
+  keyToText,
+  type PeerInfo,
+  parseEndpoint,
+  splitEndpoint,
+} from "@burrow/protocol";
+import { PeerPaths } from "./paths/peer-paths.ts";
+import { Peer } from "./peers.ts";
+import { PUNCH_SOCKETS, Puncher, punchRole } from "./puncher.ts";
+
+const key = new Uint8Array(32).fill(7);
+const silent = { probe() {}, introduce() {}, pathChanged() {}, pathDoubted() {}, pathProven() {} };
+
+/** mulberry32: the same bytes from the same seed. */
+function randomFrom(seed: number): (length: number) => Uint8Array {
+  let state = seed;
+  return (length) =>
+    Uint8Array.from({ length }, () => {
+      state = (state + 0x6d2b79f5) | 0;
+      let t = Math.imul(state ^ (state >>> 15), 1 | state);
+      t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+      return ((t ^ (t >>> 14)) >>> 0) & 0xff;
+    });
+}
+
+function peerAt(now: number): Peer {
+  const id = agentIdOf(key);
+  const info: PeerInfo = {
+    id,
+    key: keyToText(key),
+    name: "b",
+    ipv4: "100.64.0.2",
+    ipv6: "fd00::2",
+    online: true,
+    relays: [],
+  };
+  const paths = new PeerPaths(id, silent, randomFrom(1));
+  paths.route(now);
+  return new Peer(info, key, paths, () => key);
+}
+
+function endpointOf(text: string): Endpoint {
+  const parsed = parseEndpoint(text);
+  if (parsed === undefined) throw new Error(text);
+  return parsed;
+}
+
+const reflexive = (text: string): Candidate => ({ kind: "reflexive", endpoint: endpointOf(text) });
+
+/** Runs a machine to its end; returns what it sent, with the time. */
+function run(puncher: Puncher, from: number, until: number): void {
+  for (let now = from; now <= until; now = Math.max(now + 1, puncher.nextDeadline() ?? until + 1))
+    puncher.tick(now);
+}
+
+test("who does what follows from both NATs", () => {
+  expect(punchRole("address-dependent", "endpoint-independent")).toBe("many-sockets");
+  expect(punchRole("address-dependent", "none")).toBe("many-sockets");
+  expect(punchRole("endpoint-independent", "address-dependent")).toBe("many-ports");
+  expect(punchRole("address-dependent", "address-dependent")).toBe("both-hard");
+  expect(punchRole("endpoint-independent", "endpoint-independent")).toBe("not-needed");
+  expect(punchRole("unknown", "endpoint-independent")).toBe("not-needed");
+});
+
+describe("the side before the easy NAT", () => {
+  test("probes random ports of the hard side's address, 1,000 a second, 2,048 in all", () => {
+    const sent: { to: Endpoint; at: number }[] = [];
+    let now = 0;
+    const puncher = new Puncher(
+      { probe: (_peer, to) => sent.push({ to, at: now }), openSockets() {}, closeSockets() {} },
+      randomFrom(3),
+    );
+    puncher.introduced(
+      peerAt(0),
+      "endpoint-independent",
+      "address-dependent",
+      [reflexive("198.51.100.9:4000")],
+      0,
+    );
+    for (now = 0; now <= 10_000; now++) puncher.tick(now);
+    expect(sent.length).toBe(2_048);
+    expect(new Set(sent.map(({ to }) => splitEndpoint(to).address))).toEqual(new Set(["198.51.100.9"]));
+    for (const { to } of sent) expect(splitEndpoint(to).port).toBeGreaterThanOrEqual(1_024);
+    for (let start = 0; start < 4_000; start += 100) {
+      const inSecond = sent.filter(({ at }) => at >= start && at < start + 1_000).length;
+      expect(inSecond).toBeLessThanOrEqual(1_000);
+    }
+    expect(puncher.nextDeadline()).toBeUndefined();
+  });
+
+  test("meets one of the other side's ports as often as the birthday rule says", () => {
+    let met = 0;
+    const RUNS = 100;
+    for (let seed = 1; seed <= RUNS; seed++) {
+      const random = randomFrom(seed);
+      const open = new Set(Array.from({ length: PUNCH_SOCKETS }, () => portFrom(random(2))));
+      let isMet = false;
+      const puncher = new Puncher(
+        {
+          probe: (_peer, to) => {
+            isMet ||= open.has(splitEndpoint(to).port);
+          },
+          openSockets() {},
+          closeSockets() {},
+        },
+        random,
+      );
+      puncher.introduced(
+        peerAt(0),
+        "endpoint-independent",
+        "address-dependent",
+        [reflexive("198.51.100.9:4000")],
+        0,
+      );
+      run(puncher, 0, 10_000);
+      if (isMet) met++;
+    }
+    // 99.97 % each; that two in a hundred fail has a chance of less than one in 200.
+    expect(met).toBeGreaterThanOrEqual(RUNS - 2);
+  });
+});
+
+describe("the side behind the hard NAT", () => {
+  test("opens its sockets, probes the peer's outside from each once, and closes them again", () => {
+    const sent: [Endpoint, number | undefined][] = [];
+    const closed: number[] = [];
+    let asked = 0;
+    const puncher = new Puncher(
+      {
+        probe: (_peer, to, socket) => sent.push([to, socket]),
+        openSockets: (count) => {
+          asked += count;
+        },
+        closeSockets: (ids) => closed.push(...ids),
+      },
+      randomFrom(5),
+    );
+    const lan: Candidate = { kind: "host", endpoint: endpointOf("192.168.1.5:4000") };
+    puncher.introduced(
+      peerAt(0),
+      "address-dependent",
+      "endpoint-independent",
+      [lan, reflexive("203.0.113.5:4000")],
+      0,
+    );
+    run(puncher, 0, 400);
+    expect(asked).toBe(PUNCH_SOCKETS);
+    const ids = Array.from({ length: PUNCH_SOCKETS }, (_, i) => i + 1);
+    puncher.socketsOpened(ids, 400);
+    run(puncher, 400, 20_000);
+    expect(sent).toEqual(ids.map((id) => [endpointOf("203.0.113.5:4000"), id]));
+    expect(closed).toEqual(ids);
+  });
+
+  test("closes sockets that come when nobody waits for them any more", () => {
+    const closed: number[] = [];
+    const puncher = new Puncher(
+      { probe() {}, openSockets() {}, closeSockets: (ids) => closed.push(...ids) },
+      randomFrom(5),
+    );
+    puncher.socketsOpened([1, 2], 0);
+    expect(closed).toEqual([1, 2]);
+  });
+});
+
+describe("restraint", () => {
+  const count = (times: readonly number[]) => {
+    let probes = 0;
+    let last = 0;
+    const puncher = new Puncher(
+      { probe: () => probes++, openSockets() {}, closeSockets() {} },
+      randomFrom(9),
+    );
+    for (const at of times) {
+      puncher.introduced(
+        peerAt(at),
+        "endpoint-independent",
+        "address-dependent",
+        [reflexive("198.51.100.9:4000")],
+        at,
+      );
+      run(puncher, at, at + 10_000);
+      last = probes;
+    }
+    return last;
+  };
+
+  test("introductions in quick succession make one attempt", () => {
+    expect(count([0, 1])).toBe(2_048);
+  });
+
+  test("attempts come ever more rarely", () => {
+    expect(count([0, 20_000, 40_000, 51_000])).toBe(3 * 2_048);
+  });
+
+  test("two hard NATs are left alone, and the journal says so", () => {
+    let probes = 0;
+    const puncher = new Puncher(
+      { probe: () => probes++, openSockets() {}, closeSockets() {} },
+      randomFrom(9),
+    );
+    const peer = peerAt(0);
+    puncher.introduced(peer, "address-dependent", "address-dependent", [reflexive("198.51.100.9:4000")], 0);
+    run(puncher, 0, 10_000);
+    expect(probes).toBe(0);
+    expect(peer.paths.journal.entries.at(-1)?.event).toBe("both-nats-hard");
+  });
+});
+
+function portFrom([high = 0, low = 0]: Uint8Array): number {
+  return 1_024 + ((high * 256 + low) % 64_512);
+}
