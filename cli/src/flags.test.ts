@@ -59,6 +59,8 @@ const FLAGS: readonly (readonly [readonly string[], string, string, unknown])[] 
   [["up"], "--device", "wireguard:wg0", { kind: "wireguard", name: "wg0" }],
   [["up"], "--port", "41641", 41641],
   [["up"], "--wg-client", `${KEY}=100.64.9.1`, [{ publicKey: KEY, address: "100.64.9.1" }]],
+  [["up"], "--endpoint", "203.0.113.7:41641", ["203.0.113.7:41641"]],
+  [["up"], "--hard-nat", "off", "off"],
   [["up"], "--state", "/srv/a", "/srv/a"],
   [["up"], "--log-level", "error", "error"],
   [["status"], "--state", "/srv/a", "/srv/a"],

@@ -1,4 +1,5 @@
 /** `burrow up`: this machine joins a network. */
+import type { Endpoint } from "@burrow/protocol";
 import type { LogLevel } from "@logtape/logtape";
 import type { Command } from "commander";
 import { runDaemon } from "../daemon.ts";
@@ -15,7 +16,15 @@ import {
 import { configureLogging } from "../log.ts";
 import { defaultStateDir } from "../state-dir.ts";
 import type { Terminal } from "../terminal.ts";
-import { agentName, type DeviceChoice, device, type OutsideClient, outsideClients, port } from "../values.ts";
+import {
+  advertisedEndpoint,
+  agentName,
+  type DeviceChoice,
+  device,
+  type OutsideClient,
+  outsideClients,
+  port,
+} from "../values.ts";
 
 interface UpFlags extends TokenFlags {
   readonly coordinator: string;
@@ -23,6 +32,8 @@ interface UpFlags extends TokenFlags {
   readonly device: DeviceChoice;
   readonly port: number;
   readonly wgClient?: readonly OutsideClient[];
+  readonly endpoint?: readonly Endpoint[];
+  readonly hardNat: "on" | "off";
   readonly state?: string;
   readonly logLevel: LogLevel;
   readonly json?: boolean;
@@ -51,6 +62,17 @@ export function addUp(program: Command, terminal: Terminal): void {
         "unmodified WireGuard client that may come in through this agent's relays: its public key and its address in the tunnel; repeatable",
       ).argParser(outsideClients),
     )
+    .addOption(
+      flag(
+        "--endpoint <IP:PORT>",
+        "where peers can reach this agent directly, say a forwarded port; repeatable",
+      ).argParser(advertisedEndpoint),
+    )
+    .addOption(
+      flag("--hard-nat <MODE>", "punch NATs that give each destination another port, by many probes")
+        .choices(["on", "off"])
+        .default("on"),
+    )
     .addOption(stateFlag("where to keep its key and its socket"))
     .addOption(logLevelFlag())
     .addOption(jsonFlag())
@@ -75,6 +97,8 @@ async function runAgent(flags: UpFlags, command: Command, terminal: Terminal): P
         port: flags.port,
         stateDir,
         clients: flags.wgClient ?? [],
+        statedEndpoints: flags.endpoint ?? [],
+        punchesHardNats: flags.hardNat === "on",
         ...(flags.name === undefined ? {} : { name: flags.name }),
         ...(token === undefined ? {} : { token }),
       }),
