@@ -15,13 +15,14 @@ import {
 } from "@burrow/protocol";
 import { type AgentEntry, AgentRegistry, type Presence } from "./agents.ts";
 import type { GeoLocation } from "./geo.ts";
+import { Guide, type Told } from "./guide.ts";
 import { Introductions } from "./introduce.ts";
 import { earlier, News } from "./news.ts";
 import type { Output } from "./outputs.ts";
 import { type Ranked, rankingForAgents, rankRelays } from "./ranking.ts";
 import type { AgentRecord, NetworkRecord, RelayRecord } from "./records.ts";
 import { RelayRegistry, relayInfo } from "./relays.ts";
-import { selectRelays } from "./selection.ts";
+import { relaysForPair, selectMore, selectRelays } from "./selection.ts";
 import { allRoutes, peerNews, peersOf, routeNews } from "./telling.ts";
 import { type RandomBytes, TICKET_LIFE_MS, TicketOffice } from "./ticket-office.ts";
 
@@ -39,6 +40,7 @@ export class Mesh {
   readonly #office: TicketOffice;
   readonly #introductions: Introductions;
   readonly #news = new News();
+  readonly #guide = new Guide();
   /** Keys that were revoked while tickets of theirs may still be good. */
   readonly #revoked = new Map<AgentId, number>();
   /** Rankings by origin, good for as long as the relay map stays the same. */
@@ -110,7 +112,9 @@ export class Mesh {
 
   agentConnected(record: AgentRecord, network: NetworkRecord, presence: Presence, now: number): void {
     const entry = this.agents.connected(record, presence);
-    const ranking = this.ranking(presence.location);
+    // What it measured before may have been somewhere else.
+    const byMap = this.ranking(presence.location);
+    const ranking = this.#guide.rank({ id: record.id, network: record.network, rtts: [] }, byMap);
     const relays = selectRelays(presence.location, ranking);
     // Where it is bound already it may stay, whatever the map says.
     for (const bound of [entry.record.home, entry.record.standby]) {
@@ -149,6 +153,7 @@ export class Mesh {
         break;
       case "introduce":
         this.#outputs.push(...this.#introductions.request(id, message.peer));
+        this.#guidePair(entry, this.agents.get(message.peer), now);
         break;
       case "ticket-request":
         this.#ticketsRequested(entry, message.relays, now);
@@ -166,6 +171,7 @@ export class Mesh {
     const entry = this.agents.get(id);
     if (entry?.presence === undefined) return;
     this.agents.disconnected(id);
+    this.#guide.forget(id);
     this.#introductions.forget(id);
     this.#office.forget(id);
     this.#peerChanged(entry, now);
@@ -174,6 +180,7 @@ export class Mesh {
   /** Already stored as revoked; its channel is for the shell to close. */
   agentRevoked(id: AgentId, now: number): void {
     const entry = this.agents.forget(id);
+    this.#guide.forget(id);
     this.#introductions.forget(id);
     this.#office.forget(id);
     this.#revoked.set(id, now);
@@ -220,7 +227,7 @@ export class Mesh {
     const key = origin === undefined ? "" : `${origin.at.lat} ${origin.at.lon} ${origin.label}`;
     let ranking = this.#rankings.get(key);
     if (ranking === undefined) {
-      const relays = this.relays.all().map(({ record, state }) => ({ ...pickRelay(record), state }));
+      const relays = this.relays.all().map((entry) => this.#guide.rankable(entry));
       ranking = rankRelays(origin, relays);
       if (this.#rankings.size >= RANKINGS_MAX) this.#rankings.clear();
       this.#rankings.set(key, ranking);
@@ -235,9 +242,37 @@ export class Mesh {
     const isKnown = (relay: RelayId | undefined) =>
       relay !== undefined && this.relays.get(relay) !== undefined ? relay : undefined;
     this.agents.update(id, { rtts: said.rtts, homeReason: said.reason });
+    this.#guideAgent(entry, said, now);
     if (!this.agents.setHome(id, isKnown(said.home), isKnown(said.standby))) return;
     this.#news.route(id, now);
     this.#peerChanged(entry, now);
+  }
+
+  /** By what it measured: further relays that may be nearer still, and a standby that can take it if need be. */
+  #guideAgent(entry: AgentEntry, said: Extract<FromAgent, { type: "home" }>, now: number): void {
+    const { id } = entry.record;
+    if (entry.presence === undefined) return;
+    const home = said.home === undefined ? undefined : this.relays.get(said.home);
+    this.#guide.book(
+      toldBy(entry),
+      home === undefined ? undefined : this.#guide.rankable(home),
+      said.standby,
+    );
+    const ranking = this.#rankingFor(entry);
+    this.#grantMissing(entry, selectMore(ranking), now);
+    const standby = this.#guide.adviseStandby(id, ranking);
+    if (standby === undefined) return;
+    this.#grantMissing(entry, [standby], now);
+    const advice = { relays: this.#relayMap(), ranking: rankingForAgents(ranking, standby) };
+    this.#toAgent(id, { type: "relays", ...advice });
+  }
+
+  /** Two that want to talk: both measure the relays that may be the best for the two of them. */
+  #guidePair(entry: AgentEntry, peer: AgentEntry | undefined, now: number): void {
+    if (peer?.record.network !== entry.record.network || peer === entry) return;
+    if (entry.presence === undefined || peer.presence === undefined) return;
+    const relays = relaysForPair(this.#rankingFor(entry), this.#rankingFor(peer));
+    for (const one of [entry, peer]) this.#grantMissing(one, relays, now);
   }
 
   #ticketsRequested(entry: AgentEntry, asked: readonly RelayId[], now: number): void {
@@ -293,8 +328,15 @@ export class Mesh {
 
   // ── helpers ──
 
-  #selectionFor({ presence }: AgentEntry): RelayId[] {
-    return selectRelays(presence?.location, this.ranking(presence?.location));
+  /** Where it is bound, what may be nearer still, and what the map says. */
+  #selectionFor(entry: AgentEntry): RelayId[] {
+    const ranking = this.#rankingFor(entry);
+    return [...new Set([...selectRelays(entry.presence?.location, ranking), ...selectMore(ranking)])];
+  }
+
+  /** All relays as they look to this agent, measured where it measured. */
+  #rankingFor(entry: AgentEntry): readonly Ranked[] {
+    return this.#guide.rank(toldBy(entry), this.ranking(entry.presence?.location));
   }
 
   #issue(entry: AgentEntry, relays: readonly RelayId[], now: number, renews: boolean) {
@@ -343,6 +385,6 @@ export class Mesh {
 /** Most agents come from few places; dropped as a whole whenever the relay map changes. */
 const RANKINGS_MAX = 1_000;
 
-function pickRelay({ id, region, at }: RelayRecord) {
-  return { id, region, at };
+function toldBy({ record: { id, network }, rtts }: AgentEntry): Told {
+  return { id, network, rtts };
 }

@@ -3,7 +3,7 @@
  * stands for or against it besides. Numbers first; every number in the sum is a term with its reason, written only
  * when a person asks.
  */
-import type { RankedRelay } from "@burrow/protocol";
+import type { RankedRelay, RelayId } from "@burrow/protocol";
 import { distanceKm, type GeoLocation } from "./geo.ts";
 import {
   type Asker,
@@ -179,13 +179,20 @@ export function rankFor(
   return ranked.sort(byCost);
 }
 
-/** What agents get of it: relays that are down are no use to them. */
-export function rankingForAgents(ranked: readonly Ranked[]): RankedRelay[] {
+/**
+ * What agents get of it: relays that are down are no use to them.
+ * @param standby the relay, if any, where the agent is advised to stand by
+ */
+export function rankingForAgents(ranked: readonly Ranked[], standby?: RelayId): RankedRelay[] {
   return ranked
     .filter(({ relay }) => relay.state !== "down")
-    .map(({ relay, expectedRttMs, reason }) =>
-      expectedRttMs === undefined ? { relay: relay.id, reason } : { relay: relay.id, expectedRttMs, reason },
-    );
+    .map(({ relay, expectedRttMs, penaltyMs: penalty, reason }) => ({
+      relay: relay.id,
+      ...(expectedRttMs === undefined ? {} : { expectedRttMs }),
+      ...(penalty === 0 ? {} : { penaltyMs: Math.round(penalty * 100) / 100 }),
+      ...(relay.id === standby ? { standby: true } : {}),
+      reason,
+    }));
 }
 
 function byCost(a: Ranked, b: Ranked): number {

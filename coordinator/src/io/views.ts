@@ -90,12 +90,18 @@ export function nearestView(mesh: Mesh, ip: string, location: GeoLocation | unde
     precision: location?.precision ?? null,
     /** Too little is known of the place: relays all over the world are probed. */
     widely: probesWidely(location),
-    ranking: ranking.map(({ relay, distanceKm, expectedRttMs, terms, reason }) => ({
+    ranking: ranking.map(({ relay, distanceKm, expectedRttMs, estimate, costMs, terms, reason }) => ({
       relay: relay.id,
       region: relay.region,
       state: relay.state,
       distanceKm: distanceKm ?? null,
       expectedRttMs: expectedRttMs ?? null,
+      /** How the expectation came to be, and what it may be off by. */
+      source: estimate?.source ?? null,
+      lowMs: estimate?.lowMs ?? null,
+      highMs: estimate?.highMs ?? null,
+      /** The sum of the terms: the least is the first choice. */
+      costMs: Math.round(costMs * 10) / 10,
       terms,
       reason,
       /** Whether an agent from there is given a ticket for it. */

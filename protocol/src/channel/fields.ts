@@ -155,6 +155,10 @@ export type GrantedTicket = z.output<typeof grantedTicket>;
 export const rankedRelay = z.object({
   relay: relayId,
   expectedRttMs: milliseconds.optional(),
+  /** What the agent adds to the round trip it measures: load and operators' wishes. Less than 0 for a preferred one. */
+  penaltyMs: z.number().optional(),
+  /** Where it should stand by: there is room for it, even if all of its home's region dies. */
+  standby: z.boolean().optional(),
   reason,
 });
 export type RankedRelay = z.output<typeof rankedRelay>;

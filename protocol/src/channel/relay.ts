@@ -44,6 +44,8 @@ export const DROP_REASONS_MAX = 64;
 /** Counters since the relay started. */
 export const relayLoad = z.object({
   sessions: z.number().int().min(0),
+  /** How many it has room for. */
+  sessionsMax: z.number().int().min(1).optional(),
   flows: z.number().int().min(0),
   packets: z.number().min(0),
   bytes: z.number().min(0),

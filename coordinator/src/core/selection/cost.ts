@@ -74,10 +74,13 @@ export function roomOf({ capacity, load = 0 }: Room): number {
 
 export type Room = Pick<RankableRelay, "capacity" | "load">;
 
-/** @param room the free share of the relay, 0 to 1 */
+/**
+ * @param room the free share of the relay, 0 to 1
+ * For nobody in particular it is what an agent of average luck loses by the others there: nothing at an empty relay.
+ */
 export function crowdMs(asker: Asker, relaySeed: number, room: number): number {
-  const exponential = asker.seed === undefined ? 1 : -Math.log(unit(asker.seed, relaySeed));
-  return (CROWD_MS * exponential) / Math.max(ROOM_LEAST, room);
+  const shareMs = CROWD_MS / Math.max(ROOM_LEAST, room);
+  return asker.seed === undefined ? shareMs - CROWD_MS : shareMs * -Math.log(unit(asker.seed, relaySeed));
 }
 
 /** All that is added to the round trip. @param crowd the relay's `crowdMs` for this asker */
@@ -101,9 +104,9 @@ export function penaltyTerms(relay: RankableRelay, rttMs: number, crowd: number,
   if (relay.weight !== undefined && relay.weight !== 1) {
     add("weight", weightMs(relay, rttMs), `the operator's weight of ${relay.weight}`);
   }
-  if (relay.capacity !== undefined) {
-    add("crowd", crowd, `${percent} % of its room is free`);
-  } else add("crowd", crowd, "spreads agents over relays equally far");
+  const load = `${percent} % of its room is free`;
+  const none = "spreads agents over relays equally far";
+  if (crowd > 0) add("crowd", crowd, relay.capacity === undefined ? none : load);
   if (room < ROOM_LEAST) add("full", CLASS_MS.full, "it has no room left");
   if (isFallback(relay, asker)) add("fallback", CLASS_MS.fallback, "after the network's own relays");
   if (relay.avoid === true) add("avoid", CLASS_MS.avoid, "the operator wants it avoided");
