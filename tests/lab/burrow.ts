@@ -86,6 +86,7 @@ export interface JoinOptions {
 /** As much as cases read of what `burrow relays --json` prints on one. */
 export interface RelayView {
   region: string;
+  state: string;
   home: boolean;
   bound: boolean;
   transport?: "udp" | "websocket";

@@ -203,8 +203,8 @@ export async function runCommand(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   const [stdout, stderr, exitCode] = await Promise.all([
-    child.stdout.text(),
-    child.stderr.text(),
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
     child.exited,
   ]);
   const result = { stdout, stderr, exitCode };

@@ -56,7 +56,11 @@ function relayCase(
 
 async function killRelay(relay: RelayDaemon): Promise<Cut> {
   await relay.kill();
-  return { mend: async () => relay.restart() };
+  const mend = async () => {
+    relay.restart();
+    while (!(await relay.isHealthy())) relay.mustRun();
+  };
+  return { mend };
 }
 
 async function isolateRelay(relay: RelayDaemon, { bench }: FailoverWorld): Promise<Cut> {

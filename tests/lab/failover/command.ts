@@ -2,6 +2,7 @@
  * `bun run lab --failover`: breaks paths in every way there is under a stream of packets through the tunnel, and tells
  * how long it was silent; all of it a second time with the coordinator gone.
  */
+import type { AgentDaemon } from "../burrow.ts";
 import { type Bench, CheckError } from "../case.ts";
 import { PingStream } from "../ping-stream.ts";
 import { inSession } from "../session.ts";
@@ -150,23 +151,30 @@ async function msUntil(holds: () => Promise<boolean>, timeoutMs: number): Promis
   }
 }
 
-/** The last of what both ends have to say on their paths. */
+/** What both ends have to say on their paths and relays, and the last of how it came to that. */
 async function evidence(world: FailoverWorld, failover: FailoverCase): Promise<string> {
   const [from, to] = failover.ends(world);
-  const sides = await Promise.all(
-    [
-      [from, to],
-      [to, from],
-    ].map(async ([x, y]) => {
-      if (x === undefined || y === undefined) return "";
-      const { reasons } = await x.whyPath(y);
-      const last = reasons
-        .slice(-12)
-        .map(({ atMs, event, detail }) => `      ${atMs.toFixed(0)} ${event}: ${detail}`);
-      return [`    ${x.name} on ${y.name}, at ${Date.now()}:`, ...last].join("\n");
-    }),
+  const sides = [await sideOf(from, to), await sideOf(to, from)];
+  return `evidence, at ${Date.now()}\n${sides.join("\n")}`;
+}
+
+async function sideOf(agent: AgentDaemon, peer: AgentDaemon): Promise<string> {
+  const [{ reasons, attempts }, relays] = await Promise.all([agent.whyPath(peer), agent.relays()]);
+  const ways = attempts.map(
+    ({ kind, region, endpoint, state, acked, sent }) =>
+      `${kind} ${region ?? endpoint} ${state} (${acked} of ${sent})`,
   );
-  return `evidence\n${sides.join("\n")}`;
+  const doors = relays.map(({ region, state, home, bound, transport }) =>
+    [region, state, home ? "home" : "", bound ? `bound by ${transport}` : "unbound"]
+      .filter(Boolean)
+      .join(" "),
+  );
+  const last = reasons.slice(-10).map(({ atMs, event, detail }) => `${atMs.toFixed(0)} ${event}: ${detail}`);
+  return [
+    `    ${agent.name} on ${peer.name}: ${ways.join(", ")}`,
+    `      relays: ${doors.join(", ")}`,
+    ...last.map((line) => `      ${line}`),
+  ].join("\n");
 }
 
 function table(outcomes: readonly Outcome[]): string {
