@@ -157,6 +157,20 @@ describe("the side behind the hard NAT", () => {
     expect(closed).toEqual(ids);
   });
 
+  test("finds a peer behind a firewall that translates nothing at the peer's own address", () => {
+    const sent: Endpoint[] = [];
+    const puncher = new Puncher(
+      { probe: (_peer, to) => sent.push(to), openSockets() {}, closeSockets() {} },
+      randomFrom(5),
+    );
+    const own: Candidate = { kind: "host", endpoint: endpointOf("81.2.69.142:4000") };
+    puncher.introduced(peerAt(0), "address-dependent", "none", [own], 0);
+    run(puncher, 0, 400);
+    puncher.socketsOpened([1], 400);
+    run(puncher, 400, 20_000);
+    expect(sent).toEqual([own.endpoint]);
+  });
+
   test("closes sockets that come when nobody waits for them any more", () => {
     const closed: number[] = [];
     const puncher = new Puncher(

@@ -15,6 +15,7 @@ import {
   type NatMapping,
   splitEndpoint,
 } from "@burrow/protocol";
+import ipaddr from "ipaddr.js";
 import type { Peer } from "./peers.ts";
 
 export type PunchRole = "many-sockets" | "many-ports";
@@ -199,7 +200,11 @@ function isDirect(peer: Peer): boolean {
   return peer.paths.currentPath?.isProven === true && peer.paths.current?.kind === "direct";
 }
 
-/** Where a NAT's outside is: IPv4, and not an address of the peer's own network. */
+/**
+ * Where a NAT's outside is: IPv4, and no address of the peer's own network, unless that is the public one: behind a
+ * firewall that translates nothing, a peer is seen where it is.
+ */
 function isOutside({ kind, endpoint: of }: Candidate): boolean {
-  return !of.startsWith("[") && kind !== "host";
+  if (of.startsWith("[")) return false;
+  return kind !== "host" || ipaddr.parse(splitEndpoint(of).address).range() === "unicast";
 }
