@@ -30,7 +30,8 @@ export interface RelayDoor {
 
 export interface FlowPlan {
   readonly count: number;
-  /** 127.1.x.y and 127.2.x.y, each with its port; x.y counts from `first`. */
+  /** Senders are NET.1.x.y and receivers NET.2.x.y, each with its port; x.y counts from `first`. Default: 127. */
+  readonly net?: number;
   readonly first: number;
   readonly sourcePort: number;
   readonly sinkPort: number;
@@ -38,6 +39,7 @@ export interface FlowPlan {
   readonly rateClass?: number;
 }
 
+const NET = 127;
 /** Set up at a time: as many sockets are open. */
 const WAVE = 256;
 const PATIENCE_MS = 20_000;
@@ -60,7 +62,7 @@ export async function setUpFlows(door: RelayDoor, plan: FlowPlan): Promise<Uint8
       wave.map(async (i) => {
         const n = plan.first + i;
         const pair = await Pair.open(door, plan, n);
-        view.setUint32(i * 8, 0x7f010000 + n, false);
+        view.setUint32(i * 8, ((plan.net ?? NET) << 24) + (1 << 16) + n, false);
         view.setUint32(i * 8 + 4, await pair.connect(), true);
         pair.close();
       }),
@@ -184,8 +186,9 @@ class Pair {
     const rest = `${n >> 8}.${n & 255}`;
     const ofLeft = Promise.withResolvers<number>();
     const ofRight = Promise.withResolvers<number>();
-    const source = { address: `127.1.${rest}`, port: plan.sourcePort };
-    const sink = { address: `127.2.${rest}`, port: plan.sinkPort };
+    const net = plan.net ?? NET;
+    const source = { address: `${net}.1.${rest}`, port: plan.sourcePort };
+    const sink = { address: `${net}.2.${rest}`, port: plan.sinkPort };
     const left = await Agent.open(door, plan, source, network, ofLeft.resolve);
     const right = await Agent.open(door, plan, sink, network, ofRight.resolve);
     return new Pair(left, right, ofLeft.promise, ofRight.promise);

@@ -99,29 +99,37 @@ export interface BenchRelay {
   readonly address: string;
   readonly port: number;
   readonly http: string;
+  readonly coordinator: FakeCoordinator;
 }
 
 /** The relay as the command starts it, registered with a coordinator of this process. */
 export async function startRelay(
   shop: Workshop,
-  options: { readonly env?: Record<string, string>; readonly args?: readonly string[] } = {},
+  options: {
+    readonly env?: Record<string, string>;
+    readonly args?: readonly string[];
+    readonly address?: string;
+    /** To start the same one again. */
+    readonly like?: BenchRelay;
+  } = {},
 ): Promise<BenchRelay> {
-  const coordinator = new FakeCoordinator();
-  shop.atEnd(() => coordinator.stop());
-  const port = await freePort();
-  const httpPort = await freePort();
-  const address = "127.0.0.1";
+  const { like } = options;
+  const coordinator = like?.coordinator ?? new FakeCoordinator();
+  if (like === undefined) shop.atEnd(() => coordinator.stop());
+  const port = like?.port ?? (await freePort());
+  const httpPort = like === undefined ? await freePort() : Number(new URL(like.http).port);
+  const address = like?.address ?? options.address ?? "127.0.0.1";
   const command = [
     ...[process.execPath, "cli/src/main.ts", "relay"],
     ...["--coordinator", coordinator.url, "--region", "bench", "--log-level", "warning"],
-    ...["--listen", `${address}:${port}`, "--http", `${address}:${httpPort}`],
+    ...["--listen", `${address}:${port}`, "--http", `127.0.0.1:${httpPort}`],
     ...["--state", join(shop.directory, `relay-${port}`)],
     ...(options.args ?? []),
   ];
   const child = shop.spawn(command, { BURROW_TOKEN: "right", ...options.env });
-  const http = `http://${address}:${httpPort}`;
+  const http = `http://127.0.0.1:${httpPort}`;
   const id = await untilServing(http);
-  return { child, id, ticketKey: coordinator.ticketKey, address, port, http };
+  return { child, id, ticketKey: coordinator.ticketKey, address, port, http, coordinator };
 }
 
 async function untilServing(http: string): Promise<RelayId> {
@@ -131,7 +139,7 @@ async function untilServing(http: string): Promise<RelayId> {
       () => undefined,
     );
     if (status?.registered === true) return status.id;
-    await Bun.sleep(50);
+    await Bun.sleep(20);
   }
   throw new Error("the relay did not start");
 }

@@ -5,8 +5,10 @@ import { needs } from "../testing/needs.ts";
 import { testedOffloads } from "./linux/offload.ts";
 import { Poller } from "./linux/poller.ts";
 import { type BatchedSocket, type BatchedUdpOptions, openBatchedUdp } from "./linux/socket.ts";
+import { openSteeredUdp } from "./linux/steering.ts";
 import { clearEvent, closeDescriptor, hasBatchedCalls, openEvent, signalEvent } from "./linux/system.ts";
 import { udpContract, until } from "./socket.contract.ts";
+import type { DatagramBatch, DatagramSocket } from "./socket.ts";
 
 const isHere = hasBatchedCalls();
 if (!isHere) console.log("batched socket: not tested here: needs Linux on x86-64 or arm64");
@@ -132,6 +134,43 @@ describe.skipIf(!isHere)("runs", () => {
     poller.wait(1_000);
     expect([poller.canRead(0), poller.canRead(1), poller.canWrite(0)]).toEqual([true, false, true]);
     closeDescriptor(event);
+  });
+
+  test("steering: the chosen kind has a receive buffer that a flood of the other cannot fill", async () => {
+    const kinds = [0, 0];
+    const which: BatchedSocket[] = [];
+    const options = {
+      ...loopback,
+      recvBufferBytes: 200_000,
+      othersRecvBufferBytes: 50_000,
+      onBatch: (batch: DatagramBatch, socket: DatagramSocket) => {
+        for (let i = 0; i < batch.count; i++) {
+          const kind = which.indexOf(socket as BatchedSocket);
+          // The chosen one hears the word and what is too short for one; the other the rest.
+          expect([batch.length(i), kind]).toEqual([batch.length(i), batch.length(i) === 100 ? 1 : 0]);
+          kinds[kind] = (kinds[kind] ?? 0) + 1;
+        }
+      },
+    };
+    const { chosen, others } = openSteeredUdp(options, 0x04000000);
+    if (others === undefined) return console.log("steering: not tested here: the kernel cannot");
+    which.push(chosen, others);
+    for (const socket of which) pumped.add(socket);
+    expect(others.port).toBe(chosen.port);
+    expect(() => openSteeredUdp({ ...options, port: chosen.port }, 0x04000000)).toThrow("in use");
+    const source = openBatchedUdp({ ...loopback, offloads: OFF, onBatch() {} });
+    pumped.add(source);
+    const to = source.addresses.intern("127.0.0.1", chosen.port);
+    for (let n = 0; n < 5_000; n++) source.send(to, new Uint8Array(100).fill(n));
+    source.flush();
+    for (let n = 0; n < 20; n++) source.send(to, Uint8Array.of(4, 0, 0, 0, n));
+    source.send(to, Uint8Array.of(7));
+    source.flush();
+    while (chosen.receive()) {}
+    while (others.receive()) {}
+    expect(kinds[0]).toBe(21);
+    expect(kinds[1]).toBeGreaterThan(0);
+    expect(kinds[1]).toBeLessThan(5_000);
   });
 
   test("several sockets share a port when all ask for it", () => {

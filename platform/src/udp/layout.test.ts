@@ -41,6 +41,14 @@ const PAIRS: readonly (readonly [string, number])[] = [
   [O("sockaddr_in6", "sin6_addr"), layout.SockaddrIn6.address],
   [O("sockaddr_in6", "sin6_scope_id"), layout.SockaddrIn6.scope],
   [S("sockaddr_in6"), layout.SockaddrIn6.size],
+  [O("sock_filter", "code"), layout.SockFilter.code],
+  [O("sock_filter", "jt"), layout.SockFilter.jumpTrue],
+  [O("sock_filter", "jf"), layout.SockFilter.jumpFalse],
+  [O("sock_filter", "k"), layout.SockFilter.k],
+  [S("sock_filter"), layout.SockFilter.size],
+  [O("sock_fprog", "len"), layout.SockFprog.count],
+  [O("sock_fprog", "filter"), layout.SockFprog.filters],
+  [S("sock_fprog"), layout.SockFprog.size],
   [O("pollfd", "fd"), layout.Pollfd.fd],
   [O("pollfd", "events"), layout.Pollfd.events],
   [O("pollfd", "revents"), layout.Pollfd.revents],
@@ -54,6 +62,7 @@ const HEADERS = [
   "stddef.h",
   "stdio.h",
   "fcntl.h",
+  "linux/filter.h",
   "netinet/in.h",
   "netinet/udp.h",
   "poll.h",
@@ -70,6 +79,13 @@ const NEWER = [
   ["IP_PMTUDISC_OMIT", 5],
 ] as const;
 
+/** What the kernel's headers have in parts. */
+const COMPOSED = [
+  ["BPF_LD_W_ABS", "(BPF_LD | BPF_W | BPF_ABS)"],
+  ["BPF_JMP_JEQ_K", "(BPF_JMP | BPF_JEQ | BPF_K)"],
+  ["BPF_RET_K", "(BPF_RET | BPF_K)"],
+] as const;
+
 test.skipIf(cc === null || process.platform !== "linux")(
   "the C compiler agrees with every offset and number",
   () => {
@@ -79,6 +95,7 @@ test.skipIf(cc === null || process.platform !== "linux")(
         "#define _GNU_SOURCE",
         ...HEADERS.map((name) => `#include <${name}>`),
         ...NEWER.map(([name, value]) => `#ifndef ${name}\n#define ${name} ${value}\n#endif`),
+        ...COMPOSED.map(([name, parts]) => `#define ${name} ${parts}`),
         "int main(void) {",
         ...PAIRS.map(([expression]) => `  printf("%ld\\n", ${expression});`),
         "  return 0;",

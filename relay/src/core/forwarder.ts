@@ -173,6 +173,32 @@ export class Forwarder {
     this.#drops.count(DropReason.sendFailed);
   }
 
+  /**
+   * Is a datagram that is no transport data worth a look, by its first word (little-endian) and its source alone? What
+   * is not is counted as dropped. Allocates nothing: it answers for strangers' floods.
+   */
+  isWorthALook(firstWord: number, from: number, now: number): boolean {
+    switch (firstWord & 0xff) {
+      case PacketType.bind:
+      case PacketType.trunk:
+      case WireGuardType.initiation:
+      case WireGuardType.transport:
+        return true;
+      case PacketType.probe:
+      case PacketType.probeAck:
+      case WireGuardType.response:
+      case WireGuardType.cookieReply:
+        if (this.#parties.slotAt(from, now) !== NO_PARTY) return true;
+        this.#received++;
+        this.#drops.count(DropReason.unboundSource);
+        return false;
+      default:
+        this.#received++;
+        this.#drops.count(DropReason.unknownType);
+        return false;
+    }
+  }
+
   /** Datagrams that `forward` sent on lost their places in the queue of a full way out. */
   countLost(packets: number, bytes: number): void {
     this.#packets -= packets;

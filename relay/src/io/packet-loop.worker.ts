@@ -12,9 +12,10 @@ import {
   type DatagramSocket,
   nativePrimitives,
   newUdpCounters,
-  openBatchedUdp,
   openDualStack,
+  openSteeredUdp,
   Poller,
+  type SteeredSockets,
   type UdpCounters,
   type UdpOptions,
 } from "@burrow/platform";
@@ -58,25 +59,32 @@ export type FromLoop =
 
 /** What may arrive while this thread is busy elsewhere; the system may give less. */
 const RECV_BUFFER_BYTES = 8 * 1024 * 1024;
-/** What waits in the kernel waits in order of arrival: no more than keeps a fast link busy between two polls. */
-const SEND_BUFFER_BYTES = 2 * 1024 * 1024;
-/** Batches of one socket before the others and the control plane get their turn. */
+/** What waits in the kernel waits in order of arrival: no more than keeps a 10 Gbit/s card busy between two polls. */
+const SEND_BUFFER_BYTES = 512 * 1024;
+/** Batches of one socket before the others and the control plane get their turn: transport data, and all else. */
 const BATCHES_MAX = 16;
+const OTHER_BATCHES_MAX = 2;
+/** Binds, handshakes and probes of 10,000 agents that come at once. */
+const OTHERS_RECV_BUFFER_BYTES = 4 * 1024 * 1024;
+/** Transport data, as the wire begins: type 4 and three zero bytes. */
+const TRANSPORT_FIRST_WORD = 0x0400_0000;
 const EVENT = 0;
 
 class PacketLoop {
   readonly #settings: LoopSettings;
   readonly #socket: DatagramSocket;
   readonly #ways: readonly WayOut[];
+  readonly #others: readonly BatchedSocket[];
   readonly #wayOf4: WayOut | undefined;
   readonly #wayOf6: WayOut | undefined;
   readonly #forwarder: Forwarder;
   readonly #poller: Poller;
   #stopped = false;
 
-  constructor(settings: LoopSettings, socket: DatagramSocket, members: readonly BatchedSocket[]) {
+  constructor(settings: LoopSettings, { socket, members, others }: LoopSockets) {
     this.#settings = settings;
     this.#socket = socket;
+    this.#others = others;
     const primitives = nativePrimitives();
     const seed = new DataView(primitives.randomBytes(4).slice().buffer).getInt32(0);
     const lost = (packets: number, bytes: number) => this.#forwarder.countLost(packets, bytes);
@@ -100,7 +108,7 @@ class PacketLoop {
       clock(),
     );
     this.#forwarder.setTicketKeys([settings.selfKey]);
-    this.#poller = new Poller([settings.eventFd, ...members.map(({ fd }) => fd)]);
+    this.#poller = new Poller([settings.eventFd, ...[...members, ...others].map(({ fd }) => fd)]);
   }
 
   run(): void {
@@ -108,6 +116,7 @@ class PacketLoop {
     this.#tell({ type: "open", local, port });
     const poller = this.#poller;
     const ways = this.#ways;
+    const others = this.#others;
     while (!this.#stopped) {
       poller.wait(Math.max(0, this.#forwarder.nextDeadline() - clock()));
       if (poller.canRead(EVENT)) this.#fetchMessages();
@@ -117,10 +126,15 @@ class PacketLoop {
         if (poller.canWrite(i + 1)) way.drain();
         if (poller.canRead(i + 1)) for (let n = 0; n < BATCHES_MAX && way.socket.receive(); n++);
       }
+      for (let i = 0; i < others.length; i++) {
+        if (!poller.canRead(i + 1 + ways.length)) continue;
+        for (let n = 0; n < OTHER_BATCHES_MAX && others[i]?.receive() === true; n++);
+      }
       for (let i = 0; i < ways.length; i++) poller.wantWrite(i + 1, ways[i]?.isBlocked === true);
       if (clock() >= this.#forwarder.nextDeadline()) this.#forwarder.tick(clock());
     }
-    this.#socket.close();
+    for (const { socket } of ways) socket.close();
+    for (const socket of others) socket.close();
   }
 
   /** The pass over a batch. What is queued leaves when the socket's callback returns. */
@@ -129,14 +143,17 @@ class PacketLoop {
     const { count } = batch;
     const forwarder = this.#forwarder;
     for (let i = 0; i < count; i++) {
+      const firstWord = batch.u32(i, 0);
       let to = NEEDS_BYTES;
       // The first word of transport data: its type and three zero bytes.
-      if (batch.u32(i, 0) === WireGuardType.transport) {
+      if (firstWord === WireGuardType.transport) {
         to = forwarder.forwardTransport(batch.u32(i, 4), batch.length(i), batch.source(i), now);
-      }
+      } else if (!forwarder.isWorthALook(firstWord, batch.source(i), now)) continue;
       if (to === NEEDS_BYTES) to = forwarder.forward(batch.bytes(i), batch.source(i), now);
       if (to !== HANDLED && !this.#send(to, batch, i)) forwarder.countSendFailure(batch.length(i));
     }
+    // Of every socket: a packet may leave by another one than it came by, and lies in the batch's memory.
+    for (let i = 0; i < this.#ways.length; i++) this.#ways[i]?.socket.flush();
   }
 
   #send(to: number, batch: DatagramBatch, i: number): boolean {
@@ -169,7 +186,10 @@ class PacketLoop {
   }
 
   #snapshot(): DataPlaneSnapshot {
-    return { forwarder: this.#forwarder.snapshot(), socket: sumOf(this.#ways.map(({ socket }) => socket)) };
+    return {
+      forwarder: this.#forwarder.snapshot(),
+      socket: sumOf([...this.#ways.map(({ socket }) => socket), ...this.#others]),
+    };
   }
 
   #tell(message: FromLoop): void {
@@ -190,15 +210,25 @@ function clock(): number {
   return performance.timeOrigin + performance.now();
 }
 
+interface LoopSockets {
+  /** What all else is asked of: addresses, families, sending. */
+  readonly socket: DatagramSocket;
+  /** For transport data, one of each family; everything leaves by these. */
+  readonly members: readonly BatchedSocket[];
+  /** For what is not transport data, where the kernel can tell it apart: strangers fill these buffers only. */
+  readonly others: readonly BatchedSocket[];
+}
+
 async function open(
   { listen, limits }: LoopSettings,
   onBatch: (batch: DatagramBatch) => void,
-): Promise<{ readonly socket: DatagramSocket; readonly members: readonly BatchedSocket[] }> {
-  const members: BatchedSocket[] = [];
+): Promise<LoopSockets> {
+  const steered: SteeredSockets[] = [];
   const openMember = async (options: UdpOptions) => {
-    const member = openBatchedUdp(options);
-    members.push(member);
-    return member;
+    const sockets = { ...options, onBatch, othersRecvBufferBytes: OTHERS_RECV_BUFFER_BYTES };
+    const pair = openSteeredUdp(sockets, TRANSPORT_FIRST_WORD);
+    steered.push(pair);
+    return pair.chosen;
   };
   const shared = {
     port: listen.port,
@@ -207,21 +237,28 @@ async function open(
     recvBufferBytes: RECV_BUFFER_BYTES,
     sendBufferBytes: SEND_BUFFER_BYTES,
   };
-  const isAny = listen.address === "0.0.0.0" || listen.address === "::";
-  if (isAny) {
-    const socket = await openDualStack(shared, openMember);
-    return { socket, members: members.filter(({ port }) => port === socket.port) };
+  let socket: DatagramSocket;
+  if (listen.address === "0.0.0.0" || listen.address === "::") {
+    socket = await openDualStack(shared, openMember);
+  } else {
+    const { address } = splitEndpoint(endpoint(listen.address, listen.port));
+    socket = await openMember({ ...shared, address, family: address.includes(":") ? 6 : 4 });
   }
-  const { address } = splitEndpoint(endpoint(listen.address, listen.port));
-  const socket = await openMember({ ...shared, address, family: address.includes(":") ? 6 : 4 });
-  return { socket, members };
+  // A pair of families that did not find a common port has been closed, and another was tried.
+  for (const { chosen, others } of steered) if (chosen.port !== socket.port) others?.close();
+  const open = steered.filter(({ chosen }) => chosen.port === socket.port);
+  return {
+    socket,
+    members: open.map(({ chosen }) => chosen),
+    others: open.flatMap(({ others }) => others ?? []),
+  };
 }
 
 async function main(settings: LoopSettings): Promise<void> {
   let loop: PacketLoop | undefined;
   try {
-    const { socket, members } = await open(settings, (batch) => loop?.forward(batch));
-    loop = new PacketLoop(settings, socket, members);
+    const sockets = await open(settings, (batch) => loop?.forward(batch));
+    loop = new PacketLoop(settings, sockets);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const refused: FromLoop = { type: "refused", message: error.message, remedy: error.remedy };

@@ -28,6 +28,8 @@ export type Health =
   | { readonly ok: false; readonly reason: string };
 
 const ANSWER_TIMEOUT_MS = 1_000;
+/** A Bind may be lost in a flood of strangers' without the relay being stuck. */
+const ASK_AGAIN_MS = 200;
 /** How long a result is good for: a load balancer may ask as often as it likes. */
 const CACHE_MS = 1_000;
 const CHECK_NETWORK = "0000000000000000" as NetworkId;
@@ -94,10 +96,15 @@ export class SelfCheck {
       const reason = `the data plane did not answer a Bind at ${target} within ${ANSWER_TIMEOUT_MS} ms`;
       answered.resolve({ ok: false, reason });
     }, ANSWER_TIMEOUT_MS);
-    socket.send(socket.addresses.internEndpoint(target), bind(1, new Uint8Array(COOKIE_LENGTH), false));
-    socket.flush();
+    const ask = () => {
+      socket.send(socket.addresses.internEndpoint(target), bind(1, new Uint8Array(COOKIE_LENGTH), false));
+      socket.flush();
+    };
+    ask();
+    const again = setInterval(ask, ASK_AGAIN_MS);
     const health = await answered.promise;
     clearTimeout(timer);
+    clearInterval(again);
     socket.close();
     return health;
   }

@@ -10,6 +10,8 @@
  *   struct cmsghdr    0  8 length       8  4 level          12  4 type       16    data
  *   sockaddr_in       0  2 family       2  2 port (BE)       4  4 address     8  8 zero
  *   sockaddr_in6      0  2 family       2  2 port (BE)       4  4 flow info   8 16 address   24  4 scope
+ *   struct sock_filter 0 2 code         2  1 jump if true    3  1 jump if false   4  4 k
+ *   struct sock_fprog 0  2 count        8  8 filters
  *   struct pollfd     0  4 fd           4  2 events          6  2 revents
  */
 
@@ -32,6 +34,8 @@ export const Cmsghdr = { length: 0, level: 8, type: 12, data: 16 } as const;
 export const SockaddrIn = { family: 0, port: 2, address: 4, size: 16 } as const;
 export const SockaddrIn6 = { family: 0, port: 2, address: 8, scope: 24, size: 28 } as const;
 
+export const SockFilter = { code: 0, jumpTrue: 2, jumpFalse: 3, k: 4, size: 8 } as const;
+export const SockFprog = { count: 0, filters: 8, size: 16 } as const;
 export const Pollfd = { fd: 0, events: 4, revents: 6, size: 8 } as const;
 
 /** CMSG_SPACE of one 16- or 32-bit number, and CMSG_LEN of a 16-bit one. */
@@ -47,6 +51,7 @@ export const LinuxNumber = {
   SOCK_CLOEXEC: 0o2000000,
   SOL_SOCKET: 1,
   SO_REUSEPORT: 15,
+  SO_ATTACH_REUSEPORT_CBPF: 51,
   IPPROTO_IP: 0,
   IP_TTL: 2,
   IP_MTU_DISCOVER: 10,
@@ -60,6 +65,9 @@ export const LinuxNumber = {
   MSG_TRUNC: 0x20,
   MSG_DONTWAIT: 0x40,
   MSG_NOSIGNAL: 0x4000,
+  BPF_LD_W_ABS: 0x20,
+  BPF_JMP_JEQ_K: 0x15,
+  BPF_RET_K: 0x06,
   POLLIN: 1,
   POLLOUT: 4,
   EFD_NONBLOCK: 0o4000,

@@ -76,6 +76,14 @@ export class ReceivedBatch implements DatagramBatch {
   }
 }
 
+let slots: PinnedMemory | undefined;
+
+/** One set for all sockets of a thread, since a batch is over before the next is received: they stay in the cache. */
+function sharedSlots(): PinnedMemory {
+  slots ??= new PinnedMemory(SLOTS * SLOT_BYTES);
+  return slots;
+}
+
 export class Receiver {
   readonly batch: ReceivedBatch;
   readonly #fd: number;
@@ -84,7 +92,7 @@ export class Receiver {
   readonly #counters: UdpCounters;
   readonly #call: number;
 
-  readonly #slots = new PinnedMemory(SLOTS * SLOT_BYTES);
+  readonly #slots = sharedSlots();
   readonly #names = new PinnedMemory(SLOTS * NAME_BYTES);
   readonly #controls = new PinnedMemory(SLOTS * CONTROL_BYTES);
   readonly #iovecs = new PinnedMemory(SLOTS * Iovec.size);

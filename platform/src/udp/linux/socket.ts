@@ -35,7 +35,10 @@ import { closeDescriptor, PinnedMemory, setOption, system, systemError } from ".
 export interface BatchedSocket extends DatagramSocket {
   readonly fd: number;
   readonly offloads: Offloads;
-  /** Hands over what waits, as far as one call brings it, and flushes. False when nothing waited. Never blocks. */
+  /**
+   * Hands over what waits, as far as one call brings it, and flushes. False when nothing waited. Never blocks. Not to be
+   * called from an `onBatch`: the sockets of a thread share the memory that batches lie in.
+   */
   receive(): boolean;
 }
 
