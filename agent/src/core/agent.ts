@@ -15,23 +15,16 @@ import {
   type Candidate,
   classify,
   type Endpoint,
-  encodeProbe,
   type GrantedTicket,
-  isRefusal,
   isUsableTarget,
   type NatMapping,
-  NONCE_LENGTH,
   OVERLAY_V4_PREFIX,
-  openProbe,
   overlayPrefix6,
   type PeerInfo,
-  type ProbeHeader,
-  probeHeader,
   type RankedRelay,
   type RelayInfo,
   splitEndpoint,
   type ToAgent,
-  type Transaction,
   transactionOf,
 } from "@burrow/protocol";
 import { gatherCandidates, isInside, sameCandidates } from "./candidates.ts";
@@ -41,6 +34,7 @@ import { echoReply, parseEcho } from "./icmp.ts";
 import type { PathTarget } from "./paths/path.ts";
 import type { PathChange, PeerPathsSink } from "./paths/peer-paths.ts";
 import { type Peer, Peers } from "./peers.ts";
+import { ProbeDesk } from "./probe-desk.ts";
 import { Puncher } from "./puncher.ts";
 import { RelayLinks, type RelayLinksSink } from "./relays/relay-links.ts";
 import { Reporter } from "./reporter.ts";
@@ -50,6 +44,8 @@ import type { Tunnel, TunnelSink } from "./tunnel.ts";
 const OPENING_TTL = 2;
 /** A peer from which nothing came for so long is greeted anew: its next data is "first data". */
 const SILENCE_BEFORE_FIRST_DATA_MS = 60_000;
+/** A packet that we could not open is remembered so long. */
+const UNOPENED_MEMORY_MS = 1_000;
 
 export class Agent {
   readonly id: AgentId;
@@ -66,11 +62,14 @@ export class Agent {
   readonly #outside = new Map<AgentId, { lastHeardVia: PathTarget | undefined }>();
   readonly #reporter: Reporter;
   readonly #awake = new Set<Peer>();
+  readonly #probes: ProbeDesk;
   readonly #puncher: Puncher;
   /** Undefined until the shell has looked. Empty is a network of its own: none. */
   #local: readonly Endpoint[] | undefined;
   #candidates: readonly Candidate[] = [];
   #nat: NatMapping = "unknown";
+  /** Where the last packet of an unknown session came from. */
+  #unopened: { readonly from: Endpoint; readonly atMs: number } | undefined;
   #now: number;
 
   constructor(sink: AgentSink, options: AgentOptions) {
@@ -85,11 +84,17 @@ export class Agent {
     });
     this.peers = new Peers({ ...options, pathsSink: (id) => this.#pathsSink(id) });
     this.tunnel = options.makeTunnel(this.#tunnelSink());
+    this.#probes = new ProbeDesk({
+      ...options,
+      self: this.id,
+      peerOf: (id) => this.peers.get(id),
+      transmit: (target, datagram, ttl) => this.#sendTo(target, datagram, ttl),
+    });
     this.#puncher = new Puncher(
       {
         probe: (peer, endpoint, socket) => {
           const target = { kind: "direct", endpoint, ...(socket === undefined ? {} : { socket }) } as const;
-          this.#sendProbe(peer, target, "probe", transactionOf(options.random(8)), undefined);
+          this.#probes.send(peer, target, transactionOf(options.random(8)));
         },
         openSockets: (count) => sink.openSockets(count),
         closeSockets: (ids) => sink.closeSockets(ids),
@@ -118,7 +123,10 @@ export class Agent {
     this.#now = now;
     switch (classify(datagram)) {
       case "wireguard":
-        return this.tunnel.receive(datagram, this.#targetOf(from, socket), now);
+        if (!this.tunnel.receive(datagram, this.#targetOf(from, socket), now)) {
+          this.#unopened = { from, atMs: now };
+        }
+        return;
       case "bound":
         if (!this.relays.receiveBound(datagram, from, now)) this.#drop("bound-refused");
         return;
@@ -192,7 +200,7 @@ export class Agent {
     if (primary === undefined) return;
     const transaction = transactionOf(this.#options.random(8));
     this.#echoes.probe(peer.info.id, transaction, identifier, sequence, now);
-    this.#sendProbe(peer, primary, "probe", transaction, undefined);
+    this.#probes.send(peer, primary, transaction);
   }
 
   /** Says goodbye to the relays. */
@@ -304,44 +312,27 @@ export class Agent {
   // ── Probes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #receiveProbe(datagram: Uint8Array, from: Endpoint, now: number, socket: number | undefined): void {
-    const header = probeHeader(datagram);
-    if (isRefusal(header) || header.receiver !== this.id) return this.#drop("probe-not-for-us");
-    const peer = this.peers.get(header.sender);
-    const key = peer?.probeKey;
-    if (peer === undefined || key === undefined) return this.#drop("probe-unknown-peer");
-    const probe = openProbe(datagram, key, this.#options.sealer);
-    if (isRefusal(probe)) return this.#drop("probe-forged");
     const target = this.#targetOf(from, socket);
+    if (target.kind === "direct" && !this.#mayProbe(from)) return this.#drop("probe-from-unusable");
+    const received = this.#probes.open(datagram);
+    if (typeof received === "string") return this.#drop(received);
+    const { peer, probe } = received;
     if (target.kind === "relay") this.relays.heardFrom(target.relay, now);
-    else if (!this.#mayProbe(from)) return this.#drop("probe-from-unusable");
-    if (probe.observed === undefined) {
-      this.#sendProbe(peer, target, "probeAck", probe.transaction, from);
-      this.#awake.add(peer);
-      peer.paths.probedBy(target, probe.transaction, now);
-      return;
+    if (probe.observed !== undefined) {
+      const reply = this.#echoes.acked(peer.info.id, probe.transaction, target, now);
+      if (reply !== undefined) this.#sink.event({ type: "echo", peer: peer.info.id, reply });
+      return peer.paths.acked(target, probe.transaction, probe.observed, now);
     }
-    const reply = this.#echoes.acked(header.sender, probe.transaction, target, now);
-    if (reply !== undefined) this.#sink.event({ type: "echo", peer: header.sender, reply });
-    peer.paths.acked(target, probe.transaction, probe.observed, now);
+    this.#probes.acknowledge(peer, target, probe.transaction, from);
+    if (this.#seemsForgotten(peer, from, now)) this.tunnel.initiate(peer.info.id, now);
+    this.#awake.add(peer);
+    peer.paths.probedBy(target, probe.transaction, now);
   }
 
-  #sendProbe(
-    peer: Peer,
-    target: PathTarget,
-    kind: ProbeHeader["kind"],
-    transaction: Transaction,
-    observed: Endpoint | undefined,
-    ttl?: number,
-  ): void {
-    const key = peer.probeKey;
-    if (key === undefined) return;
-    const { random, sealer } = this.#options;
-    const header = { kind, receiver: peer.info.id, sender: this.id };
-    this.#sendTo(
-      target,
-      encodeProbe(header, { transaction, observed }, key, random(NONCE_LENGTH), sealer),
-      ttl,
-    );
+  /** The peer sends what we cannot open, and makes no handshake: we were restarted, and it does not know yet. */
+  #seemsForgotten(peer: Peer, from: Endpoint, now: number): boolean {
+    const isUnopened = this.#unopened?.from === from && now - this.#unopened.atMs < UNOPENED_MEMORY_MS;
+    return peer.lacksSession(this.tunnel.hasSession(peer.info.id, now), now) && isUnopened;
   }
 
   #targetOf(from: Endpoint, socket: number | undefined): PathTarget {
@@ -387,7 +378,16 @@ export class Agent {
     const { primary, also } = peer.paths.route(this.#now);
     if (primary === undefined) return this.#drop("no-path");
     this.#sendTo(primary, datagram);
-    if (also !== undefined) this.#sendTo(also, datagram);
+    const second = also ?? this.#untilDeclared(peer, primary);
+    if (second !== undefined) this.#sendTo(second, datagram);
+  }
+
+  /** A relay that has not confirmed the peer's flows may not know them yet; the one that brought the handshake does. */
+  #untilDeclared(peer: Peer, primary: PathTarget): PathTarget | undefined {
+    const via = peer.lastHeardVia;
+    if (primary.kind !== "relay" || via?.kind !== "relay" || via.relay === primary.relay) return undefined;
+    const isKnown = peer.flows.every((index) => this.relays.isDeclared(primary.relay, index));
+    return isKnown ? undefined : via;
   }
 
   #authenticated(id: AgentId, from: PathTarget, carriesData: boolean): void {
@@ -429,7 +429,7 @@ export class Agent {
       probe: (target, transaction, isOpening) => {
         const peer = this.peers.get(id);
         const ttl = isOpening ? OPENING_TTL : undefined;
-        if (peer !== undefined) this.#sendProbe(peer, target, "probe", transaction, undefined, ttl);
+        if (peer !== undefined) this.#probes.send(peer, target, transaction, ttl);
       },
       introduce: () => {
         const isAsked = this.#sink.sendMessage({ type: "introduce", peer: id });

@@ -3,6 +3,7 @@ import { type AgentId, ENDPOINT_LENGTH, utf8, Writer, writeEndpoint } from "@bur
 import type { PathTarget } from "./paths/path.ts";
 import type { Tunnel, TunnelPeer, TunnelSink, TunnelStatistics } from "./tunnel.ts";
 import {
+  DropReason,
   type PeerHandle,
   parseAllowedIp,
   WireGuardEngine,
@@ -64,8 +65,8 @@ export class EngineTunnel implements Tunnel {
     this.#ids.delete(handle);
   }
 
-  receive(datagram: Uint8Array, from: PathTarget, now: number): void {
-    this.#engine.receive(datagram, from, now);
+  receive(datagram: Uint8Array, from: PathTarget, now: number): boolean {
+    return this.#engine.receive(datagram, from, now) !== DropReason.unknownIndex;
   }
 
   send(packet: Uint8Array, now: number): void {
@@ -75,6 +76,16 @@ export class EngineTunnel implements Tunnel {
   kick(id: AgentId, now: number): void {
     const handle = this.#handles.get(id);
     if (handle !== undefined) this.#engine.kick(handle, now);
+  }
+
+  hasSession(id: AgentId, now: number): boolean {
+    const handle = this.#handles.get(id);
+    return handle !== undefined && this.#engine.isConnected(handle, now);
+  }
+
+  initiate(id: AgentId, now: number): void {
+    const handle = this.#handles.get(id);
+    if (handle !== undefined) this.#engine.initiate(handle, now);
   }
 
   statistics(id: AgentId): TunnelStatistics | undefined {

@@ -72,12 +72,19 @@ export class Passthrough implements Tunnel {
     this.#sink.transmit(id, datagram, undefined);
   }
 
-  receive(datagram: Uint8Array, from: PathTarget, now: number): void {
+  receive(datagram: Uint8Array, from: PathTarget, now: number): boolean {
+    const reason = this.#receive(datagram, from, now);
+    if (reason !== undefined) this.#drop(reason);
+    // The interface's handshakes are its own business.
+    return true;
+  }
+
+  #receive(datagram: Uint8Array, from: PathTarget, now: number): string | undefined {
     const kind = wireGuardKind(datagram);
-    if (kind === undefined) return this.#drop("malformed");
+    if (kind === undefined) return "malformed";
     const known =
       kind === "initiation" ? this.#initiator(datagram) : this.#byLocalIndex.get(wireGuardReceiver(datagram));
-    if (known === undefined) return this.#drop(kind === "initiation" ? "unknown-peer" : "unknown-index");
+    if (known === undefined) return kind === "initiation" ? "unknown-peer" : "unknown-index";
     if (kind === "initiation" || kind === "response") {
       known.lastHandshakeMs = now;
       this.#sink.flowEstablished(known.peer.id, wireGuardSender(datagram));
@@ -86,6 +93,7 @@ export class Passthrough implements Tunnel {
     // Only the interface can authenticate a packet; an index of 32 random bits is as near as we come.
     this.#sink.authenticated(known.peer.id, from, kind === "transport");
     this.#sink.toInterface(known.peer.id, datagram);
+    return undefined;
   }
 
   send(): void {
@@ -94,6 +102,13 @@ export class Passthrough implements Tunnel {
 
   /** The interface keeps its own timers. */
   kick(): void {}
+
+  /** The interface's own business, as are its handshakes. */
+  hasSession(): boolean {
+    return true;
+  }
+
+  initiate(): void {}
 
   statistics(id: AgentId): TunnelStatistics | undefined {
     return this.#peers.get(id);

@@ -16,6 +16,9 @@ import { PeerPaths, type PeerPathsSink } from "./paths/peer-paths.ts";
 /** Receiver indices remembered per peer: those of the previous, the current and the next session. */
 const FLOWS_PER_PEER_MAX = 3;
 
+/** A peer that probes us has so long to begin a handshake itself. */
+const SESSION_WAIT_MS = 500;
+
 export class Peer {
   info: PeerInfo;
   readonly key: PublicKey;
@@ -26,6 +29,7 @@ export class Peer {
   /** The peer's candidates as last swapped, for a coordinator that is away. */
   candidates: readonly Candidate[] = [];
   readonly flows: number[] = [];
+  #withoutSessionSinceMs: number | undefined;
   #probeKey: SymmetricKey | undefined;
   readonly #deriveProbeKey: () => SymmetricKey | undefined;
 
@@ -45,6 +49,16 @@ export class Peer {
   get probeKey(): SymmetricKey | undefined {
     this.#probeKey ??= this.#deriveProbeKey();
     return this.#probeKey;
+  }
+
+  /**
+   * A probe came from the peer: should a handshake begin? One who has lost its session, by a restart say, gets data
+   * that it cannot open; WireGuard's own remedy takes 15 s (§6.1). The peer's own initiation goes first, if it comes.
+   */
+  lacksSession(hasSession: boolean, now: number): boolean {
+    if (hasSession) this.#withoutSessionSinceMs = undefined;
+    else this.#withoutSessionSinceMs ??= now;
+    return this.#withoutSessionSinceMs !== undefined && now - this.#withoutSessionSinceMs >= SESSION_WAIT_MS;
   }
 
   /** Remembers a receiver index; returns the one that is forgotten for it. */

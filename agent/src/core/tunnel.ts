@@ -35,12 +35,16 @@ export interface Tunnel {
   /** Adds a peer or changes what is known of it. */
   setPeer(peer: TunnelPeer, now: number): void;
   removePeer(peer: AgentId): void;
-  /** A WireGuard datagram from the network. */
-  receive(datagram: Uint8Array, from: PathTarget, now: number): void;
+  /** A WireGuard datagram from the network. False when it is of a session that we do not have. */
+  receive(datagram: Uint8Array, from: PathTarget, now: number): boolean;
   /** An IP packet from the device, for whomever its destination belongs to. */
   send(packet: Uint8Array, now: number): void;
   /** A path to the peer came to life: if a handshake is waiting, now is the time. */
   kick(peer: AgentId, now: number): void;
+  /** Whether packets to the peer can be sealed now; true where that is not for us to know. */
+  hasSession(peer: AgentId, now: number): boolean;
+  /** Begins a handshake unless there is a session or one is under way. */
+  initiate(peer: AgentId, now: number): void;
   statistics(peer: AgentId): TunnelStatistics | undefined;
   /** Packets dropped so far, by reason. */
   readonly drops: ReadonlyMap<string, number>;

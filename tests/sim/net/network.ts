@@ -98,7 +98,8 @@ export class Network {
     this.weather = weather;
   }
 
-  send(by: Host, bytes: Uint8Array, to: Endpoint): void {
+  /** `ttl`: the packet opens the doors on its way out and dies somewhere in the middle of the internet. */
+  send(by: Host, bytes: Uint8Array, to: Endpoint, ttl?: number): void {
     const datagram = bytes.slice();
     for (const tap of this.taps) tap.sent(by, datagram, to);
     by.sentTo.set(to, this.#clock.nowMs);
@@ -110,7 +111,8 @@ export class Network {
       const owner = realm.owners.get(address);
       if (owner !== undefined) {
         // No hairpinning: a router does not send back in what came from inside.
-        if (owner !== passed) this.#travel(realm, passed, owner, datagram, source, to);
+        const dies = ttl !== undefined && realm === this.internet;
+        if (owner !== passed && !dies) this.#travel(realm, passed, owner, datagram, source, to);
         return;
       }
       if (realm.router === undefined) return;

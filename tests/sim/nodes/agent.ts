@@ -148,7 +148,7 @@ export class AgentNode {
     const clock = this.#clock;
     const agent = new Agent(
       {
-        sendDatagram: (datagram, to) => this.#net.send(this.host, datagram, to),
+        sendDatagram: (datagram, to, via) => this.#net.send(this.host, datagram, to, via?.ttl),
         deliver: () => {},
         openSockets: () => {},
         closeSockets: () => {},

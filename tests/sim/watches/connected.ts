@@ -25,8 +25,7 @@ const EXCUSED_MS: Readonly<Record<FaultKind["is"], number>> = {
   "router-rebooted": 4_000,
   storm: 3_000,
   moved: 5_000,
-  // WireGuard's own patience with a peer that lost its session: 10 + 5 s, and some (WireGuard §6.1).
-  restarted: 20_000,
+  restarted: 4_000,
 };
 
 interface Echo {

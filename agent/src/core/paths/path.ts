@@ -32,6 +32,8 @@ export type PathOrigin = "relay" | "host" | "reflexive" | "mapped" | "stated" | 
 
 /** First volley of probes to an untried path, in ms after its start: wide enough for a round trip by satellite. */
 const TRYING_OFFSETS_MS = [0, 40, 100, 200, 350, 550, 800, 1_200, 1_800, 2_600] as const;
+/** A volley that began this lately is not begun again, whatever there is to say for it. */
+const VOLLEY_SPACING_MS = 1_000;
 /** A path with something out and nothing back is probed this often, or each half round trip if that is longer. */
 const DOUBT_PROBE_INTERVAL_MS = 60;
 /**
@@ -119,7 +121,7 @@ export class Path {
   /** Starts (or starts again) the volley that opens a path. A path that works is left alone. */
   start(now: number): void {
     if (this.state === "proven" || this.state === "suspect") return;
-    if (this.state === "trying" && this.#tries < 3) return;
+    if (this.state === "trying" && now - this.stateSinceMs < VOLLEY_SPACING_MS) return;
     this.#tries = 0;
     this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
     if (this.state !== "lost") this.#enter("trying", now);

@@ -155,6 +155,11 @@ export class RelayLinks {
     this.tick(now);
   }
 
+  /** Whether the relay has confirmed that it knows the flow. */
+  isDeclared(relay: RelayId, receiverIndex: number): boolean {
+    return this.#links.get(relay)?.undeclared.has(receiverIndex) === false;
+  }
+
   removeFlow(receiverIndex: number): void {
     this.#flows.delete(receiverIndex);
     for (const link of this.#links.values()) link.undeclared.delete(receiverIndex);
