@@ -28,7 +28,7 @@ import type { Peer } from "./core/peers.ts";
 import type { TunnelSink } from "./core/tunnel.ts";
 import { pathView } from "./core/views.ts";
 import { BorrowedInterface } from "./io/borrowed-interface.ts";
-import { type DeviceChoice, NO_DEVICE, openTunDevice } from "./io/devices.ts";
+import { type DeviceChoice, NO_DEVICE, openTunDevice, rehearseTunDevice } from "./io/devices.ts";
 import { type Identity, loadIdentity } from "./io/identity.ts";
 import { serveLocalApi } from "./io/local-api.ts";
 import { loadNetmap, NetmapSaver } from "./io/netmap-file.ts";
@@ -115,6 +115,7 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
   const borrowed = iface === undefined ? undefined : await BorrowedInterface.open(iface, config.stateDir);
   const loaded = await loadNetmap(config.stateDir);
   const saved = typeof loaded === "string" ? undefined : loaded;
+  if (saved === undefined && config.device.kind === "tun") await rehearseTunDevice(config.device.name);
   const saver = new NetmapSaver(config.stateDir);
   const clients = (config.clients ?? []).map(parseClient);
   const welcome = Promise.withResolvers<"welcome">();

@@ -205,6 +205,19 @@ describe("tokens and names", () => {
   );
 });
 
+test.skipIf(!isRoot)(
+  "a token is not used up by an agent that then has no right to its TUN",
+  async () => {
+    const once = await token("agent");
+    const words = [...agentArgs(state("v1")), "--name", "cid", "--token", once];
+    expectTold(await run([...words, "--device", "tun:bwbad1"], { withoutRights: true }), /no right to/);
+    const elsewhere = [...agentArgs(state("v2")), "--name", "cid", "--token", once];
+    const agent = await Daemon.start(elsewhere);
+    expect((await agent.end()).exitCode).toBe(0);
+  },
+  TIMEOUT_MS,
+);
+
 describe("nobody there, and doors that are taken", () => {
   mistakes([
     {

@@ -16,6 +16,12 @@ export interface PacketDevice {
 /** Packets that come out of the tunnel end here; pings are answered by the agent itself. */
 export const NO_DEVICE: PacketDevice = { write: () => {}, close: async () => {} };
 
+/** Opens the device and closes it again: a machine without the right to it is to learn so before its token is spent. */
+export async function rehearseTunDevice(name: string): Promise<void> {
+  const tun = await openTun({ name, mtu: TUNNEL_MTU_BYTES, addresses: [], routes: [], onPackets: () => {} });
+  await tun.close();
+}
+
 /** A TUN device with this agent's overlay addresses, and routes to the whole overlay. */
 export async function openTunDevice(
   name: string,
