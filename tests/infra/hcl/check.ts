@@ -3,8 +3,8 @@
  * templates that do not fit them. Needs no provider; what a provider's schema knows is left to `terraform validate`.
  */
 import { dirname, join, normalize } from "node:path";
-import { parse } from "@cdktf/hcl2json";
 import { interpolations, namesIn, templateCalls } from "./expressions.ts";
+import { parse } from "./parser.ts";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 type Blocks = { readonly [key: string]: Json };
@@ -106,12 +106,16 @@ async function readFolder(path: string, files: ReadonlyMap<string, string>): Pro
     path,
     blocks,
     variables: new Map(named("variable").map(([name, body]) => [name, bodyOf(body)])),
-    locals: new Set(blocks.flatMap((block) => ((block.locals ?? []) as Blocks[]).flatMap(Object.keys))),
+    locals: new Set(
+      blocks.flatMap((block) => ((at(block, "locals") ?? []) as Blocks[]).flatMap(Object.keys)),
+    ),
     outputs: new Set(named("output").map(([name]) => name)),
     resources: new Set([...typed("resource", ""), ...typed("data", "data.")]),
     modules: new Map(named("module").map(([name, body]) => [name, bodyOf(body)])),
   };
 }
+
+const at = (blocks: Blocks, key: string): Json | undefined => blocks[key];
 
 /** A block that may be there several times is a list. */
 const bodyOf = (body: Json): Blocks => (Array.isArray(body) ? body[0] : body) as Blocks;
@@ -175,13 +179,13 @@ function unknownName(
 /** `aws.eu_central_1` in a module's providers. */
 function isProvider(folder: Folder, root: string, alias: string): boolean {
   return folder.blocks.some((block) => {
-    const instances = ((block.provider ?? {}) as Blocks)[root];
-    return Array.isArray(instances) && instances.some((one: Json) => (one as Blocks).alias === alias);
+    const instances = ((at(block, "provider") ?? {}) as Blocks)[root];
+    return Array.isArray(instances) && instances.some((one: Json) => at(one as Blocks, "alias") === alias);
   });
 }
 
 const targetOf = (folder: Folder, call: Blocks, folders: ReadonlyMap<string, Folder>): Folder | undefined =>
-  folders.get(normalize(join(folder.path, String(call.source))));
+  folders.get(normalize(join(folder.path, String(at(call, "source")))));
 
 function checkCall(
   name: string,
@@ -190,7 +194,7 @@ function checkCall(
   folders: ReadonlyMap<string, Folder>,
 ): string[] {
   const target = targetOf(folder, body, folders);
-  if (target === undefined) return [`module ${name}: its source ${String(body.source)} is not there`];
+  if (target === undefined) return [`module ${name}: its source ${String(at(body, "source"))} is not there`];
   const given = Object.keys(body).filter((key) => !META_ARGUMENTS.has(key));
   const required = [...target.variables]
     .filter(([, variable]) => !("default" in variable))
@@ -256,9 +260,9 @@ async function checkTest(
   const folder = folders.get(dirname(dirname(path)));
   if (folder === undefined) return [`${path}: there is no module above it`];
   const blocks = await parseHcl(path, text);
-  const own = (blocks.variables ?? []) as readonly Blocks[];
-  const runs = Object.values((blocks.run ?? {}) as Blocks).map(bodyOf);
-  const sets = [...own, ...runs.flatMap((run) => (run.variables ?? []) as readonly Blocks[])];
+  const own = (at(blocks, "variables") ?? []) as readonly Blocks[];
+  const runs = Object.values((at(blocks, "run") ?? {}) as Blocks).map(bodyOf);
+  const sets = [...own, ...runs.flatMap((run) => (at(run, "variables") ?? []) as readonly Blocks[])];
   return [...new Set(sets.flatMap(Object.keys))]
     .filter((name) => !folder.variables.has(name))
     .map((name) => `${path}: sets ${name}, which ${folder.path} does not declare`);
