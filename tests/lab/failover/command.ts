@@ -132,7 +132,7 @@ async function measure(
   const left =
     cut.left === undefined
       ? ""
-      : `, ${leftMs === undefined ? "never left" : `left ${(leftMs + WATCH_MIN_MS).toFixed(0)} ms later at most`}`;
+      : `, ${leftMs === undefined ? "never left" : `left within ${(leftMs + WATCH_MIN_MS).toFixed(0)} ms`}`;
   bench.step(`  cut ${turn + 1}: silent for ${longestGapMs.toFixed(0)} ms, ${lost} lost${left}`);
   if (slow) bench.step(await evidence(world, failover));
   await cut.mend();
