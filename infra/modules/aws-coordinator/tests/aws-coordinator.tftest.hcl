@@ -1,0 +1,57 @@
+mock_provider "aws" {
+  mock_resource "aws_launch_template" {
+    defaults = { id = "lt-0123456789abcdef0" }
+  }
+  mock_resource "aws_vpc" {
+    defaults = { ipv6_cidr_block = "2001:db8:1200::/56" }
+  }
+  mock_resource "aws_instance" {
+    defaults = { ipv6_addresses = ["2001:db8:1200::7"] }
+  }
+  mock_resource "aws_eip" {
+    defaults = { public_ip = "192.0.2.7" }
+  }
+}
+
+variables {
+  aws_region = "eu-central-1"
+  zone       = "eu-central-1a"
+  release = {
+    arm64 = { url = "https://example.net/burrow_arm64.deb", sha256 = "0000000000000000000000000000000000000000000000000000000000000001" }
+  }
+}
+
+run "with_a_domain" {
+  variables {
+    domain      = "burrow.example.net"
+    dns_zone_id = "Z0123456789ABC"
+  }
+
+  assert {
+    condition     = output.url == "https://burrow.example.net"
+    error_message = "agents are given the domain"
+  }
+  assert {
+    condition     = aws_route53_record.coordinator["A"].records == toset(["192.0.2.7"]) && aws_route53_record.coordinator["AAAA"].records == toset(["2001:db8:1200::7"])
+    error_message = "its records name both addresses"
+  }
+  assert {
+    condition     = toset(keys(aws_vpc_security_group_ingress_rule.coordinator)) == toset(["tcp-443-ipv4", "tcp-443-ipv6", "tcp-80-ipv4", "tcp-80-ipv6"])
+    error_message = "only TLS, and what its certificate needs, is open"
+  }
+}
+
+run "without_a_domain" {
+  variables {
+    ssh_cidrs = ["2001:db8::/48"]
+  }
+
+  assert {
+    condition     = output.url == "http://192.0.2.7:8080" && length(aws_route53_record.coordinator) == 0
+    error_message = "agents are given the address"
+  }
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.coordinator["tcp-22-2001:db8::/48"].cidr_ipv6 == "2001:db8::/48"
+    error_message = "SSH is open from where it was said"
+  }
+}

@@ -1,0 +1,72 @@
+/** Terraform on a copy of infra/, so that nothing of it lands in the checkout; providers only from this machine. */
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ROOT } from "./files.ts";
+
+export interface Ran {
+  readonly ok: boolean;
+  readonly output: string;
+}
+
+/** Where a file-system mirror of providers may be: stated, or in the usual places. */
+export function pluginDirectory(): string | undefined {
+  const { TF_PLUGIN_DIR, HOME = "/root" } = process.env;
+  const candidates = [
+    ...(TF_PLUGIN_DIR === undefined ? [] : [TF_PLUGIN_DIR]),
+    `${HOME}/.terraform.d/plugins`,
+    "/usr/local/share/terraform/plugins",
+    "/usr/share/terraform/plugins",
+    ...readdirSync("/opt").map((name) => `/opt/${name}`),
+    "/",
+  ];
+  return candidates.find((path) => existsSync(join(path, "registry.terraform.io")));
+}
+
+export function hasProvider(directory: string | undefined, source: string): boolean {
+  return directory !== undefined && existsSync(join(directory, "registry.terraform.io", source));
+}
+
+export class Terraform {
+  readonly root = mkdtempSync(join(tmpdir(), "burrow-terraform-"));
+  readonly #plugins: string | undefined;
+
+  constructor(plugins: string | undefined) {
+    this.#plugins = plugins;
+    cpSync(join(ROOT, "infra"), join(this.root, "infra"), { recursive: true });
+  }
+
+  write(path: string, text: string): void {
+    writeFileSync(join(this.root, path), text);
+  }
+
+  init(folder: string): Promise<Ran> {
+    const plugins = this.#plugins === undefined ? [] : [`-plugin-dir=${this.#plugins}`];
+    return this.run(folder, "init", "-backend=false", "-input=false", ...plugins);
+  }
+
+  async run(folder: string, ...args: string[]): Promise<Ran> {
+    const child = Bun.spawn(["terraform", ...args, ...(args[0] === "fmt" ? [] : ["-no-color"])], {
+      cwd: join(this.root, folder),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      // No settings of this user, and nothing asked of the makers of Terraform.
+      env: {
+        ...process.env,
+        TF_CLI_CONFIG_FILE: "/dev/null",
+        CHECKPOINT_DISABLE: "1",
+        TF_IN_AUTOMATION: "1",
+      },
+    });
+    const [out, err] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    return { ok: (await child.exited) === 0, output: out + err };
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
