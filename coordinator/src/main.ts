@@ -7,7 +7,7 @@ import type { GeoResolver } from "./core/geo.ts";
 import { Mesh } from "./core/mesh.ts";
 import type { RandomBytes } from "./core/ticket-office.ts";
 import { Channel } from "./io/channel.ts";
-import { openGeoip } from "./io/geoip.ts";
+import { followGeoip } from "./io/geoip-file.ts";
 import { createHttpApp } from "./io/http.ts";
 import { createMetrics } from "./io/metrics.ts";
 import { readOperatorFile, secretText, writeOperatorFile } from "./io/operator.ts";
@@ -36,7 +36,7 @@ export interface CoordinatorConfig {
   readonly stateDir: string;
   /** Where addresses are; wins over `geoipFile`. */
   readonly geo?: GeoResolver | undefined;
-  /** A MaxMind database (.mmdb) of cities. */
+  /** A MaxMind database (.mmdb) of cities; read again whenever it changes, and on SIGHUP. */
   readonly geoipFile?: string | undefined;
   /** Believe the direct peer's X-Forwarded-For: only behind a reverse proxy. */
   readonly trustProxy?: boolean | undefined;
@@ -59,7 +59,27 @@ const DATABASE_FILE = "coordinator.db";
 
 /** Throws a UserError for whatever a user can mend, and leaves nothing running then. */
 export async function startCoordinator(config: CoordinatorConfig): Promise<RunningCoordinator> {
-  const geo = config.geo ?? (config.geoipFile === undefined ? undefined : openGeoip(config.geoipFile));
+  const { geoipFile } = config;
+  const followed = config.geo !== undefined || geoipFile === undefined ? undefined : followGeoip(geoipFile);
+  try {
+    const running = await startLocked(config, config.geo ?? followed?.locate);
+    return {
+      ...running,
+      stop: async () => {
+        await running.stop();
+        followed?.close();
+      },
+    };
+  } catch (error) {
+    followed?.close();
+    throw error;
+  }
+}
+
+async function startLocked(
+  config: CoordinatorConfig,
+  geo: GeoResolver | undefined,
+): Promise<RunningCoordinator> {
   await ensurePrivateDirectory(config.stateDir);
   const lock = await lockDirectory(config.stateDir);
   let store: Store | undefined;

@@ -42,13 +42,15 @@ export function locationOfRecord(record: unknown): GeoLocation | undefined {
   if (lat === undefined || lon === undefined) return undefined;
   const city = nameOf(top.city);
   const country = countryOf(top);
-  const radiusKm = location.accuracy_radius ?? top.accuracy_radius;
-  const vague = city === undefined || (typeof radiusKm === "number" && radiusKm >= COUNTRY_RADIUS_KM);
+  const radius = location.accuracy_radius ?? top.accuracy_radius;
+  const radiusKm = typeof radius === "number" && radius > 0 ? radius : undefined;
+  const vague = city === undefined || (radiusKm !== undefined && radiusKm >= COUNTRY_RADIUS_KM);
   const label = [vague ? undefined : city, country].filter((part) => part !== undefined).join(", ");
   return {
     at: { lat, lon },
     precision: vague ? "country" : "city",
     label: label === "" ? `${lat.toFixed(1)}, ${lon.toFixed(1)}` : label,
+    ...(radiusKm === undefined ? {} : { radiusKm }),
   };
 }
 

@@ -48,6 +48,7 @@ describe("places", () => {
       at: { lat: 1, lon: 2 },
       precision: "city",
       label: "Town, XX",
+      radiusKm: 10,
     });
     expect(locationOfRecord({ country, location })?.precision).toBe("country");
     const vague = { ...location, accuracy_radius: 1000 };
