@@ -15,6 +15,7 @@ import { loadCertificate, type TlsFiles } from "./io/certificate.ts";
 import { Channel, channelUrl } from "./io/channel.ts";
 import { type DataPlane, type OpenRelaySocket, openDataPlane } from "./io/data-plane.ts";
 import { type HttpServer, type RelayView, serveHttp } from "./io/http.ts";
+import { type Journal, openJournal } from "./io/journal.ts";
 import { log } from "./io/log.ts";
 import { Metrics } from "./io/metrics.ts";
 import { sealerOf } from "./io/sealer.ts";
@@ -121,6 +122,7 @@ class Relay implements RunningRelay, RelayView {
 
   #plane: DataPlane | undefined;
   #channel: Channel | undefined;
+  #journal: Journal | undefined;
   #check: SelfCheck | undefined;
   #http: HttpServer | undefined;
   #door: WebsocketDoor | undefined;
@@ -199,6 +201,7 @@ class Relay implements RunningRelay, RelayView {
     await this.#http?.stop();
     await this.#door?.stop();
     await this.#plane?.close();
+    await this.#journal?.close();
     await this.#save();
     await this.#state.close();
   }
@@ -207,8 +210,11 @@ class Relay implements RunningRelay, RelayView {
     const { identity, remembered } = this.#state;
     const sealer = sealerOf(this.#primitives);
     const selfKey = this.#random(32);
+    const eraBegins = () => this.#plane?.update({ type: "era" });
+    this.#journal = await openJournal(this.#config.stateDir, this.#now, eraBegins);
     const plane = await openDataPlane({
       identity,
+      initial: [...remembered, { type: "recall", records: this.#journal.recalled }],
       selfKey,
       listen: this.#config.listen,
       openSocket: this.#config.openSocket,
@@ -216,12 +222,12 @@ class Relay implements RunningRelay, RelayView {
       random: this.#random,
       now: this.#now,
       limits: this.#config.limits ?? DEFAULT_LIMITS,
+      onLearned: (records) => this.#journal?.append(records),
       onEvent: ({ kind, party, reason }) => log.debug("{party} {kind}: {reason}", { kind, party, reason }),
     });
     this.#plane = plane;
     this.port = plane.port;
     this.endpoints = plane.local;
-    for (const update of remembered) plane.update(update);
     this.#mayServe = remembered.length > 0;
     const [local] = plane.local;
     if (local !== undefined) {

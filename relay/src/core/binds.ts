@@ -53,6 +53,8 @@ export interface BindDeskParts {
   readonly pendingFlowsMax: number;
   send(bytes: Bytes, to: number): void;
   bound(party: Party, how: "bound" | "moved"): void;
+  /** A Bind was accepted. `isNews`: it changed more than how long the binding lives. */
+  accepted(datagram: Bytes, from: number, party: Party | undefined, isNews: boolean, now: number): void;
 }
 
 export class BindDesk {
@@ -92,10 +94,44 @@ export class BindDesk {
     if (known !== undefined && bind.sequence <= parties.lastSequence(known, ticket.sessionKey)) {
       return DropReason.bindReplayed;
     }
+    const status = this.#accept(datagram, known, id, bind, ticket, from, now);
+    return this.#answer(bind, ticket, status, from, now);
+  }
+
+  /** A Bind that this relay accepted earlier, or another thread of it just now: no budget, no cookie, no answer. */
+  recall(datagram: Bytes, from: number, now: number): void {
+    const { tickets, sealer, parties, revocations } = this.#parts;
+    const sealedTicket = bindTicket(datagram);
+    const ticket = typeof sealedTicket === "string" ? sealedTicket : tickets.open(sealedTicket);
+    if (typeof ticket === "string") return;
+    const bind = openBind(datagram, ticket.sessionKey, sealer);
+    const id = agentIdOf(ticket.agentKey);
+    if (typeof bind === "string" || ticket.expiresAtMs <= now || revocations.has(id)) return;
+    const known = parties.byId(id);
+    if (known !== undefined && bind.sequence <= parties.lastSequence(known, ticket.sessionKey)) return;
+    this.#accept(datagram, known, id, bind, ticket, from, now);
+  }
+
+  #accept(
+    datagram: Bytes,
+    known: Party | undefined,
+    id: AgentId,
+    bind: Bind,
+    ticket: Ticket,
+    from: number,
+    now: number,
+  ): BindStatus {
+    const { parties, flows } = this.#parts;
+    const before = known === undefined ? NO_ADDRESS : parties.addressOf(known.slot, now);
+    const isNews =
+      before !== from || bind.leaving || bind.flows.some((flow) => !flows.knows(known, flow.receiverIndex));
     const status = bind.leaving
       ? this.#dismiss(known, bind, ticket)
       : this.#admit(known, id, bind, ticket, from, now);
-    return this.#answer(bind, ticket, status, from, now);
+    if (status !== BindStatus.refused) {
+      this.#parts.accepted(datagram, from, parties.byId(id), isNews, now);
+    }
+    return status;
   }
 
   /** A bound agent has a budget of its own, so that strangers' floods do not stop its keep-alives. */

@@ -9,9 +9,21 @@ export class Flows {
   /** Lessons not taken because a living flow says otherwise. */
   conflicts = 0;
 
-  constructor(table: FlowTable, parties: Parties) {
+  /** Called for each lesson that was taken. */
+  readonly #learned: (source: Party, receiverIndex: number, destination: Party, nowS: number) => void;
+
+  constructor(
+    table: FlowTable,
+    parties: Parties,
+    learned: (source: Party, receiverIndex: number, destination: Party, nowS: number) => void = () => {},
+  ) {
     this.table = table;
     this.#parties = parties;
+    this.#learned = learned;
+  }
+
+  knows(source: Party | undefined, receiverIndex: number): boolean {
+    return source !== undefined && this.table.find(source.serial, receiverIndex) !== NO_FLOW;
   }
 
   /**
@@ -46,6 +58,7 @@ export class Flows {
       }
     }
     this.table.put(source.serial, receiverIndex, destination.slot, destination.serial, nowS, proven);
+    this.#learned(source, receiverIndex, destination, nowS);
   }
 
   /** The source's own word, in a Bind. False when the agent is not known here (yet). */

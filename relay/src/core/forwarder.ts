@@ -32,6 +32,7 @@ import { Flows } from "./flows.ts";
 import { HandshakeDesk } from "./handshakes.ts";
 import { DEFAULT_LIMITS, type Limits, OUTSIDE_LIFETIME_MS, RATE_CLASSES, type RateClass } from "./limits.ts";
 import { type LinkIdentity, Links } from "./links.ts";
+import { bindRecord, flowRecord, readMemory } from "./memory.ts";
 import { NO_LINK, NO_PARTY, Parties, type Party } from "./parties.ts";
 import { Revocations } from "./revocations.ts";
 import { Router } from "./routes.ts";
@@ -50,6 +51,8 @@ export interface ForwarderSink {
   send(bytes: Bytes, to: number): boolean;
   /** Something an operator may want in the log. Never called for every packet. */
   event(event: ForwarderEvent): void;
+  /** Something that should outlive this process, as a record for `recall` (memory.ts). The bytes are the sink's. */
+  learned?(record: Bytes): void;
 }
 
 export interface ForwarderEvent {
@@ -77,6 +80,7 @@ const TICK_MS = 100;
 
 export class Forwarder {
   readonly #sink: ForwarderSink;
+  readonly #addresses: Addresses;
   readonly #parties: Parties;
   readonly #flows: Flows;
   readonly #links: Links;
@@ -89,6 +93,8 @@ export class Forwarder {
   readonly #router: Router;
   readonly #drops = new DropCounters();
 
+  #era = 1;
+  #isRecalling = false;
   #packets = 0;
   #bytes = 0;
   #received = 0;
@@ -98,11 +104,20 @@ export class Forwarder {
     const limits = options.limits ?? DEFAULT_LIMITS;
     const { identity, addresses, sink, random, sealer } = options;
     this.#sink = sink;
+    this.#addresses = addresses;
     this.#parties = new Parties(limits, addresses, {
       unbound: (party, why) => sink.event({ kind: "unbound", party: nameOf(party), reason: why }),
     });
     const seed = new DataView(random(4).slice().buffer).getInt32(0);
-    this.#flows = new Flows(new FlowTable(limits.flowsMax, seed), this.#parties);
+    this.#flows = new Flows(
+      new FlowTable(limits.flowsMax, seed),
+      this.#parties,
+      ({ id: source }, index, { id: destination }, nowS) => {
+        // Outside clients have no name under which they could be found again.
+        if (this.#isRecalling || source === undefined || destination === undefined) return;
+        sink.learned?.(flowRecord(source, index, destination, nowS));
+      },
+    );
     this.#links = new Links(identity, addresses, options.agreement, options.trunkMac, limits.relaysMax, now);
     this.#rates = new RateLimiter(limits.partiesMax, options.rateClasses ?? RATE_CLASSES);
     this.#tickets = new Tickets(identity.id, sealer, limits.ticketsCachedMax);
@@ -118,6 +133,12 @@ export class Forwarder {
         random,
         pendingFlowsMax: limits.pendingFlowsMax,
         send: (bytes, to) => this.#send(bytes, to),
+        accepted: (datagram, from, party, isNews, at) => {
+          if (!isNews && (party === undefined || party.rememberedIn === this.#era)) return;
+          if (party !== undefined) party.rememberedIn = this.#era;
+          if (this.#isRecalling) return;
+          sink.learned?.(bindRecord(addresses.endpoint(from), datagram, Math.floor(at / 1000)));
+        },
         bound: (party, how) => sink.event({ kind: how, party: nameOf(party), reason: "bind" }),
       },
       now,
@@ -233,6 +254,31 @@ export class Forwarder {
     this.#revocations.add(agent);
     const party = this.#parties.byId(agent);
     if (party !== undefined) this.#parties.remove(party, "revoked");
+  }
+
+  /** From now on each binding is written down once more: a new piece of memory begins. */
+  beginEra(): void {
+    this.#era++;
+  }
+
+  /** Takes records of an earlier life. Flows after Binds: they need both their ends. */
+  recall(records: Bytes, now: number): void {
+    this.#isRecalling = true;
+    for (const record of readMemory(records)) {
+      if (record.kind !== "bind") continue;
+      const from = this.#addresses.reach(record.from);
+      if (from !== NO_ADDRESS) this.#binds.recall(record.datagram, from, now);
+    }
+    for (const record of readMemory(records)) {
+      if (record.kind !== "flow") continue;
+      const source = this.#parties.byId(record.source);
+      const destination = this.#parties.byId(record.destination);
+      if (source === undefined || destination === undefined || source.network !== destination.network)
+        continue;
+      this.#flows.learn(source, record.receiverIndex, destination, record.atS, true);
+      this.#parties.acquaint(source, destination);
+    }
+    this.#isRecalling = false;
   }
 
   setDraining(draining: boolean): void {

@@ -52,6 +52,8 @@ export interface Party {
   /** Receiver indices that it declared for agents not met yet. */
   pendingFlows: Map<number, AgentId> | undefined;
   budgets: PartyBudgets | undefined;
+  /** The era of the relay's memory in which its binding was last written down. */
+  rememberedIn: number;
   /** Where the search through its network goes on when the budget ended the last one. */
   searchFrom: number;
 }
@@ -191,6 +193,7 @@ export class Parties {
       sessions: [],
       pendingFlows: undefined,
       budgets: undefined,
+      rememberedIn: 0,
       searchFrom: 0,
     };
     this.#nextSerial = this.#nextSerial >= SERIAL_MAX ? 1 : this.#nextSerial + 1;

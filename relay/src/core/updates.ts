@@ -1,5 +1,5 @@
 /** What the control plane tells the data plane: plain data, fit for a message to another thread. */
-import type { AgentId, RelayInfo, Route, SymmetricKey } from "@burrow/protocol";
+import type { AgentId, Bytes, RelayInfo, Route, SymmetricKey } from "@burrow/protocol";
 import type { Forwarder } from "./forwarder.ts";
 
 export type DataPlaneUpdate =
@@ -14,7 +14,10 @@ export type DataPlaneUpdate =
       readonly replace: boolean;
     }
   | { readonly type: "revoke"; readonly agent: AgentId }
-  | { readonly type: "drain"; readonly draining: boolean };
+  | { readonly type: "drain"; readonly draining: boolean }
+  /** Of an earlier life (memory.ts); and: a new piece of memory begins. */
+  | { readonly type: "recall"; readonly records: Bytes }
+  | { readonly type: "era" };
 
 /** `selfKey`: the ticket key that the relay checks itself with; it opens tickets whatever the coordinator says. */
 export function applyUpdate(
@@ -38,6 +41,12 @@ export function applyUpdate(
       return;
     case "drain":
       forwarder.setDraining(update.draining);
+      return;
+    case "recall":
+      forwarder.recall(update.records, now);
+      return;
+    case "era":
+      forwarder.beginEra();
       return;
   }
 }

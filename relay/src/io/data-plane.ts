@@ -61,7 +61,11 @@ export interface DataPlaneOptions {
   /** Unix milliseconds. */
   readonly now: () => number;
   readonly limits: Limits;
+  /** Applied before the first packet is looked at. */
+  readonly initial: readonly DataPlaneUpdate[];
   onEvent(event: ForwarderEvent): void;
+  /** Records that should outlive this process (core/memory.ts). */
+  onLearned(records: Bytes): void;
 }
 
 /** The portable socket can be asked for, where the batched calls are suspected of something. */

@@ -28,6 +28,7 @@ export async function openMainThreadPlane(options: MainThreadOptions): Promise<D
       sink: {
         send: (bytes, to) => socket.send(to as AddressHandle, bytes),
         event: (event) => options.onEvent(event),
+        learned: (record) => options.onLearned(record),
       },
       sealer: sealerOf(primitives),
       agreement: (privateKey, publicKey) => primitives.x25519(privateKey, publicKey),
@@ -38,6 +39,7 @@ export async function openMainThreadPlane(options: MainThreadOptions): Promise<D
     now(),
   );
   forwarder.setTicketKeys([selfKey]);
+  for (const update of options.initial) applyUpdate(forwarder, update, selfKey, now());
   const plane = new MainThreadDataPlane(forwarder, socket, selfKey, now);
   plane.start();
   return plane;

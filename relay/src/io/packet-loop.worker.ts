@@ -20,6 +20,7 @@ import {
   type UdpOptions,
 } from "@burrow/platform";
 import {
+  type Bytes,
   type Endpoint,
   endpoint,
   nobleTrunkMac,
@@ -42,6 +43,7 @@ export interface LoopSettings {
   readonly selfKey: SymmetricKey;
   readonly listen: { readonly address: string; readonly port: number };
   readonly limits: Limits;
+  readonly initial: readonly DataPlaneUpdate[];
   readonly eventFd: number;
   readonly port: MessagePort;
 }
@@ -55,7 +57,8 @@ export type FromLoop =
   | { readonly type: "open"; readonly local: readonly Endpoint[]; readonly port: number }
   | { readonly type: "refused"; readonly message: string; readonly remedy: string }
   | { readonly type: "snapshot"; readonly id: number; readonly snapshot: DataPlaneSnapshot }
-  | { readonly type: "event"; readonly event: ForwarderEvent };
+  | { readonly type: "event"; readonly event: ForwarderEvent }
+  | { readonly type: "learned"; readonly records: Bytes };
 
 /** What may arrive while this thread is busy elsewhere; the system may give less. */
 const RECV_BUFFER_BYTES = 8 * 1024 * 1024;
@@ -98,6 +101,7 @@ class PacketLoop {
         sink: {
           send: (bytes, to) => socket.send(to as AddressHandle, bytes),
           event: (event) => this.#tell({ type: "event", event }),
+          learned: (records) => this.#tell({ type: "learned", records }),
         },
         sealer: sealerOf(primitives),
         agreement: (privateKey, publicKey) => primitives.x25519(privateKey, publicKey),
@@ -108,6 +112,9 @@ class PacketLoop {
       clock(),
     );
     this.#forwarder.setTicketKeys([settings.selfKey]);
+    for (const update of settings.initial) {
+      applyUpdate(this.#forwarder, update, settings.selfKey, clock());
+    }
     this.#poller = new Poller([settings.eventFd, ...[...members, ...others].map(({ fd }) => fd)]);
   }
 

@@ -143,6 +143,8 @@ class CoordinatorMemory {
         this.#routes.delete(update.agent);
         return;
       case "drain":
+      case "recall":
+      case "era":
         return;
     }
   }

@@ -14,10 +14,10 @@ const ANSWER_TIMEOUT_MS = 5_000;
 
 /** Rejects with a UserError when the port cannot be had. */
 export async function openThreadPlane(options: DataPlaneOptions): Promise<DataPlane> {
-  const { identity, selfKey, listen, limits } = options;
+  const { identity, selfKey, listen, limits, initial } = options;
   const eventFd = openEvent();
   const channel = new MessageChannel();
-  const settings: LoopSettings = { identity, selfKey, listen, limits, eventFd, port: channel.port2 };
+  const settings: LoopSettings = { identity, selfKey, listen, limits, initial, eventFd, port: channel.port2 };
   const worker = new Worker(new URL("./packet-loop.worker.ts", import.meta.url), {
     workerData: settings,
     transferList: [channel.port2],
@@ -116,6 +116,9 @@ class ThreadPlane implements DataPlane {
         return;
       case "snapshot":
         this.#asked.get(message.id)?.resolve(message.snapshot);
+        return;
+      case "learned":
+        this.#options.onLearned(message.records);
         return;
       case "event":
         this.#options.onEvent(message.event);

@@ -126,7 +126,15 @@ export class TestRelay {
   now = T0;
   #out: Sent[] = [];
 
-  constructor(options: { limits?: Limits; boot?: number; seed?: number; like?: TestRelay } = {}) {
+  constructor(
+    options: {
+      limits?: Limits;
+      boot?: number;
+      seed?: number;
+      like?: TestRelay;
+      learned?: (record: Bytes) => void;
+    } = {},
+  ) {
     relaysMade++;
     const seed = options.seed ?? relaysMade * 7919;
     this.random = seededRandom(seed);
@@ -150,6 +158,7 @@ export class TestRelay {
             return true;
           },
           event: (event) => this.events.push(`${event.kind} ${event.party} ${event.reason}`),
+          learned: (record) => options.learned?.(record),
         },
         sealer: nobleSealer,
         agreement: nobleAgreement,
