@@ -55,6 +55,7 @@ export interface AttemptView {
   region?: string;
   origin: string;
   state: string;
+  inUse: boolean;
   sent: number;
   acked: number;
 }

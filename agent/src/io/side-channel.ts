@@ -2,7 +2,7 @@
  * The WebSocket to the coordinator: connects, proves the key, hands messages over, and tries again for ever with
  * growing, jittered pauses. Packets never wait for it.
  */
-import type { Primitives } from "@burrow/platform";
+import { type LocalAddress, localAddresses, type Primitives, watchAddresses } from "@burrow/platform";
 import {
   type AgentHello,
   CHANNEL_PATH,
@@ -29,6 +29,8 @@ const WELCOME_TIMEOUT_MS = 10_000;
 /** Pings of ours; silence of this many of them is a dead connection that TCP has not noticed. */
 const PING_INTERVAL_MS = 10_000;
 const SILENCE_MAX_MS = 25_000;
+/** The machine's addresses are looked at this often. */
+const ADDRESS_POLL_MS = 500;
 
 export interface SideChannelOptions {
   readonly url: string;
@@ -56,10 +58,15 @@ export class SideChannel {
   #watch: ReturnType<typeof setInterval> | undefined;
   #lastHeardMs = 0;
   #closed = false;
+  #addresses = textsOf(localAddresses());
+  readonly #watcher: { close(): void };
 
   constructor(options: SideChannelOptions) {
     this.#options = options;
     this.#connect();
+    this.#watcher = watchAddresses((addresses) => this.#addressesChanged(addresses), {
+      intervalMs: ADDRESS_POLL_MS,
+    });
   }
 
   get state(): ChannelState {
@@ -77,6 +84,7 @@ export class SideChannel {
     this.#closed = true;
     clearTimeout(this.#retry);
     clearInterval(this.#watch);
+    this.#watcher.close();
     this.#socket?.close();
   }
 
@@ -100,8 +108,9 @@ export class SideChannel {
       problem ??= error.message === "" ? "cannot connect" : error.message;
     });
     socket.on("close", () => {
+      if (this.#socket !== socket) return;
       clearInterval(this.#watch);
-      if (this.#closed || this.#socket !== socket) return;
+      if (this.#closed) return;
       this.#enter("down", problem ?? "the coordinator closed the connection");
       this.#again();
     });
@@ -113,6 +122,22 @@ export class SideChannel {
         socket.terminate();
       } else this.send({ type: "ping" });
     }, PING_INTERVAL_MS);
+  }
+
+  /**
+   * An address that is gone takes the connections from it along, which TCP would notice only after half a minute; and
+   * a change of network is when an introduction is wanted most. So a new connection is made at once.
+   */
+  #addressesChanged(addresses: readonly LocalAddress[]): void {
+    const before = this.#addresses;
+    this.#addresses = textsOf(addresses);
+    if ([...before].every((address) => this.#addresses.has(address))) return;
+    const old = this.#socket;
+    clearTimeout(this.#retry);
+    this.#pauseMs = BACKOFF_MIN_MS;
+    this.#enter("connecting", undefined);
+    this.#connect();
+    old?.terminate();
   }
 
   #again(): void {
@@ -163,4 +188,8 @@ export class SideChannel {
     this.#state = { state, sinceMs: Date.now(), problem };
     this.#options.onState(this.#state);
   }
+}
+
+function textsOf(addresses: readonly LocalAddress[]): ReadonlySet<string> {
+  return new Set(addresses.map(({ address }) => address));
 }

@@ -119,10 +119,12 @@ export const FAILOVERS: readonly FailoverCase[] = [
   { ...relayCase("relay-drained", "the relay in use is drained", drainRelay), lostMax: 0 },
   {
     name: "wifi-to-cellular",
-    summary: "a machine's address, device and NAT change under a direct path",
+    summary: "a machine's address, device and NAT change under the path in use",
     gapMs: GAP_MS,
     ends: ({ m, b }) => [m, b] as const,
-    ready: (world) => world.direct(world.m, world.b),
+    // Nobody but the coordinator can tell a peer the new address, so without one the relay has to do.
+    ready: (world) =>
+      world.coordinator.running ? world.direct(world.m, world.b) : world.connected(world.m, world.b),
     cut: async ({ uplinks }) => {
       await uplinks.change();
       return { mend: async () => {} };

@@ -72,6 +72,13 @@ export class FailoverWorld {
     await this.#rest(`${x.name} and ${y.name} are direct`, x, y, (why) => why.peer.path.kind === "direct");
   }
 
+  /** Until both send by a path that answers. */
+  async connected(x: AgentDaemon, y: AgentDaemon): Promise<void> {
+    await this.#rest(`${x.name} and ${y.name} are connected`, x, y, ({ peer, attempts }) =>
+      attempts.some(({ inUse, state }) => inUse && state === "proven" && peer.path.kind !== "none"),
+    );
+  }
+
   /** Until both send by a relay, have another one in reserve, and all relays do their work. */
   async relayed(x: AgentDaemon, y: AgentDaemon): Promise<void> {
     await this.#rest(`${x.name} and ${y.name} are relayed, with one in reserve`, x, y, (why) => {
