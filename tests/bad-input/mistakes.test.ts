@@ -1,6 +1,6 @@
 /**
  * Every mistake that a person or a machine can make at the command: it ends at once with what is wrong and what to
- * do, exit code 1 (2 for bad usage), and the state directory holds afterwards what it held before.
+ * do, exit code 1, and the state directory holds afterwards what it held before.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
@@ -8,7 +8,6 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
@@ -450,54 +449,4 @@ describe("devices", () => {
       told: /bwnone0|`wg` command is missing/,
     },
   ]);
-});
-
-describe("bad usage: exit code 2", () => {
-  const usages: readonly (readonly string[])[] = [
-    ["up", "--coordinator", "http://127.0.0.1:9", "--port", "many"],
-    ["up", "--coordinator", "http://127.0.0.1:9", "--port", "70000"],
-    ["up", "--coordinator", "not a url"],
-    ["up", "--coordinator", "ftp://127.0.0.1"],
-    ["up", "--coordinator", "http://user:secret@127.0.0.1"],
-    ["up"],
-    ["up", "--coordinator", "http://127.0.0.1:9", "--device", "tap:x"],
-    ["up", "--coordinator", "http://127.0.0.1:9", "--device", "tun:a-name-that-is-too-long"],
-    ["up", "--coordinator", "http://127.0.0.1:9", "--wg-client", "nokey=100.64.9.1"],
-    ["up", "--coordinator", "http://127.0.0.1:9", "--name", "Not A Name!"],
-    ["relay", "--coordinator", "http://127.0.0.1:9"],
-    ["relay", "--coordinator", "http://127.0.0.1:9", "--region", "x", "--listen", "somewhere"],
-    ["relay", "--coordinator", "http://127.0.0.1:9", "--region", "x", "--listen", "0.0.0.0:99999"],
-    ["relay", "--coordinator", "http://127.0.0.1:9", "--region", "x", "--at", "91,0"],
-    ["relay", "--coordinator", "http://127.0.0.1:9", "--region", "x", "--advertise", "nonsense"],
-    ["coordinator", "--listen", "::::"],
-    ["coordinator", "--store", "paper"],
-    ["token", "create", "--for", "nobody"],
-    ["token", "create", "--for", "agent", "--uses", "0"],
-    ["token", "create", "--for", "agent", "--expires", "never"],
-    ["relay", "drain", "xyz"],
-    ["fly"],
-    ["status", "--loud"],
-  ];
-  for (const words of usages) {
-    test(
-      words.join(" "),
-      async () => {
-        const usageState = state("usage");
-        const { exitCode, stdout, stderr } = await run(words, { env: { XDG_STATE_HOME: usageState } });
-        expect(stderr).toMatch(/^error: .+/);
-        expect(stderr).not.toMatch(/unexpected|\n\s+at /);
-        expect([exitCode, stdout]).toEqual([2, ""]);
-        expect(() => readdirSync(usageState)).toThrow();
-      },
-      TIMEOUT_MS,
-    );
-  }
-
-  test("a variable with the same garbage is told by its name", async () => {
-    const { exitCode, stderr } = await run(["up", "--coordinator", "http://127.0.0.1:9"], {
-      env: { BURROW_PORT: "many" },
-    });
-    expect(stderr).toContain("BURROW_PORT");
-    expect(exitCode).toBe(2);
-  });
 });
