@@ -269,6 +269,39 @@ describe("HTTP", () => {
   });
 });
 
+describe("stopping", () => {
+  test("agents are told first, and served until their packets go elsewhere", async () => {
+    const from = coordinator();
+    const running = await relay(from, { drainMs: 4_000 });
+    const a = await liveAgent(from, running);
+    const b = await liveAgent(from, running);
+    await a.bind();
+    await b.bind();
+    a.send(a.agent.initiationTo(b.agent, 1));
+    await b.peer.next();
+    b.send(b.agent.responseTo(a.agent, 2, 1));
+    await a.peer.next();
+    const began = performance.now();
+    let arrived = 0;
+    const stopping = running.stop();
+    // Half a second of packets while it drains: none is lost.
+    for (let n = 0; n < 25; n++) {
+      a.send(transport(2, 100));
+      if ((await b.peer.next()) !== undefined) arrived++;
+      await Bun.sleep(20);
+    }
+    expect(arrived).toBe(25);
+    expect(from.heartbeats.at(-1)?.draining).toBe(true);
+    await stopping;
+    expect(performance.now() - began).toBeGreaterThan(1_000);
+  });
+
+  test("without agents it stops at once", async () => {
+    const running = await relay(coordinator(), { drainMs: 60_000 });
+    await running.stop();
+  });
+});
+
 describe("bad input", () => {
   const mistake = async (starting: Promise<unknown>): Promise<UserError> => {
     const error = await starting.then(

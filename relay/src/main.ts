@@ -49,6 +49,8 @@ export interface RelayConfig {
   /** WebSocket over TLS, for agents whose network blocks UDP. None when undefined. */
   readonly websocket?: WebsocketConfig | undefined;
   readonly stateDir: string;
+  /** How long `stop` may wait for agents to move elsewhere before it closes the port. Default 0. */
+  readonly drainMs?: number;
   readonly openSocket?: OpenRelaySocket;
   /** Unix milliseconds. */
   readonly now?: () => number;
@@ -81,6 +83,8 @@ export interface RunningRelay {
   stop(): Promise<void>;
 }
 
+/** No transport data for so long: all agents that have something to say say it elsewhere. */
+const QUIET_MS = 1_000;
 /** Changes are written this often; what a welcome says, at once. */
 const SAVE_INTERVAL_MS = 5_000;
 
@@ -197,6 +201,7 @@ class Relay implements RunningRelay, RelayView {
 
   async #stop(): Promise<void> {
     clearInterval(this.#saver);
+    await this.#empty();
     this.#channel?.stop();
     await this.#http?.stop();
     await this.#door?.stop();
@@ -204,6 +209,25 @@ class Relay implements RunningRelay, RelayView {
     await this.#journal?.close();
     await this.#save();
     await this.#state.close();
+  }
+
+  /** Make before break: agents are told to bind elsewhere, and served until their packets go there. */
+  async #empty(): Promise<void> {
+    const plane = this.#plane;
+    const untilMs = performance.now() + (this.#config.drainMs ?? 0);
+    if (plane === undefined || !this.registered || performance.now() >= untilMs) return;
+    let before = await plane.snapshot();
+    if (before.forwarder.sessions === 0) return;
+    this.drain();
+    while (performance.now() < untilMs) {
+      await Bun.sleep(QUIET_MS);
+      const now = await plane.snapshot();
+      if (now.forwarder.sessions === 0 || now.forwarder.transports === before.forwarder.transports) return;
+      before = now;
+    }
+    log.warn("agents still send packets here after {drainMs} ms; stopping", {
+      drainMs: this.#config.drainMs,
+    });
   }
 
   async #startDataPlane(): Promise<DataPlane> {

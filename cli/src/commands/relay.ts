@@ -99,6 +99,9 @@ function websocketOf(flags: RelayFlags, command: Command) {
   return { listen: wss, url: wssUrl, tls };
 }
 
+/** Agents re-home within a second or two of being told; the rest of the time to stop is for saying goodbye. */
+const DRAIN_MS = 8_000;
+
 async function runRelay(flags: RelayFlags, command: Command, terminal: Terminal): Promise<void> {
   const token = tokenFrom(command, flags);
   configureLogging(terminal, flags.logLevel);
@@ -116,6 +119,7 @@ async function runRelay(flags: RelayFlags, command: Command, terminal: Terminal)
         advertise: flags.advertise ?? [],
         websocket,
         stateDir,
+        drainMs: DRAIN_MS,
         ...(token === undefined ? {} : { token }),
         ...(flags.at === undefined ? {} : { at: flags.at }),
       }),

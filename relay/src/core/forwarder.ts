@@ -96,6 +96,7 @@ export class Forwarder {
   #era = 1;
   #isRecalling = false;
   #packets = 0;
+  #transports = 0;
   #bytes = 0;
   #received = 0;
   #nextTick: number;
@@ -308,6 +309,7 @@ export class Forwarder {
       drops: this.#drops,
       received: this.#received,
       packets: this.#packets,
+      transports: this.#transports,
       bytes: this.#bytes,
     });
   }
@@ -325,6 +327,7 @@ export class Forwarder {
     this.#parties.touch(source, now);
     this.#parties.prolongOutside(source, now + OUTSIDE_LIFETIME_MS);
     this.#packets++;
+    this.#transports++;
     this.#bytes += length;
     return address;
   }

@@ -19,6 +19,8 @@ export interface ForwarderSnapshot {
   readonly received: number;
   readonly packets: number;
   readonly bytes: number;
+  /** Of the packets: transport data from one agent bound here to another. */
+  readonly transports: number;
   readonly trunk: { readonly sent: number; readonly received: number };
   /** Answers to Binds, by status. */
   readonly binds: Readonly<Record<keyof typeof BindStatus, number>>;
@@ -38,6 +40,7 @@ interface Sources {
   readonly received: number;
   readonly packets: number;
   readonly bytes: number;
+  readonly transports: number;
 }
 
 export function takeSnapshot(from: Sources): ForwarderSnapshot {
@@ -50,6 +53,7 @@ export function takeSnapshot(from: Sources): ForwarderSnapshot {
     relays: from.links.size,
     received: from.received,
     packets: from.packets,
+    transports: from.transports,
     bytes: from.bytes,
     trunk: { sent: from.trunks.sent, received: from.trunks.received },
     binds: Object.fromEntries(statuses) as Record<keyof typeof BindStatus, number>,
