@@ -4,6 +4,8 @@ import { natScript, type RouterKind, translates } from "./nat-kinds.ts";
 import type { Namespace } from "./netns.ts";
 import type { Topology } from "./topology.ts";
 
+const PORT_MAPPER = new URL("port-mapper.ts", import.meta.url).pathname;
+
 interface RouterParts extends Reachable {
   name: string;
   namespace: Namespace;
@@ -50,6 +52,11 @@ export class Router implements Reachable {
     return router;
   }
 
+  /** Where those inside find it. */
+  get insideAddress(): string {
+    return `${this.#inside}.1`;
+  }
+
   get kind(): RouterKind {
     return this.#kind;
   }
@@ -58,6 +65,13 @@ export class Router implements Reachable {
   async become(kind: RouterKind): Promise<void> {
     await this.namespace.nft(natScript(kind, `${this.#inside}.2`));
     this.#kind = kind;
+  }
+
+  /** Gives ports of its public address to those inside who ask by PCP or NAT-PMP, from now on. */
+  async mapPorts(): Promise<void> {
+    const outside = this.publicAddresses[0] ?? "";
+    const command = [process.execPath, PORT_MAPPER, this.insideAddress, outside];
+    await this.namespace.spawn(command, { label: "port-mapper" }).waitForLine(/^ready/);
   }
 
   /**

@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 export type PeerCommand =
   /** `port` 0: any. An echoing socket answers each datagram with the address it saw it come from. */
   | { do: "open"; socket: number; port: number; echo: boolean; v6: boolean }
+  /** A text `hex:…` is the bytes that it spells. */
   | { do: "send"; socket: number; text: string; port: number; address: string; ttl: number };
 
 export type PeerEvent =
@@ -25,7 +26,9 @@ async function main(): Promise<void> {
     else {
       const socket = sockets.get(command.socket);
       socket?.setTTL(command.ttl);
-      socket?.send(command.text, command.port, command.address);
+      const { text } = command;
+      const payload = text.startsWith("hex:") ? Uint8Array.fromHex(text.slice(4)) : text;
+      socket?.send(payload, command.port, command.address);
       socket?.setTTL(DEFAULT_TTL);
     }
   }

@@ -4,7 +4,7 @@ import { NAT_KINDS, type NatKind } from "../nat-kinds.ts";
 import { inSession } from "../session.ts";
 import { formatSpread } from "../statistics.ts";
 import { classOf } from "./expectation.ts";
-import { type Extra, extras, NOT_YET } from "./extras.ts";
+import { type Extra, extras } from "./extras.ts";
 import { measurePair, type Pair, type PairResult } from "./pair.ts";
 import { extrasTable, type GridSummary, gridTable, summarize } from "./report.ts";
 import { agentName, GridWorld, natPlan } from "./world.ts";
@@ -41,7 +41,7 @@ export async function runGrid(options: GridOptions): Promise<{ passed: number; f
   const all = [...nat, ...other];
   const delayMs = options.delayMs ?? 0;
   const summary = summarize(all, { direct: 4 * delayMs, relay: 4 * delayMs });
-  if (options.json) console.log(JSON.stringify({ pairs: all, summary, notYet: NOT_YET }, undefined, 2));
+  if (options.json) console.log(JSON.stringify({ pairs: all, summary }, undefined, 2));
   print(reportOf(kinds, nat, other, summary));
   const verdicts = [...all.map(({ passed }) => passed), ...summary.checks.map(({ passed }) => passed)];
   // Agents that did not come up and the like: pairs that were never tried.
@@ -113,6 +113,5 @@ function reportOf(
   );
   for (const { what, passed, measured } of summary.checks)
     lines.push(`${passed ? "ok  " : "FAIL"} ${what} (${measured})`);
-  for (const { name, why } of NOT_YET) lines.push(`not there yet: ${name}: ${why}`);
   return `${lines.join("\n")}\n`;
 }

@@ -10,14 +10,6 @@ export interface Extra {
   readonly plans: readonly [Plan, Plan];
 }
 
-/** What the grid ought to hold and cannot yet, with the reason; listed with every run. */
-export const NOT_YET: readonly { readonly name: string; readonly why: string }[] = [
-  {
-    name: "hard-mapped",
-    why: "hard × hard, one router with PCP and NAT-PMP: the lab has no such router yet",
-  },
-];
-
 /** Two hosts behind one router, which is made when the first of them is. */
 function sharing(make: (world: GridWorld) => Promise<Router>): (world: GridWorld) => Promise<Router> {
   let router: Promise<Router> | undefined;
@@ -104,6 +96,32 @@ function v4WithDualStack(): Extra {
   return { name: "v4-dual", class: "easy", plans: [host("four", "a", {}), dual] };
 }
 
+/** Two hard NATs, of which one gives ports to those inside who ask. */
+function hardMapped(): Extra {
+  const host = (name: string, side: Side, maps: boolean): Plan => ({
+    name,
+    host: async (world) => {
+      const at = { at: world.exchangeOf(side) };
+      const behind = await world.bench.net.site(name, "hard", world.nextAddress(side), at);
+      if (maps) await behind.router?.mapPorts();
+      return behind;
+    },
+  });
+  return {
+    name: "hard-mapped",
+    class: "easy",
+    plans: [host("mapped", "a", true), host("unmapped", "b", false)],
+  };
+}
+
 export function extras(): Extra[] {
-  return [sameLan(), sameCgnat(), sameLanBehindCgnat(), neighboursBehindCgnat(), v6Only(), v4WithDualStack()];
+  return [
+    sameLan(),
+    sameCgnat(),
+    sameLanBehindCgnat(),
+    neighboursBehindCgnat(),
+    v6Only(),
+    v4WithDualStack(),
+    hardMapped(),
+  ];
 }
