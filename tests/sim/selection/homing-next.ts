@@ -10,10 +10,10 @@ export const MOVE_GAIN_MS = 10;
 export const MOVE_GAIN_FACTOR = 2 / 3;
 const MOVE_SAMPLES_MIN = 3;
 /**
- * Smaller gains add up: what a home costs above the best relay, by time. At so many ms × s it moves: 20 ms for a
- * minute, 2 ms for ten. Twice as much after each move within a day, which bounds how often an agent can move.
+ * Smaller gains add up: what a home costs above the best relay, by time. At so many ms × s it moves: 20 ms for two and
+ * a half minutes, 2 ms for 25. Twice as much after each move within a day: that bounds how often an agent can move.
  */
-const REGRET_MS_S = 1200;
+const REGRET_MS_S = 3000;
 /** Less than this, or than this part of the round trip, is noise. */
 const NOISE_MS = 1;
 const NOISE_SHARE = 0.02;

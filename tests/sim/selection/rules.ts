@@ -3,7 +3,6 @@ import type { RelayId } from "@burrow/protocol";
 import { chooseHomes, type Homes } from "../../../agent/src/core/relays/homing.ts";
 import { RttEstimator } from "../../../agent/src/core/rtt.ts";
 import { type HomeOption, Homing } from "./homing-next.ts";
-import { RecentLeast } from "./recent-least.ts";
 
 export interface Option extends HomeOption {
   readonly relay: RelayId;
@@ -28,9 +27,9 @@ export interface AgentRules {
   least(): Least;
 }
 
-export const RULES: AgentRules = { homing: () => new Homing(), least: () => new RecentLeast() };
+export const RULES: AgentRules = { homing: () => new Homing(), least: () => new RttEstimator() };
 
-/** A fixed gain, and the least round trip ever seen. */
+/** By a fixed gain alone. */
 export const FIXED_GAIN_RULES: AgentRules = {
   homing: () => new FixedGain(),
   least: () => new RttEstimator(),

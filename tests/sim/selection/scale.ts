@@ -33,7 +33,7 @@ export interface ScalePlan {
 }
 
 /** A city's own map is kept only this far: nobody is served well by the rest of the world. */
-const SHORTLIST = 24;
+const SHORTLIST = 16;
 const ORIGIN_GRID_DEGREES = 0.5;
 const SCATTER_KM = 250;
 const MISSING_GEOIP = 0.02;

@@ -19,8 +19,9 @@ export interface PairPath {
 
 /** So many relays, the best for each side, are tried with one another. */
 const SHORTLIST = 16;
-/** So many relays are measured by both sides of a new pair. */
-const PAIR_RELAYS = 4;
+/** So many relays are measured by both sides of a new pair: the likeliest, and those that might be the best. */
+const PAIR_LIKELY = 4;
+const PAIR_HOPEFUL = 3;
 /** A relay hands over to the next one in this time, there and back. */
 const HOP_MS = 0.3;
 /** An uncertain leg counts as this share of its range longer: among many guesses the least is a lucky one. */
@@ -53,11 +54,16 @@ export function choosePairPath(
  * may lie where one of them never looked. The most promising first; those that both have measured are left out.
  */
 export function relaysForPair(a: readonly Ranked[], b: readonly Ranked[]): RelayId[] {
-  const open = [...singles(legsOf(a), legsOf(b))].sort((x, y) => x.doubtfulMs - y.doubtfulMs);
-  return open
-    .slice(0, PAIR_RELAYS)
+  const sums = [...singles(legsOf(a), legsOf(b))];
+  const likely = sums.toSorted((x, y) => x.doubtfulMs - y.doubtfulMs).slice(0, PAIR_LIKELY);
+  const hopeful = sums.toSorted((x, y) => leastOf(x) - leastOf(y)).slice(0, PAIR_HOPEFUL);
+  return [...new Set([...likely, ...hopeful])]
     .filter(({ legs }) => legs.some(({ estimate }) => estimate.source !== "measured"))
     .map(({ legs }) => legs[0].ranked.relay.id);
+}
+
+function leastOf({ legs }: Sum): number {
+  return legs[0].estimate.lowMs + legs[1].estimate.lowMs;
 }
 
 function* singles(legsA: ReadonlyMap<RelayId, Leg>, legsB: ReadonlyMap<RelayId, Leg>): Generator<Sum> {
