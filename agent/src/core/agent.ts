@@ -12,22 +12,15 @@
 import {
   type AgentId,
   agentIdOf,
-  type Candidate,
   classify,
   type Endpoint,
   type GrantedTicket,
-  isUsableTarget,
-  type NatMapping,
-  OVERLAY_V4_PREFIX,
-  overlayPrefix6,
   type PeerInfo,
   type RankedRelay,
   type RelayInfo,
-  splitEndpoint,
   type ToAgent,
   transactionOf,
 } from "@burrow/protocol";
-import { gatherCandidates, isInside, sameCandidates } from "./candidates.ts";
 import type { AgentOptions, AgentSink, Netmap, Welcome } from "./contract.ts";
 import { EchoBook } from "./echo.ts";
 import { echoReply, parseEcho } from "./icmp.ts";
@@ -39,6 +32,7 @@ import { Puncher } from "./puncher.ts";
 import { RelayLinks, type RelayLinksSink } from "./relays/relay-links.ts";
 import { Reporter } from "./reporter.ts";
 import type { Tunnel, TunnelSink } from "./tunnel.ts";
+import { Whereabouts } from "./whereabouts.ts";
 
 /** Leaves our own router and dies at the next one. */
 const OPENING_TTL = 2;
@@ -64,10 +58,7 @@ export class Agent {
   readonly #awake = new Set<Peer>();
   readonly #probes: ProbeDesk;
   readonly #puncher: Puncher;
-  /** Undefined until the shell has looked. Empty is a network of its own: none. */
-  #local: readonly Endpoint[] | undefined;
-  #candidates: readonly Candidate[] = [];
-  #nat: NatMapping = "unknown";
+  readonly whereabouts: Whereabouts;
   /** Where the last packet of an unknown session came from. */
   #unopened: { readonly from: Endpoint; readonly atMs: number } | undefined;
   #now: number;
@@ -77,6 +68,7 @@ export class Agent {
     this.#options = options;
     this.#now = options.startedAt;
     this.id = agentIdOf(options.publicKey);
+    this.whereabouts = new Whereabouts(options);
     this.#reporter = new Reporter(this, (message) => sink.sendMessage(message));
     this.relays = new RelayLinks(this.#relayLinksSink(), {
       ...options,
@@ -108,14 +100,6 @@ export class Agent {
     }
   }
 
-  get candidates(): readonly Candidate[] {
-    return this.#candidates;
-  }
-
-  get localEndpoints(): readonly Endpoint[] {
-    return this.#local ?? [];
-  }
-
   // ── Inputs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A datagram from the socket. Any bytes from anyone: what is not understood is counted and dropped. */
@@ -123,9 +107,8 @@ export class Agent {
     this.#now = now;
     switch (classify(datagram)) {
       case "wireguard":
-        if (!this.tunnel.receive(datagram, this.#targetOf(from, socket), now)) {
-          this.#unopened = { from, atMs: now };
-        }
+        if (this.tunnel.receive(datagram, this.#targetOf(from, socket), now)) return;
+        this.#unopened = { from, atMs: now };
         return;
       case "bound":
         if (!this.relays.receiveBound(datagram, from, now)) this.#drop("bound-refused");
@@ -176,14 +159,13 @@ export class Agent {
   /** The socket's endpoints on this machine, whenever they change. */
   setLocalEndpoints(local: readonly Endpoint[], now: number): void {
     this.#now = now;
-    const before = this.#local;
-    this.#local = local;
-    const changed = before !== undefined && local.toSorted().join() !== before.toSorted().join();
-    if (changed) {
+    const change = this.whereabouts.look(local);
+    if (change !== "none") {
       this.relays.networkChanged(now);
       this.#puncher.forgetHistory();
-      for (const peer of this.peers.all) peer.paths.networkChanged(now);
     }
+    // A new address harms no path; with one that is gone, whatever it carried is gone too.
+    if (change === "gone") for (const peer of this.peers.all) peer.paths.networkChanged(now);
     this.#refreshCandidates();
   }
 
@@ -237,6 +219,7 @@ export class Agent {
   #welcomed(welcome: Welcome, now: number): void {
     const { type: _, ...netmap } = welcome;
     this.netmap = netmap;
+    this.whereabouts.joined(netmap.agent.network);
     const listed = new Set(welcome.peers.map((peer) => peer.id));
     for (const peer of [...this.peers.all]) if (!listed.has(peer.info.id)) this.#removePeer(peer.info.id);
     for (const info of welcome.peers) this.#upsertPeer(info, now);
@@ -300,13 +283,11 @@ export class Agent {
     this.#awake.add(peer);
     peer.paths.probeNow(usable, now);
     if (!this.#options.punchesHardNats) return;
-    this.#puncher.introduced(peer, this.relays.natMapping(this.localEndpoints), nat, usable, now);
+    this.#puncher.introduced(peer, this.whereabouts.nat, nat, usable, now);
   }
 
   #mayProbe(endpoint: Endpoint): boolean {
-    if (this.localEndpoints.includes(endpoint) || this.relays.relayAt(endpoint) !== undefined) return false;
-    if (isInside(splitEndpoint(endpoint).address, this.#overlay())) return false;
-    return isUsableTarget(endpoint, this.#options.loopbackCandidates ? ["loopback"] : []);
+    return this.relays.relayAt(endpoint) === undefined && this.whereabouts.mayProbe(endpoint);
   }
 
   // ── Probes ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -378,6 +359,7 @@ export class Agent {
     const { primary, also } = peer.paths.route(this.#now);
     if (primary === undefined) return this.#drop("no-path");
     this.#sendTo(primary, datagram);
+    if (primary.kind === "relay") this.relays.want(primary.relay, this.#now);
     const second = also ?? this.#untilDeclared(peer, primary);
     if (second !== undefined) this.#sendTo(second, datagram);
   }
@@ -476,22 +458,10 @@ export class Agent {
   }
 
   #refreshCandidates(): void {
-    const { statedEndpoints, loopbackCandidates } = this.#options;
-    const gathered = gatherCandidates(this.localEndpoints, this.relays.reflexive, statedEndpoints, {
-      loopback: loopbackCandidates,
-      overlay: this.#overlay(),
-    });
-    const nat = this.relays.natMapping(this.localEndpoints);
-    if (sameCandidates(gathered, this.#candidates) && nat === this.#nat) return;
-    this.#candidates = gathered;
-    this.#nat = nat;
+    const { reflexive } = this.relays;
+    if (!this.whereabouts.refresh(reflexive, this.relays.natMapping(this.whereabouts.local))) return;
     this.#reporter.candidatesChanged(this.#now);
     for (const peer of this.#awake) peer.paths.ownCandidatesChanged(this.#now);
-  }
-
-  #overlay(): readonly string[] {
-    const network = this.netmap?.agent.network;
-    return network === undefined ? [] : [OVERLAY_V4_PREFIX, overlayPrefix6(network)];
   }
 
   #drop(reason: string): void {

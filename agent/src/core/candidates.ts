@@ -22,8 +22,7 @@ export function gatherCandidates(
 ): Candidate[] {
   const found = new Map<Endpoint, Candidate>();
   for (const endpoint of stated) found.set(endpoint, { kind: "stated", endpoint });
-  for (const endpoint of local)
-    if (isHost(endpoint, options)) found.set(endpoint, { kind: "host", endpoint });
+  for (const endpoint of hostEndpoints(local, options)) found.set(endpoint, { kind: "host", endpoint });
   for (const endpoint of reflexive) {
     if (!found.has(endpoint)) found.set(endpoint, { kind: "reflexive", endpoint });
   }
@@ -37,6 +36,11 @@ export function sameCandidates(a: readonly Candidate[], b: readonly Candidate[])
       .toSorted()
       .join();
   return text(a) === text(b);
+}
+
+/** Those of the socket's own endpoints that somebody else may be able to reach. */
+export function hostEndpoints(local: readonly Endpoint[], options: CandidateOptions): readonly Endpoint[] {
+  return local.filter((endpoint) => isHost(endpoint, options));
 }
 
 /** Link-local addresses need a zone that the peer cannot know, and nobody else is behind our loopback. */

@@ -21,6 +21,7 @@ export class EngineTunnel implements Tunnel {
   readonly #engine: WireGuardEngine<PathTarget>;
   readonly #handles = new Map<AgentId, PeerHandle>();
   readonly #ids = new Map<PeerHandle, AgentId>();
+  readonly #allowedIps = new Map<AgentId, string>();
 
   constructor(sink: TunnelSink, options: EngineTunnelOptions) {
     const idOf = (handle: PeerHandle | undefined) =>
@@ -49,8 +50,12 @@ export class EngineTunnel implements Tunnel {
   }
 
   setPeer(peer: TunnelPeer, now: number): void {
-    const allowedIps = peer.allowedIps.flatMap((text) => parseAllowedIp(text) ?? []);
     const known = this.#handles.get(peer.id);
+    // Every welcome names every peer: what has not changed must cost nothing.
+    const text = peer.allowedIps.join();
+    if (known !== undefined && this.#allowedIps.get(peer.id) === text) return;
+    this.#allowedIps.set(peer.id, text);
+    const allowedIps = peer.allowedIps.flatMap((cidr) => parseAllowedIp(cidr) ?? []);
     if (known !== undefined) return this.#engine.updatePeer(known, { allowedIps }, now);
     const handle = this.#engine.addPeer({ publicKey: peer.key, allowedIps }, now);
     this.#handles.set(peer.id, handle);
@@ -62,6 +67,7 @@ export class EngineTunnel implements Tunnel {
     if (handle === undefined) return;
     this.#engine.removePeer(handle);
     this.#handles.delete(id);
+    this.#allowedIps.delete(id);
     this.#ids.delete(handle);
   }
 

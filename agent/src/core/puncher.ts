@@ -23,6 +23,8 @@ export type PunchRole = "many-sockets" | "many-ports";
 /** What easier ways get before this one starts: they cost next to nothing and mostly win. */
 const PAUSE_MS = 300;
 export const PUNCH_SOCKETS = 256;
+/** A peer's outside is one address, seldom two; a liar may name strangers' ones. */
+const TARGETS_MAX = 2;
 /** Finds a pair with 1 - (1 - 256/64512)^2048 = 99.97 %. */
 const PROBES_MAX = 2_048;
 /** At most 1,000 probes of 88 bytes a second, whatever happens. */
@@ -102,10 +104,19 @@ export class Puncher {
     };
     const pauseMs = AGAIN_AFTER_MS[Math.min(attempts, AGAIN_AFTER_MS.length) - 1] ?? 0;
     if (now - lastMs < pauseMs) return;
-    const targets = candidates.filter(isOutside).map((candidate) => candidate.endpoint);
+    const targets = candidates
+      .filter(isOutside)
+      .map((candidate) => candidate.endpoint)
+      .slice(0, TARGETS_MAX);
     if (targets.length === 0) return;
     this.#history.set(peer.info.id, { attempts: attempts + 1, lastMs: now });
     this.#attempt = { peer, role, targets, phase: "waiting", untilMs: now + PAUSE_MS, sent: 0, sockets: [] };
+  }
+
+  /** The peer is gone. */
+  forget(id: AgentId): void {
+    this.#history.delete(id);
+    if (this.#attempt?.peer.info.id === id) this.#end(this.#attempt);
   }
 
   /** The network changed: what failed before may work now. */

@@ -31,9 +31,9 @@ export class Reporter {
   }
 
   candidatesChanged(_now: number): void {
-    const { candidates, relays, localEndpoints } = this.#agent;
+    const { candidates, nat } = this.#agent.whereabouts;
     if (candidates.length === 0) return;
-    this.#send({ type: "candidates", candidates: [...candidates], nat: relays.natMapping(localEndpoints) });
+    this.#send({ type: "candidates", candidates: [...candidates], nat });
   }
 
   homeChanged(now: number): void {

@@ -159,10 +159,10 @@ function attemptView(agent: Agent, path: Path, inUse: boolean): AttemptView {
 /** What the network looks like from here: mapping kind, how relays see us, candidates, round trips. */
 export function netcheckView(agent: Agent) {
   return {
-    natMapping: agent.relays.natMapping(agent.localEndpoints),
-    local: agent.localEndpoints,
+    natMapping: agent.whereabouts.nat,
+    local: agent.whereabouts.local,
     reflexive: agent.relays.reflexive,
-    candidates: agent.candidates,
+    candidates: agent.whereabouts.candidates,
     udp: agent.relays.links.some((link) => link.isBound && !link.isWebsocket),
     websocket: agent.relays.links.some((link) => link.isBound && link.isWebsocket),
     ipv4: agent.relays.reflexive.some((endpoint) => !endpoint.startsWith("[")),

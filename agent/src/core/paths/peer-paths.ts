@@ -149,7 +149,12 @@ export class PeerPaths {
   /** An authenticated WireGuard packet came by `target`. */
   heard(target: PathTarget, now: number): void {
     this.#talk(now);
-    this.#paths.of(target)?.heard(now);
+    const known = this.#paths.of(target);
+    known?.heard(now);
+    // Neither home nor standby, but it leads to the peer: it may be the only relay that does.
+    if (known === undefined && target.kind === "relay") {
+      this.#paths.ensure(target, "relay", now)?.start(now);
+    }
     // The peer chooses its relay and we choose ours: what comes by either answers what left by the other.
     const current = this.#current;
     if (target.kind === "relay" && current?.target.kind === "relay") current.heard(now);

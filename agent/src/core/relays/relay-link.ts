@@ -220,6 +220,7 @@ export class RelayLink {
       case BindStatus.expired:
         this.state = "unbound";
         this.ticket = undefined;
+        this.#nextBindMs = undefined;
         this.#expiries++;
         this.#expiredMs = now;
         break;

@@ -198,16 +198,11 @@ export class RelayLinks {
     this.tick(now);
   }
 
-  /** A peer is reached, or reaches us, by this relay: it stays bound for a while. False when it is not bound now. */
-  want(relay: RelayId, now: number): boolean {
-    const link = this.#links.get(relay);
-    if (link?.isBound !== true) return false;
-    const wasKept = this.#isKept(link);
-    this.#wantedUntilMs.set(relay, now + WANTED_FOR_MS);
-    if (wasKept) return true;
-    link.bindNow(now);
-    this.tick(now);
-    return true;
+  /** Data goes by this relay: it stays bound for a while, be it home or not. Called for every packet. */
+  want(relay: RelayId, now: number): void {
+    if (relay !== this.#homes.home && relay !== this.#homes.standby) {
+      this.#wantedUntilMs.set(relay, now + WANTED_FOR_MS);
+    }
   }
 
   heardFrom(relay: RelayId, now: number): void {
@@ -330,9 +325,7 @@ export class RelayLinks {
     const homes = chooseHomes(options, before, settling);
     this.#homes = homes;
     if (homes.home === before.home && homes.standby === before.standby) return;
-    for (const id of [homes.home, homes.standby]) {
-      if (id !== undefined && id !== before.home && id !== before.standby) this.#links.get(id)?.bindNow(now);
-    }
+    // A binding that lapsed while it was not needed is due at once, now that it is.
     this.#sink.homesChanged(homes, before);
   }
 }

@@ -25,16 +25,23 @@ export function parseAllowedIp(text: string): AllowedIp | undefined {
 export class AllowedIps<T> {
   readonly #v4 = new PrefixTable<T>();
   readonly #v6 = new PrefixTable<T>();
+  /** What each owner was given; some of it may have gone to others since. */
+  readonly #blocks = new Map<T, AllowedIp[]>();
 
   /** The block belongs to `owner` from now on, whoever had it before. */
   set(block: AllowedIp, owner: T): void {
     const { address, prefixLength } = block;
     this.#tableOf(address).set(prefixLength, word(address, 0), ...lowWords(address), owner);
+    const blocks = this.#blocks.get(owner);
+    if (blocks === undefined) this.#blocks.set(owner, [block]);
+    else blocks.push(block);
   }
 
   removeOwner(owner: T): void {
-    this.#v4.removeOwner(owner);
-    this.#v6.removeOwner(owner);
+    for (const { address, prefixLength } of this.#blocks.get(owner) ?? []) {
+      this.#tableOf(address).remove(prefixLength, word(address, 0), ...lowWords(address), owner);
+    }
+    this.#blocks.delete(owner);
   }
 
   /** Who owns the address that lies at `offset` of a packet? */
@@ -93,15 +100,17 @@ class PrefixTable<T> {
     return undefined;
   }
 
-  removeOwner(owner: T): void {
-    for (const level of this.#levels) {
-      for (const [slot, bucket] of level.buckets) {
-        const kept = bucket.filter((entry) => entry.owner !== owner);
-        if (kept.length === 0) level.buckets.delete(slot);
-        else if (kept.length < bucket.length) level.buckets.set(slot, kept);
-      }
-    }
-    this.#levels = this.#levels.filter((level) => level.buckets.size > 0);
+  /** Removes the block if it is still this owner's. */
+  remove(prefixLength: number, a: number, b: number, c: number, d: number, owner: T): void {
+    const level = this.#levels.find((known) => known.prefixLength === prefixLength);
+    if (level === undefined) return;
+    const entry = lookUp(level, a, b, c, d);
+    if (entry?.owner !== owner) return;
+    const slot = mix(entry.a, entry.b, entry.c, entry.d);
+    const kept = level.buckets.get(slot)?.filter((other) => other !== entry) ?? [];
+    if (kept.length > 0) level.buckets.set(slot, kept);
+    else level.buckets.delete(slot);
+    if (level.buckets.size === 0) this.#levels = this.#levels.filter((other) => other !== level);
   }
 
   #level(prefixLength: number): Level<T> {

@@ -26,8 +26,9 @@ export interface Outstanding {
 export class Peer implements PeerHandle {
   // What never changes.
   readonly publicKey: Uint8Array;
-  /** Undefined for a key of low order, with which no handshake can succeed. */
-  readonly staticStatic: Uint8Array | undefined;
+  readonly #computeStaticStatic: () => Uint8Array | undefined;
+  #staticStatic: Uint8Array | undefined;
+  #isStaticStaticKnown = false;
   readonly cookie: CookieHolder;
   readonly timers: PeerTimers;
   readonly keypairs: Keypairs;
@@ -65,9 +66,19 @@ export class Peer implements PeerHandle {
     retire: (keypair: Keypair) => void,
   ) {
     this.publicKey = publicKey.slice();
-    this.staticStatic = primitives.x25519(local.privateKey, this.publicKey);
+    this.#computeStaticStatic = () => primitives.x25519(local.privateKey, this.publicKey);
     this.cookie = new CookieHolder(primitives, this.publicKey);
     this.timers = timers;
     this.keypairs = new Keypairs(toHex(local.publicKey) > toHex(this.publicKey), retire);
+  }
+
+  /**
+   * Computed when first needed, since most peers of a large network are never talked to. Undefined for a key of low
+   * order, with which no handshake can succeed.
+   */
+  get staticStatic(): Uint8Array | undefined {
+    if (!this.#isStaticStaticKnown) this.#staticStatic = this.#computeStaticStatic();
+    this.#isStaticStaticKnown = true;
+    return this.#staticStatic;
   }
 }
