@@ -12,7 +12,8 @@ import {
 import { seedOf } from "../../../coordinator/src/core/selection/hash.ts";
 import type { RelayRtts } from "../../../coordinator/src/core/selection/relay-rtts.ts";
 import { selectMore, selectRelays } from "../../../coordinator/src/core/selection.ts";
-import type { AgentRules, HomeRule, Least, Option } from "./rules.ts";
+import type { HomeOption } from "./homing-next.ts";
+import type { AgentRules, HomeRule, Least } from "./rules.ts";
 import { MINUTE_MS, measure, type Resident } from "./world.ts";
 
 /** agent/src/core/relays: relay-link.ts, relay-links.ts and reporter.ts have these and say why. */
@@ -199,8 +200,8 @@ class SimulatedAgent {
     }
   }
 
-  #options(): Option[] {
-    const options: Option[] = [];
+  #options(): HomeOption[] {
+    const options: HomeOption[] = [];
     for (const link of this.#links.values()) {
       const relay = this.#fleet.relays[link.relay];
       const rttMs = link.least.leastMs;

@@ -32,6 +32,8 @@ export interface HomeOption {
   readonly samples: number;
   /** What the coordinator adds for load, weight and wishes. */
   readonly penaltyMs: number;
+  /** Place in the coordinator's ranking, from 0: decides where the round trip cannot tell. */
+  readonly rank: number;
   /** The coordinator's choice for a standby: with room even if the home's whole region dies. */
   readonly isReserve: boolean;
   readonly draining: boolean;
@@ -155,12 +157,15 @@ function scoreOf({ rttMs, penaltyMs }: HomeOption): number {
   return rttMs + penaltyMs;
 }
 
+/** The best by score; of those that noise cannot tell from it, the first in the ranking. */
 function leastOf(options: readonly HomeOption[]): HomeOption | undefined {
-  let least: HomeOption | undefined;
+  const leastMs = Math.min(...options.map(scoreOf));
+  let best: HomeOption | undefined;
   for (const option of options) {
-    if (least === undefined || scoreOf(option) < scoreOf(least)) least = option;
+    if (scoreOf(option) - leastMs > NOISE_MS) continue;
+    if (best === undefined || option.rank < best.rank) best = option;
   }
-  return least;
+  return best;
 }
 
 function gains(challenger: HomeOption, holder: HomeOption): boolean {

@@ -1,20 +1,13 @@
 /** What decides inside an agent, behind one interface: the rule for homes and the estimate of a round trip. */
-import type { RelayId } from "@burrow/protocol";
 import { chooseHomes, type Homes } from "../../../agent/src/core/relays/homing.ts";
 import { RttEstimator } from "../../../agent/src/core/rtt.ts";
 import { type HomeOption, Homing } from "./homing-next.ts";
-
-export interface Option extends HomeOption {
-  readonly relay: RelayId;
-  /** Place in the first ranking that the coordinator gave. */
-  readonly rank: number;
-}
 
 export interface HomeRule {
   readonly homes: Homes;
   /** Moves for a gain within a day. */
   readonly moves: number;
-  decide(options: readonly Option[], settling: boolean, now: number): Homes;
+  decide(options: readonly HomeOption[], settling: boolean, now: number): Homes;
 }
 
 export interface Least {
@@ -39,7 +32,7 @@ class FixedGain implements HomeRule {
   homes: Homes = { home: undefined, standby: undefined, reason: "no relay yet" };
   moves = 0;
 
-  decide(options: readonly Option[], settling: boolean): Homes {
+  decide(options: readonly HomeOption[], settling: boolean): Homes {
     const before = this.homes;
     this.homes = chooseHomes(options, before, settling);
     const moved = this.homes.home !== before.home && !settling;
