@@ -52,7 +52,7 @@ export interface Populated {
   readonly residents: readonly { readonly resident: Resident; readonly outcome: AgentOutcome }[];
 }
 
-const FIXED_GAIN = "burrow, homing.ts";
+const FIXED_GAIN = "fixed gain alone";
 const STEADY_AFTER_MINUTES = 30;
 const BASELINES: readonly (readonly [string, Baseline])[] = [
   ["map-nearest", mapNearest],
