@@ -50,6 +50,14 @@ test("a home that is gone is left at once, however far the next is", () => {
   expect(homes.reason).toContain("silent");
 });
 
+test("a draining relay is nobody's standby", () => {
+  const draining = option("a", 10, { draining: true });
+  expect(chooseHomes([option("b", 20), draining], at("b"), false).standby).toBeUndefined();
+  expect(chooseHomes([option("b", 20), draining, option("c", 90)], at("b"), false).standby).toBe(
+    "c" as RelayId,
+  );
+});
+
 test("a draining home is left for one that stays, and kept where there is none", () => {
   const draining = option("a", 10, { draining: true });
   expect(chooseHomes([draining, option("b", 200)], at("a"), false).home).toBe("b" as RelayId);

@@ -40,7 +40,8 @@ export function chooseHomes(options: readonly HomeOption[], current: Homes, sett
   const others = ranked.filter((option) => option !== home);
   const kept = others.find((option) => option.relay === current.standby && !option.draining);
   const elsewhere = others.find((option) => option.region !== home.region && !option.draining);
-  const candidate = elsewhere ?? others[0];
+  // A relay that drains wants to be rid of everybody: better no standby than one that is about to go.
+  const candidate = elsewhere ?? others.find((option) => !option.draining);
   // The standby has to be there more than it has to be near: it stays unless another gains as a home would.
   const standby = kept !== undefined && candidate !== undefined && !gains(candidate, kept) ? kept : candidate;
   return { home: home.relay, standby: standby?.relay, reason };
