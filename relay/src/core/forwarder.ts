@@ -4,7 +4,7 @@
  *
  * Rules, by first byte: a Bind binds its agent to its address (binds.ts). Handshakes go by MAC1 (handshakes.ts)
  * and teach receiver indices. What carries an index goes by (source, index). Probes go by the agent id in them.
- * A destination bound here is sent to; one that is only routed is handed to its relay, one hop (trunk.ts).
+ * A destination bound here is sent to; one that is only routed is handed to its relay, one hop (trunks.ts).
  * What is not the caller's fault is a drop, counted by its reason; no bytes make this throw.
  */
 import {

@@ -1,7 +1,8 @@
 /**
  * Trunk, one hop between relays. Out: a packet for an agent that is bound at another relay is handed to that relay.
  * In: a genuine, new packet of a known relay goes to its destination if that is bound here, and never further; it
- * teaches by which relay its source is reached, so that answers find their way without the coordinator.
+ * teaches by which relay its source is reached, for as long as it is heard by there, so that answers find their way
+ * without the coordinator and what the coordinator says is not lost over it.
  */
 import {
   type AgentId,
@@ -21,6 +22,7 @@ import {
 import { NO_ADDRESS } from "./addresses.ts";
 import { DropReason } from "./drop-reason.ts";
 import type { Flows } from "./flows.ts";
+import { LEARNED_ROUTE_LIFETIME_MS } from "./limits.ts";
 import type { Link, Links } from "./links.ts";
 import type { Parties, Party } from "./parties.ts";
 
@@ -92,7 +94,7 @@ export class TrunkDesk {
     const source = known ?? parties.add(id, destination.network, now);
     if (source === undefined) return DropReason.trunkDestinationAway;
     parties.touch(source.slot, now);
-    if (source.relay !== link.id) parties.routeBy(source, link.id, link.index, false);
+    parties.learnRoute(source, link.id, link.index, now + LEARNED_ROUTE_LIFETIME_MS);
     return source;
   }
 
