@@ -33,6 +33,8 @@ export interface TrunkDeskParts {
   readonly self: RelayId;
   readonly boot: number;
   readonly mac: TrunkMac;
+  /** Where several threads share one boot: of all their trunk packets. */
+  readonly nextCounter: (() => number) | undefined;
   send(bytes: Bytes, to: number): void;
 }
 
@@ -47,7 +49,7 @@ export class TrunkDesk {
 
   /** Wraps a packet of one agent to another and sends it to that one's relay. */
   handOver(packet: Bytes, source: Party, destination: Party): DropReason | undefined {
-    const { links, parties, self, boot, mac, send } = this.#parts;
+    const { links, parties, self, boot, mac, nextCounter, send } = this.#parts;
     if (source.id === undefined || destination.id === undefined) return DropReason.destinationAway;
     const link = links.at(parties.linkOf(destination.slot));
     const keys = link === undefined || !link.listed ? undefined : links.keysOf(link);
@@ -57,7 +59,7 @@ export class TrunkDesk {
     const header: TrunkHeader = {
       boot,
       sender: relayTagOf(self),
-      counter: link.sent++,
+      counter: nextCounter?.() ?? link.sent++,
       source: source.id,
       destination: destination.id,
     };
