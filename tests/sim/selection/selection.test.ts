@@ -59,7 +59,7 @@ test("a region dies: all have a living standby, and no relay gets more than it h
   expect(overbooked(fleet)).toBe(0);
   const death = killRegion(fleet, crowd, regionOfShare(fleet, crowd, 0.1), 5);
   expect(death.agents).toBeGreaterThan(500);
-  expect(death).toMatchObject({ unserved: 0, relaysAboveRoom: 0 });
+  expect(death).toMatchObject({ unserved: 0, relaysAboveRoom: 0, relaysAboveRoomAfterSecondDeath: 0 });
   expect(death.servedAfterMs.max).toBeLessThan(2_000);
   expect(death.stampede.fullest).toBeGreaterThan(1.5);
 });
