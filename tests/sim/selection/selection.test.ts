@@ -1,5 +1,5 @@
 /** The simulator in small: fast enough for every run of the tests, and strict where the targets are. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,9 @@ import { readMatrix } from "./matrix.ts";
 import { judgePairs } from "./pairs.ts";
 import { makeCrowd, makeFleet, rebook, settle } from "./scale.ts";
 import { NOISY, QUIET } from "./world.ts";
+
+// Seconds of computing, and more where the machine is shared.
+setDefaultTimeout(120_000);
 
 const DATA = join(import.meta.dir, "../../data/latency");
 const matrices = ["gcp-2020", "aws-2020"].map((name) => readMatrix(join(DATA, name)));
