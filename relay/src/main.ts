@@ -267,10 +267,10 @@ class Relay implements RunningRelay, RelayView {
 
   async #openWebsocketDoor(plane: DataPlane): Promise<RelayHello["websocket"]> {
     const wanted = this.#config.websocket;
-    const [local] = plane.local;
-    if (wanted === undefined || local === undefined) return undefined;
+    const [first, ...others] = plane.local;
+    if (wanted === undefined || first === undefined) return undefined;
     const certificate = await loadCertificate(wanted.tls, this.#config.stateDir);
-    this.#door = openWebsocketDoor({ listen: wanted.listen, certificate, local });
+    this.#door = openWebsocketDoor({ listen: wanted.listen, certificate, local: [first, ...others] });
     const { port } = this.#door;
     log.info("takes WebSocket over TLS on port {port}", { port });
     return { url: wanted.url, port, certificate: certificate.isOwn ? certificate.certificate : undefined };
