@@ -1,6 +1,6 @@
 /** Puts the relay together: state, data plane, side channel, HTTP. Signals and flags are the command line's. */
 
-import { nativePrimitives, type Primitives } from "@burrow/platform";
+import { nativePrimitives, type Primitives, sealerOf } from "@burrow/platform";
 import {
   type Bytes,
   type Endpoint,
@@ -18,7 +18,6 @@ import { type HttpServer, type RelayView, serveHttp } from "./io/http.ts";
 import { type Journal, openJournal } from "./io/journal.ts";
 import { log } from "./io/log.ts";
 import { Metrics } from "./io/metrics.ts";
-import { sealerOf } from "./io/sealer.ts";
 import { SelfCheck } from "./io/self-check.ts";
 import { openState, type RelayState } from "./io/state.ts";
 import { openWebsocketDoor, type WebsocketDoor } from "./io/websocket-door.ts";
