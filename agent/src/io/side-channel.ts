@@ -37,7 +37,7 @@ export interface SideChannelOptions {
   readonly identity: Identity;
   readonly primitives: Primitives;
   readonly headers: Readonly<Record<string, string>>;
-  readonly hello: Pick<AgentHello, "token" | "name" | "version" | "acceptsOutside">;
+  readonly hello: Pick<AgentHello, "token" | "name" | "nameHint" | "version" | "acceptsOutside">;
   onMessage(message: ToAgent): void;
   /** Up: welcomed. Down: why. */
   onState(state: ChannelState): void;
