@@ -344,7 +344,7 @@ function statusOf(agent: Agent, identity: Identity, config: AgentConfig, channel
       online: peers.filter((peer) => peer.info.online).length,
       direct: peers.filter((peer) => peer.paths.isAwake && peer.paths.current?.kind === "direct").length,
       relayed: peers.filter((peer) => peer.paths.isAwake && peer.paths.current?.kind === "relay").length,
-      idle: peers.filter((peer) => !peer.paths.isAwake).length,
+      idle: peers.filter((peer) => peer.info.online && !peer.paths.isAwake).length,
     },
     drops: Object.fromEntries([...agent.drops, ...agent.tunnel.drops]),
     nowMs: clock(),
