@@ -16,7 +16,7 @@ import {
 } from "@burrow/protocol";
 import { type AgentEntry, AgentRegistry, type Presence } from "./agents.ts";
 import { distanceKm, type GeoLocation } from "./geo.ts";
-import { Guide, type Told } from "./guide.ts";
+import { BESIDE_MS, Guide, type Told } from "./guide.ts";
 import { Introductions } from "./introduce.ts";
 import { IntroductionLimits } from "./introduction-limits.ts";
 import { earlier, News } from "./news.ts";
@@ -295,7 +295,8 @@ export class Mesh {
   #isPossible(home: RelayEntry, { relay, rttMs }: AgentEntry["rtts"][number]): boolean {
     const at = this.relays.get(relay)?.record.at;
     const from = home.record.at;
-    return at === undefined || from === undefined || rttMs >= distanceKm(from, at) / LIGHT_RTT_KM_PER_MS;
+    if (at === undefined || from === undefined) return true;
+    return rttMs + BESIDE_MS >= distanceKm(from, at) / LIGHT_RTT_KM_PER_MS;
   }
 
   #introduce(entry: AgentEntry, peer: AgentId, now: number): void {
