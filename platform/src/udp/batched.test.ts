@@ -235,3 +235,27 @@ test.skipIf(!isHere || !needs("a slow link, batched", { root: true, commands: ["
   },
   30_000,
 );
+
+test.skipIf(!isHere || !needs("runs beyond the MTU", { root: true, commands: ["ip"] }))(
+  "runs that the link cannot take as such leave one by one, whole",
+  async () => {
+    await withNamespaces(["bruns", "brsink"], async ([from, to]) => {
+      inNamespace(from, ..."ip link add far type veth peer name near netns".split(" "), to);
+      inNamespace(to, ..."ip addr add 10.9.9.2/24 dev near".split(" "));
+      inNamespace(to, ..."ip link set near up".split(" "));
+      inNamespace(from, ..."ip addr add 10.9.9.1/24 dev far".split(" "));
+      inNamespace(from, ..."ip link set far up".split(" "));
+      const child = `${import.meta.dir}/long-runs.child.ts`;
+      const sink = Bun.spawn(["ip", "netns", "exec", to, process.execPath, child, "sink"], {
+        stdout: "pipe",
+      });
+      const reader = sink.stdout.getReader();
+      expect(new TextDecoder().decode((await reader.read()).value)).toBe("ready\n");
+      const { asked, counters } = JSON.parse(inNamespace(from, process.execPath, child, "send"));
+      expect(counters.sent).toBe(asked);
+      expect(JSON.parse(new TextDecoder().decode((await reader.read()).value))).toEqual({ whole: asked });
+      await sink.exited;
+    });
+  },
+  30_000,
+);
