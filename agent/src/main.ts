@@ -11,14 +11,7 @@ import {
   sealerOf,
   type WireGuardInterface,
 } from "@burrow/platform";
-import {
-  type AgentId,
-  type Endpoint,
-  fromBase64,
-  keyFromText,
-  TUNNEL_MTU_BYTES,
-  UserError,
-} from "@burrow/protocol";
+import { type AgentId, type Endpoint, fromBase64, TUNNEL_MTU_BYTES, UserError } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import type { Agent } from "./core/agent.ts";
 import type { Netmap } from "./core/contract.ts";
@@ -32,10 +25,12 @@ import { type DeviceChoice, NO_DEVICE, openTunDevice, rehearseTunDevice } from "
 import { type Identity, loadIdentity } from "./io/identity.ts";
 import { serveLocalApi } from "./io/local-api.ts";
 import { loadNetmap, NetmapSaver } from "./io/netmap-file.ts";
+import { AddressWatch, parseClients, type WireGuardClient } from "./io/outside-clients.ts";
 import { Pinger, type PingOptions, type PingResult } from "./io/pinger.ts";
 import { clock, type OpenSocket, Runtime } from "./io/runtime.ts";
 import { type ChannelState, SideChannel } from "./io/side-channel.ts";
 import { SilenceWatch } from "./io/silence-watch.ts";
+import { warmUp } from "./io/warm-up.ts";
 import { StandIns } from "./io/wireguard-device.ts";
 
 export type { AgentEvent } from "./core/events.ts";
@@ -43,6 +38,7 @@ export type { PathTarget } from "./core/paths/path.ts";
 export * from "./core/views.ts";
 export type { DeviceChoice } from "./io/devices.ts";
 export { SOCKET_NAME } from "./io/local-api.ts";
+export type { WireGuardClient } from "./io/outside-clients.ts";
 export type { PingOptions, PingResult } from "./io/pinger.ts";
 
 const log = getLogger(["burrow", "agent"]);
@@ -53,14 +49,6 @@ export const AGENT_VERSION = "0.1.0";
 const WELCOME_WAIT_MS = 10_000;
 /** … but when every try of so long was turned away at the door, more of them will not help. */
 const TRIES_MS = 3_000;
-
-/** An unmodified WireGuard peer that reaches this agent through its relays. */
-export interface WireGuardClient {
-  /** Base64, as `wg pubkey` prints it. */
-  readonly publicKey: string;
-  /** Its address inside the tunnel. */
-  readonly address: string;
-}
 
 export interface AgentConfig {
   readonly coordinatorUrl: string;
@@ -117,7 +105,8 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
   const saved = await loadNetmap(config.stateDir);
   if (config.device.kind === "tun") await rehearseTunDevice(config.device.name);
   const saver = new NetmapSaver(config.stateDir);
-  const clients = (config.clients ?? []).map(parseClient);
+  const clients = parseClients(config.clients ?? []);
+  const addressWatch = new AddressWatch(config.clients ?? []);
   const welcome = Promise.withResolvers<"welcome">();
 
   let channel: SideChannel | undefined;
@@ -163,7 +152,10 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
     onEvent: (event, atMs) => {
       if (event.type === "echo") pinger.answered(event.reply);
       else if (event.type === "netmap") {
-        if (runtime.agent.netmap !== undefined) saver.save(runtime.agent.netmap);
+        const { netmap, peers } = runtime.agent;
+        if (netmap !== undefined) saver.save(netmap);
+        if (netmap !== undefined)
+          addressWatch.look([netmap.agent, ...[...peers.all].map(({ info }) => info)]);
       } else if (event.type === "refused") {
         welcome.reject(new UserError(event.message, event.remedy));
       } else logEvent(event);
@@ -203,6 +195,8 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
         logChannel(state, config.coordinatorUrl);
       },
     });
+    // While the coordinator is awaited, anyway.
+    warmUp(primitives, sealerOf(primitives));
     const netmap = await firstNetmap(runtime, channel, welcome.promise, saved, () =>
       Promise.reject(
         new UserError(
@@ -288,20 +282,6 @@ async function interfaceKey(
     );
   }
   return { privateKey: key, listenPort };
-}
-
-function parseClient({ publicKey, address }: WireGuardClient) {
-  const key = keyFromText(publicKey);
-  if (key === undefined) {
-    throw new UserError(
-      `${publicKey} is not a WireGuard public key`,
-      "take what `wg pubkey` prints, 44 characters",
-    );
-  }
-  return {
-    key,
-    allowedIps: [address.includes("/") ? address : `${address}/${address.includes(":") ? 128 : 32}`],
-  };
 }
 
 /** This machine's name as a label; undefined (the coordinator finds one) when nothing of it can be used. */

@@ -25,6 +25,8 @@ export interface PeerView {
     readonly rttMs: number | undefined;
     readonly sinceMs: number | undefined;
     readonly reason: string;
+    /** Why there is no direct path, while packets go by a relay. */
+    readonly relayedBecause: RelayedBecause | undefined;
   };
   readonly lastHandshakeMs: number | undefined;
   readonly rxBytes: number;
@@ -75,6 +77,28 @@ export function pathView(agent: Agent, target: PathTarget | undefined): PathView
   return { kind: "relay", endpoint: agent.relays.endpointOf(target.relay), relay: target.relay, region };
 }
 
+/** Why a pair is relayed; the first that holds. */
+export type RelayedBecause =
+  | "idle"
+  | "udp-blocked"
+  | "both-nats-hard"
+  | "peer-without-candidates"
+  | "direct-clearly-worse"
+  | "probing"
+  | "candidates-silent";
+
+export function relayedBecause(agent: Agent, { paths, candidates }: Peer): RelayedBecause | undefined {
+  if (paths.current?.kind !== "relay") return undefined;
+  if (!paths.isAwake) return "idle";
+  const bound = agent.relays.links.filter((link) => link.isBound);
+  if (bound.length > 0 && bound.every((link) => link.isWebsocket)) return "udp-blocked";
+  const direct = paths.paths.filter((path) => path.target.kind === "direct");
+  if (direct.some((path) => path.isProven)) return "direct-clearly-worse";
+  if (direct.some(({ state }) => state === "trying" || state === "suspect")) return "probing";
+  if (paths.journal.entries.some(({ event }) => event === "both-nats-hard")) return "both-nats-hard";
+  return candidates.length === 0 ? "peer-without-candidates" : "candidates-silent";
+}
+
 export function peerView(agent: Agent, peer: Peer): PeerView {
   const { id, name, ipv4, ipv6, online } = peer.info;
   const statistics = agent.tunnel.statistics(id);
@@ -90,6 +114,7 @@ export function peerView(agent: Agent, peer: Peer): PeerView {
       rttMs: currentPath?.rtt.smoothedMs,
       sinceMs: current === undefined ? undefined : currentSinceMs,
       reason,
+      relayedBecause: relayedBecause(agent, peer),
     },
     lastHandshakeMs: statistics?.lastHandshakeMs,
     rxBytes: statistics?.rxBytes ?? 0,
