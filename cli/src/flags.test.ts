@@ -235,6 +235,11 @@ const WRONG: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["a name that DNS would not take", ["up", "--name", "Office Laptop"], /letters a-z/],
   ["a client without a key", ["up", "--wg-client", "abc=100.64.9.1"], /wg pubkey/],
   ["a client without an address", ["up", "--wg-client", KEY], /KEY=ADDRESS/],
+  [
+    "two clients with one key",
+    ["up", "--wg-client", `${KEY}=100.64.9.1,${KEY}=100.64.9.2`],
+    /an address of its own/,
+  ],
   ["a time without a unit", ["token", "create", "--for", "agent", "--expires", "24"], /a number and a unit/],
   ["a life too long", ["token", "create", "--for", "agent", "--expires", "9999d"], /from 1s to 3650d/],
   ["a life too short", ["token", "create", "--for", "agent", "--expires", "1ms"], /from 1s to 3650d/],

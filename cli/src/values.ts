@@ -216,7 +216,13 @@ export function outsideClients(
     }
     return { publicKey, address };
   });
-  return [...(previous ?? []), ...added];
+  const all = [...(previous ?? []), ...added];
+  for (const field of ["publicKey", "address"] as const) {
+    if (new Set(all.map((client) => client[field])).size < all.length) {
+      throw new InvalidArgumentError("Give each client a key and an address of its own.");
+    }
+  }
+  return all;
 }
 
 /** A name that works as a DNS label (RFC 1123 §2.1). */

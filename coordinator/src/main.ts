@@ -152,7 +152,7 @@ async function serve(
     throw error;
   }
   shell.start(channel);
-  log.info("serving at {url}: {agents} agents and {relays} relays known", {
+  log.info("serving at {url}; known agents: {agents}, relays: {relays}", {
     url,
     agents: agents.length,
     relays: relays.length,

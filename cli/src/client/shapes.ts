@@ -10,6 +10,7 @@ export type {
   NetcheckView,
   PathView,
   PeerView,
+  RelayedBecause,
   RelayView,
   WhyView,
 } from "@burrow/agent";

@@ -41,7 +41,7 @@ export function addPing(program: Command, terminal: Terminal): void {
     )
     .addHelpText(
       "after",
-      "\nExits with 0 if any answer came.\n\nExample: burrow ping office-laptop -c 3 -i 200ms",
+      "\nThe path shown is the one by which the answer came; the peer chose it. The one\nthat this agent sends by is in `burrow why PEER`.\n\nExits with 0 if any answer came.\n\nExample: burrow ping office-laptop -c 3 -i 200ms",
     )
     .action((peer: string, flags: PingFlags) => ping(peer, flags, terminal));
 }

@@ -1,6 +1,6 @@
 /** `burrow why PEER`: which path, since when, why this one, and what else was tried. */
 import type { Command } from "commander";
-import type { AttemptView, WhyView } from "../client/shapes.ts";
+import type { AttemptView, RelayedBecause, WhyView } from "../client/shapes.ts";
 import { pathPaint, pathText } from "../print/path.ts";
 import { table, wrap } from "../print/table.ts";
 import { age, milliseconds, timeOfDay } from "../print/units.ts";
@@ -19,6 +19,22 @@ export function addWhy(program: Command, terminal: Terminal): void {
   );
 }
 
+/** Each side chooses for itself, so both may differ for a while. */
+const DIRECTION = `This agent sends by the path above; \`burrow ping\` shows the one by which the
+answer came, which the peer chose.`;
+
+const RELAYED: Readonly<Record<RelayedBecause, string>> = {
+  idle: "nobody has said anything for a minute; a direct path is looked for when somebody does",
+  "udp-blocked": "this network blocks UDP, so packets go to the relay by WebSocket",
+  "both-nats-hard":
+    "both NATs give each destination another port; a forwarded port (--endpoint) on one side helps",
+  "peer-without-candidates": "the peer has not told any address of its own yet",
+  "direct-clearly-worse": "a direct path works, but has been much slower than the relay",
+  probing: "a direct path is being looked for right now",
+  "candidates-silent":
+    "none of the peer's addresses answers: a firewall or a NAT on the way drops the probes",
+};
+
 const ATTEMPT_COLUMNS = [
   { title: "TRIED", shrinkTo: 16 },
   { title: "STATE" },
@@ -34,6 +50,7 @@ export function showWhy(why: WhyView, style: Style, now: number): string {
   const rtt = path.rttMs === undefined ? "" : `, ${milliseconds(path.rttMs)}`;
   let text = `${style.bold(name)}: ${pathPaint(path, style)(pathText(path))}${rtt}${since}\n`;
   if (path.reason !== "") text += indented(path.reason, "  because: ");
+  if (path.relayedBecause !== undefined) text += indented(RELAYED[path.relayedBecause], "  relayed: ");
   if (why.reasons.length > 0) {
     text += `\n${style.dim("How it came to this:")}\n`;
     for (const { atMs, event, detail } of why.reasons) {
@@ -50,6 +67,7 @@ export function showWhy(why: WhyView, style: Style, now: number): string {
       attempt.lastHeardMs === undefined ? "never" : age(now - attempt.lastHeardMs),
     ]);
     text += `\n${table(ATTEMPT_COLUMNS, rows, style)}`;
+    text += `\n${style.dim(DIRECTION)}\n`;
   }
   return text;
 }

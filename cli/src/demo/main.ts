@@ -49,6 +49,11 @@ export async function demo(terminal: Terminal, json: boolean): Promise<void> {
   if (!steps.every(({ ok }) => ok)) throw new Negative();
 }
 
+/** The reason names the region itself, mostly: once is enough. */
+function homeText({ region = "none", reason }: Extract<AgentEvent, { type: "home" }>): string {
+  return `home is ${region}: ${reason.replace(`: ${region} at `, ", ")}`;
+}
+
 async function run(directory: string, timeline: Timeline, cleanup: Cleanup): Promise<Step[]> {
   const internet = new EmulatedInternet();
   cleanup.add(async () => internet.close());
@@ -62,7 +67,7 @@ async function run(directory: string, timeline: Timeline, cleanup: Cleanup): Pro
       observed.homes.set(site, event);
       const standby = event.standby === undefined ? "none" : regionOf(event.standby);
       if (before?.home !== event.home) {
-        timeline.note(site.name, "home", `home is ${event.region ?? "none"}: ${event.reason}`, atMs);
+        timeline.note(site.name, "home", homeText(event), atMs);
       }
       if (before?.standby !== event.standby && event.standby !== undefined) {
         timeline.note(site.name, "standby", `standby is ${standby}`, atMs);

@@ -53,6 +53,8 @@ export function introduction(style: Style): string {
   ].join("\n");
 }
 
+const STALLED = "stalled: this machine did not let the process run; the bound grows by that time\n";
+
 export function closingTable(steps: readonly Step[], style: Style): string {
   const rows = steps.map(({ what, measured, expected, ok }) => [
     what,
@@ -66,7 +68,8 @@ export function closingTable(steps: readonly Step[], style: Style): string {
     { title: "EXPECTED", shrinkTo: 12 },
     { title: "" },
   ];
-  return `\n${table(columns, rows, style)}`;
+  const isStalled = steps.some(({ expected }) => expected.includes("stalled"));
+  return `\n${table(columns, rows, style)}${isStalled ? style.dim(STALLED) : ""}`;
 }
 
 /** Milliseconds with microseconds, as far as they mean anything. */

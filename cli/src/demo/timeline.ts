@@ -1,5 +1,6 @@
 /** What happened and when: printed as it happens, kept for the report, and waited for with a bound. */
-import type { Paint, Terminal } from "../terminal.ts";
+import { wrap } from "../print/table.ts";
+import { COLUMNS, type Paint, type Terminal } from "../terminal.ts";
 
 export interface Entry {
   /** Since the demo began. */
@@ -65,8 +66,10 @@ export function entryPrinter(terminal: Terminal, whoWidth: number): (entry: Entr
   };
   return (entry) => {
     const time = `${Math.round(entry.atMs)} ms`.padStart(9);
-    terminal.out(
-      `${style.dim(time)}  ${style.bold(entry.who.padEnd(whoWidth))}  ${paintOf(entry)(entry.text)}\n`,
-    );
+    const before = time.length + whoWidth + 4;
+    const paint = paintOf(entry);
+    const [first = "", ...rest] = wrap(entry.text, COLUMNS - before).map(paint);
+    terminal.out(`${style.dim(time)}  ${style.bold(entry.who.padEnd(whoWidth))}  ${first}\n`);
+    for (const line of rest) terminal.out(`${" ".repeat(before)}${line}\n`);
   };
 }
