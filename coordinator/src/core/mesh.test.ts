@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { AgentId, Candidate, FromAgent, NetworkId, RelayId } from "@burrow/protocol";
 import { endpoint, fromBase64, nobleSealer, openTicket } from "@burrow/protocol";
 import { agentRecord, NETWORK, relayRecord, VirtualMesh } from "../testing/mesh.ts";
-import { TICKET_LIFE_MS, TICKET_RENEWAL_MS } from "./ticket-office.ts";
+import { RATE_CLASS_DEFAULT, TICKET_LIFE_MS, TICKET_RENEWAL_MS } from "./ticket-office.ts";
 
 const [a, b, c] = [agentRecord(1), agentRecord(2), agentRecord(3)];
 const stranger = agentRecord(4, { network: "00000000000000bb" as NetworkId });
@@ -226,7 +226,10 @@ describe("tickets", () => {
     const [given] = virtual.toAgent(a.id, "tickets");
     expect(given?.tickets.map(({ relay }) => relay)).toEqual([relay.id]);
     const sealed = fromBase64(given?.tickets[0]?.ticket ?? "") ?? new Uint8Array();
-    expect(openTicket(sealed, relay.id, relay.ticketKey, nobleSealer)).toMatchObject({ network: NETWORK.id });
+    expect(openTicket(sealed, relay.id, relay.ticketKey, nobleSealer)).toMatchObject({
+      network: NETWORK.id,
+      rateClass: RATE_CLASS_DEFAULT,
+    });
     expect(openTicket(sealed, other.id, other.ticketKey, nobleSealer)).toBe("bad-seal");
   });
 

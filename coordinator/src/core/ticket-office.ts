@@ -17,6 +17,11 @@ import type { AgentRecord, RelayRecord } from "./records.ts";
 export const TICKET_LIFE_MS = 24 * 60 * 60 * 1000;
 /** Renewed at half their life, so that one missed renewal does no harm. */
 export const TICKET_RENEWAL_MS = TICKET_LIFE_MS / 2;
+/**
+ * What an agent may send through a relay, as an index into the relay's table (relay/README.md, Rate classes): 1 Gbit/s, so
+ * that no agent alone takes a relay's line from all others.
+ */
+export const RATE_CLASS_DEFAULT = 3;
 /** An agent may ask for tickets beyond our selection; this bounds what is renewed for it. */
 const HELD_MAX = 32;
 
@@ -91,8 +96,9 @@ export class TicketOffice {
     const agentKey = fromBase64(agent.key);
     invariant(agentKey !== undefined, "a stored key is not base64");
     const expiresAtMs = now + TICKET_LIFE_MS;
+    const rateClass = RATE_CLASS_DEFAULT;
     const ticket = sealTicket(
-      { agentKey, network: agent.network, sessionKey, rateClass: 0, acceptsOutside, expiresAtMs },
+      { agentKey, network: agent.network, sessionKey, rateClass, acceptsOutside, expiresAtMs },
       relay.id,
       relay.ticketKey,
       this.#random(NONCE_LENGTH),

@@ -20,7 +20,8 @@ import { HostBudget, type RateLimiter, TokenBucket } from "./token-bucket.ts";
 const HOSTS = 4096;
 /** Outside clients are of no network: no route, probe or declared flow may lead to them. */
 const OUTSIDE_NETWORK = "outside" as NetworkId;
-const OUTSIDE_RATE_CLASS = 0;
+/** 1 Gbit/s, as the coordinator gives to agents: nobody sends without a limit. */
+const OUTSIDE_RATE_CLASS = 3;
 
 export interface HandshakeDeskParts {
   readonly parties: Parties;
