@@ -19,8 +19,8 @@ import { Terraform } from "./terraform.ts";
 const WHAT = "the executable and cloud-init in a Debian system";
 const mayRun =
   (process.getuid?.() === 0 || skipped(WHAT, "not root")) &&
-  ["mmdebstrap", "systemd-nspawn", "dpkg-deb", "ip", "nsenter", "curl", "python3"].every((command) =>
-    has(command, WHAT),
+  ["mmdebstrap", "systemd-nspawn", "dpkg-deb", "ip", "nsenter", "curl", "python3", "shellcheck"].every(
+    (command) => has(command, WHAT),
   );
 const hasTerraform = Bun.which("terraform") !== null;
 if (mayRun && !hasTerraform)
@@ -107,6 +107,47 @@ describe.skipIf(!mayRun || target === undefined)("on Debian", () => {
   }, 60_000);
 
   test.skipIf(!hasTerraform)(
+    "what else the modules render fits cloud-init's schema, and its scripts run",
+    async () => {
+      const terraform = new Terraform(undefined);
+      try {
+        const file = { url: "https://example.net/file", sha256: "0".repeat(64) };
+        const release = { arm64: file, amd64: file };
+        const rendered = [
+          await terraform.userData("coordinator", {
+            release,
+            domain: "burrow.example.net",
+            geoip: file,
+            state_device: "/dev/nvme1n1",
+            ssh_authorized_keys: ["ssh-ed25519 AAAA operator"],
+          }),
+          await terraform.userData("coordinator", { release, forget_days: null }),
+          await terraform.userData("relay", {
+            release,
+            coordinator_url: "https://burrow.example.net",
+            region: "here",
+            token_command: `access=1\nprintf 'burrow_%s\\n' "$access"`,
+          }),
+        ];
+        for (const userData of rendered) checkUserData(root, userData);
+        const fetched = runInRoot(
+          root,
+          [],
+          [
+            "sh",
+            "-c",
+            "mkdir -p /etc/burrow && sh /script-burrow-fetch-token && cat /etc/burrow/relay.token",
+          ],
+        );
+        expect(fetched).toEqual({ exitCode: 0, stdout: "burrow_1\n", stderr: "" });
+      } finally {
+        terraform.remove();
+      }
+    },
+    120_000,
+  );
+
+  test.skipIf(!hasTerraform)(
     "a machine boots with the relay module's user data and serves",
     async () => {
       await withNamespaces(["coordinator", "relay"], async ([outside, inside]) => {
@@ -141,6 +182,23 @@ describe.skipIf(!mayRun || target === undefined)("on Debian", () => {
     240_000,
   );
 });
+
+/** Against cloud-init's own schema; scripts by the shell that will run them. They stay in the root as /script-NAME. */
+function checkUserData(root: string, userData: string): void {
+  writeFileSync(join(root, "user-data"), userData);
+  const schema = runInRoot(root, [], ["cloud-init", "schema", "--config-file", "/user-data"]);
+  expect(schema.stdout + schema.stderr).toContain("Valid");
+  const { write_files: files } = Bun.YAML.parse(userData) as {
+    write_files: { path: string; content: string }[];
+  };
+  for (const { path, content } of files.filter((file) => file.content.startsWith("#!/bin/sh"))) {
+    const name = `script-${path.split("/").at(-1)}`;
+    writeFileSync(join(root, name), content);
+    expect(runInRoot(root, [], ["sh", "-n", `/${name}`])).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+    const linted = Bun.spawnSync(["shellcheck", "--severity=warning", join(root, name)]);
+    expect(linted.stdout.toString()).toBe("");
+  }
+}
 
 /** A cable between both, with addresses of both families. */
 function connect(outside: Namespace, inside: Namespace): void {
@@ -203,8 +261,7 @@ class Deployment {
     ).trim();
     const terraform = new Terraform(undefined);
     try {
-      const settings = {
-        source: "../modules/relay",
+      return await terraform.userData("relay", {
         coordinator_url: `http://${COORDINATOR}:8080`,
         region: "falkenstein",
         cloud: "hetzner",
@@ -216,21 +273,7 @@ class Deployment {
             sha256: createHash("sha256").update(deb).digest("hex"),
           },
         },
-      };
-      mkdirSync(join(terraform.root, "infra/machine"));
-      const root = {
-        module: { relay: settings },
-        output: { user_data: { value: reference("module.relay.user_data"), sensitive: true } },
-      };
-      terraform.write("infra/machine/main.tf.json", JSON.stringify(root));
-      const runs = [
-        await terraform.init("infra/machine"),
-        await terraform.run("infra/machine", "apply", "-auto-approve"),
-      ];
-      const { ok, output } = await terraform.run("infra/machine", "output", "-raw", "user_data");
-      if (!ok || !runs.every((run) => run.ok))
-        throw new Error(runs.map((run) => run.output).join("") + output);
-      return output;
+      });
     } finally {
       terraform.remove();
     }
@@ -255,7 +298,6 @@ class Deployment {
   }
 }
 
-const reference = (name: string): string => `$\{${name}}`;
 const healthy = (machine: Machine) =>
   (machine.get("http://127.0.0.1:8090/healthz") as { ok: boolean }).ok || undefined;
 

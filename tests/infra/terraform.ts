@@ -1,5 +1,5 @@
 /** Terraform on a copy of infra/, so that nothing of it lands in the checkout; providers only from this machine. */
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "./files.ts";
@@ -66,7 +66,27 @@ export class Terraform {
     return { ok: (await child.exited) === 0, output: out + err };
   }
 
+  /** The user data that a module renders, as `terraform apply` has it. The module must need no provider. */
+  async userData(
+    module: "relay" | "coordinator",
+    settings: Readonly<Record<string, unknown>>,
+  ): Promise<string> {
+    const folder = `infra/${module}-${crypto.randomUUID()}`;
+    mkdirSync(join(this.root, folder));
+    const root = {
+      module: { it: { source: `../modules/${module}`, ...settings } },
+      output: { user_data: { value: reference("module.it.user_data"), sensitive: true } },
+    };
+    this.write(`${folder}/main.tf.json`, JSON.stringify(root));
+    const runs = [await this.init(folder), await this.run(folder, "apply", "-auto-approve")];
+    const { ok, output } = await this.run(folder, "output", "-raw", "user_data");
+    if (!ok || !runs.every((run) => run.ok)) throw new Error(runs.map((run) => run.output).join("") + output);
+    return output;
+  }
+
   remove(): void {
     rmSync(this.root, { recursive: true, force: true });
   }
 }
+
+const reference = (name: string): string => `$\{${name}}`;
