@@ -346,7 +346,7 @@ function statusOf(agent: Agent, identity: Identity, config: AgentConfig, channel
         : { relay: home, region: homeLink.info.region, rttMs: homeLink.rtt.leastMs, reason },
     standby: standbyLink === undefined ? undefined : { relay: standby, region: standbyLink.info.region },
     device: config.device,
-    natMapping: agent.relays.natMapping(agent.localEndpoints),
+    natMapping: agent.whereabouts.nat,
     peers: {
       total: peers.length,
       online: peers.filter((peer) => peer.info.online).length,

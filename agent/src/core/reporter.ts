@@ -18,6 +18,7 @@ export class Reporter {
   readonly #send: (message: FromAgent) => boolean;
   #homeDueMs: number | undefined;
   #pathsDueMs: number | undefined;
+  #hadHome = false;
 
   constructor(agent: Agent, send: (message: FromAgent) => boolean) {
     this.#agent = agent;
@@ -32,14 +33,15 @@ export class Reporter {
 
   candidatesChanged(_now: number): void {
     const { candidates, nat } = this.#agent.whereabouts;
-    if (candidates.length === 0) return;
     this.#send({ type: "candidates", candidates: [...candidates], nat });
   }
 
   homeChanged(now: number): void {
     const { homes, links } = this.#agent.relays;
     this.#homeDueMs = now + HOME_INTERVAL_MS;
-    if (homes.home === undefined) return;
+    // Without a home that is said as well: others must not go on sending to one that is gone.
+    if (homes.home === undefined && !this.#hadHome) return;
+    this.#hadHome = true;
     const rtts = links.flatMap(({ info, rtt }) => {
       return rtt.leastMs === undefined ? [] : [{ relay: info.id, rttMs: rtt.leastMs }];
     });

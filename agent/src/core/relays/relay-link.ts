@@ -29,6 +29,10 @@ const RETRY_MIN_MS = 150;
 const RETRY_MAX_MS = 10_000;
 /** So many Binds without an answer make a door silent; the next door is tried. */
 const BINDS_PER_DOOR = 3;
+/** Binds for news (flows, doubts) keep this distance: what is new meanwhile goes with the next one. */
+const BIND_SPACING_MS = 50;
+/** Of the pause before a retry: timers may fire a little early. */
+const SILENCE_PART = 0.9;
 /** Bound by WebSocket, the UDP doors are knocked at this often: UDP is better, and may come back. */
 const UDP_RETRY_MS = 10_000;
 /** Binds whose answers are still believed. */
@@ -73,6 +77,8 @@ export class RelayLink {
   #door = 0;
   /** Binds that the present door has not answered, and how often all doors were tried in vain. */
   #unanswered = 0;
+  #lastCountedMs = Number.NEGATIVE_INFINITY;
+  #lastSentMs = Number.NEGATIVE_INFINITY;
   #rounds = 0;
   #challenges = 0;
   #expiries = 0;
@@ -138,7 +144,8 @@ export class RelayLink {
   }
 
   bindNow(now: number): void {
-    this.#nextBindMs = Math.min(this.#nextBindMs ?? now, now);
+    const atMs = Math.max(now, this.#lastSentMs + BIND_SPACING_MS);
+    this.#nextBindMs = Math.min(this.#nextBindMs ?? atMs, atMs);
   }
 
   /** Whatever it is needed for, a binding that still lives is renewed: the address that it knows is not ours now. */
@@ -153,6 +160,7 @@ export class RelayLink {
     this.#unanswered = 0;
     this.#rounds = 0;
     this.#challenges = 0;
+    this.#lastSentMs = Number.NEGATIVE_INFINITY;
     this.#outstanding.clear();
     this.observed = undefined;
     this.rtt.restart();
@@ -184,8 +192,15 @@ export class RelayLink {
       return false;
     }
     if (this.state === "unbound") this.state = "binding";
-    this.#unanswered++;
     const retryMs = Math.max(RETRY_MIN_MS, 2 * (this.rtt.smoothedMs ?? 0));
+    this.#lastSentMs = now;
+    // Many sessions made at once bring many Binds within one round trip: only time makes silence, not their number.
+    if (this.#unanswered > 0 && now - this.#lastCountedMs < SILENCE_PART * retryMs) {
+      this.#nextBindMs = this.#lastCountedMs + retryMs;
+      return false;
+    }
+    this.#unanswered++;
+    this.#lastCountedMs = now;
     this.#nextBindMs = now + Math.min(retryMs * 2 ** Math.min(this.#rounds, 10), RETRY_MAX_MS);
     if (this.#unanswered <= (this.#rounds === 0 ? BINDS_PER_DOOR : 0)) return false;
     this.#nextDoor();
@@ -260,6 +275,7 @@ export class RelayLink {
 
   #nextDoor(): void {
     this.#unanswered = 0;
+    this.#lastSentMs = Number.NEGATIVE_INFINITY;
     this.#door = (this.#door + 1) % this.doors.length;
     if (this.#door === 0) this.#rounds++;
   }

@@ -1,6 +1,6 @@
 /** Binding to relays, keeping two, leaving those that are silent, and telling each which flow is whose. */
 import { describe, expect, test } from "bun:test";
-import type { Endpoint, RelayId } from "@burrow/protocol";
+import type { AgentId, Endpoint, RelayId } from "@burrow/protocol";
 import fc from "fast-check";
 import { FakeRelay, LinksUnderTest } from "./testkit.ts";
 
@@ -268,4 +268,22 @@ test("a relay that leaves the map is forgotten, home or not", () => {
   const before = near.binds.length;
   world.run(100_000);
   expect(near.binds.length).toBe(before);
+});
+
+test("many sessions and doubts within one round trip silence nobody, and cost few Binds", () => {
+  const [near, far] = [relay(1, 40), relay(2, 60)];
+  const world = new LinksUnderTest(near, far).start();
+  world.run(5_000);
+  const { homes } = world.links;
+  const before = near.binds.length;
+  for (let i = 0; i < 20; i++) {
+    world.links.addFlow(1_000 + i, "00000000000000aa" as AgentId, world.now);
+    world.links.doubt(near.info.id, world.now);
+    world.run(1);
+  }
+  world.run(1_000);
+  expect(world.links.homes).toEqual(homes);
+  expect(world.events).not.toContain("r1 silent");
+  expect(near.flows.length).toBe(20);
+  expect(near.binds.length - before).toBeLessThanOrEqual(6);
 });
