@@ -157,7 +157,11 @@ function libraryOf(specifier: string): string {
 
 /** The package of this repository that an import leads to, or undefined when it leads out of it. */
 function targetPackage(from: string, specifier: string): Package | undefined {
-  if (isRelative(specifier)) return packageOf(normalize(join(dirname(from), specifier)));
+  if (isRelative(specifier)) {
+    const target = normalize(join(dirname(from), specifier));
+    // What lies at the top (package.json) belongs to all.
+    return target.includes("/") ? packageOf(target) : undefined;
+  }
   return specifier.startsWith("@burrow/") ? (specifier.split("/")[1] as Package) : undefined;
 }
 

@@ -106,6 +106,11 @@ export function count(text: string): number {
   return whole(text, 0, 1_000_000, "Give a whole number from 0 to 1000000.");
 }
 
+/** More than the largest machines have cores would be a slip. */
+export function threads(text: string): number {
+  return whole(text, 1, 64, "Give a whole number from 1 to 64.");
+}
+
 /** Uses of a token: at least one. */
 export function uses(text: string): number {
   return whole(text, 1, 1_000_000, "Give a whole number from 1 to 1000000.");

@@ -20,7 +20,12 @@ export { openTun } from "./tun/open.ts";
 export * from "./udp/address-table.ts";
 export * from "./udp/dual-stack.ts";
 export { Poller } from "./udp/linux/poller.ts";
-export { type BatchedSocket, type BatchedUdpOptions, openBatchedUdp } from "./udp/linux/socket.ts";
+export {
+  adoptBatchedUdp,
+  type BatchedSocket,
+  type BatchedUdpOptions,
+  openBatchedUdp,
+} from "./udp/linux/socket.ts";
 export { openSteeredUdp, type SteeredSockets } from "./udp/linux/steering.ts";
 export { clearEvent, closeDescriptor, hasBatchedCalls, openEvent, signalEvent } from "./udp/linux/system.ts";
 export * from "./udp/open.ts";

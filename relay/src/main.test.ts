@@ -84,12 +84,13 @@ async function liveAgent(
   from: { readonly ticketKey: Uint8Array },
   running: RunningRelay,
   address = "127.0.0.1",
+  acceptsOutside = false,
 ): Promise<LiveAgent> {
   const peer = await UdpPeer.open(address);
   cleanups.push(() => peer.close());
   const source: TicketSource = { id: running.id, ticketKey: from.ticketKey };
   const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0] ?? 1);
-  const options = { privateKey: random(32), expiresAtMs: Date.now() + 3_600_000 };
+  const options = { privateKey: random(32), expiresAtMs: Date.now() + 3_600_000, acceptsOutside };
   return new LiveAgent(new TestAgent(source, peer.at, options), peer, endpoint(address, running.port));
 }
 
@@ -103,6 +104,7 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 
 interface Body {
   readonly reason: string;
+  readonly packets: number;
   readonly drops: { readonly malformed: number; readonly "unknown-type": number };
   readonly [field: string]: unknown;
 }
@@ -265,6 +267,53 @@ describe("HTTP", () => {
     for (const header of ["origin", "x-forwarded-for"]) {
       const headers = { [header]: "http://evil.example" };
       expect((await getJson(`${base}/v1/drain`, { method: "POST", headers })).status).toBe(403);
+    }
+  });
+});
+
+describe("several packet threads", () => {
+  test("all know every binding and flow, whichever hears a source", async () => {
+    const from = coordinator();
+    const running = await relay(from, { threads: 3 });
+    const agents = await Promise.all(Array.from({ length: 12 }, () => liveAgent(from, running)));
+    for (const agent of agents) expect((await agent.bind()).status).toBe(BindStatus.bound);
+    for (const [i, a] of agents.entries()) {
+      const b = agents[(i + 1) % agents.length] as LiveAgent;
+      a.send(a.agent.initiationTo(b.agent, 100 + i));
+      expect((await b.peer.next())?.length).toBe(148);
+      b.send(b.agent.responseTo(a.agent, 200 + i, 100 + i));
+      expect((await a.peer.next())?.length).toBe(92);
+      a.send(transport(200 + i, 1420));
+      expect(await b.peer.next()).toEqual(transport(200 + i, 1420));
+      b.send(transport(100 + i, 32));
+      expect(await a.peer.next()).toEqual(transport(100 + i, 32));
+    }
+    const { body } = await getJson(`${running.httpUrl}/v1/status`);
+    expect(body).toMatchObject({ sessions: 12, flows: 24, transports: 24, drops: { "unknown-flow": 0 } });
+    expect(body.packets).toBeGreaterThanOrEqual(48);
+    // Who leaves is gone everywhere.
+    const [a, b] = agents as [LiveAgent, LiveAgent];
+    b.send(b.agent.bindBytes({ leaving: true }));
+    await b.peer.next();
+    a.send(transport(200, 100));
+    expect(await b.peer.next(100)).toBeUndefined();
+  });
+
+  test("an unmodified WireGuard client is known to all as well", async () => {
+    const from = coordinator();
+    const running = await relay(from, { threads: 3 });
+    for (let n = 0; n < 6; n++) {
+      const inside = await liveAgent(from, running, "127.0.0.1", true);
+      await inside.bind();
+      const client = await liveAgent(from, running);
+      client.send(client.agent.initiationTo(inside.agent, 10 + n));
+      expect((await inside.peer.next())?.length).toBe(148);
+      inside.send(inside.agent.responseTo(client.agent, 20 + n, 10 + n));
+      expect((await client.peer.next())?.length).toBe(92);
+      client.send(transport(20 + n, 500));
+      expect(await inside.peer.next()).toEqual(transport(20 + n, 500));
+      inside.send(transport(10 + n, 500));
+      expect(await client.peer.next()).toEqual(transport(10 + n, 500));
     }
   });
 });

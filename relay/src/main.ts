@@ -51,6 +51,8 @@ export interface RelayConfig {
   readonly stateDir: string;
   /** How long `stop` may wait for agents to move elsewhere before it closes the port. Default 0. */
   readonly drainMs?: number;
+  /** Packet threads; more than the processors have cores is of no use. Default 1. */
+  readonly threads?: number | undefined;
   readonly openSocket?: OpenRelaySocket;
   /** Unix milliseconds. */
   readonly now?: () => number;
@@ -242,6 +244,7 @@ class Relay implements RunningRelay, RelayView {
       selfKey,
       listen: this.#config.listen,
       openSocket: this.#config.openSocket,
+      threads: this.#config.threads,
       primitives: this.#primitives,
       random: this.#random,
       now: this.#now,

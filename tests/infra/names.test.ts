@@ -119,3 +119,16 @@ test.skipIf(!has("shellcheck", "shell scripts"))("scripts use no variable that n
   expect(run.stdout.toString()).toBe("");
   expect(run.exitCode).toBe(0);
 });
+
+test("every module's README names its variables and outputs, and no others", () => {
+  for (const [path, text] of infraFiles("modules/*/variables.tf")) {
+    const folder = path.replace("/variables.tf", "");
+    const readme = infraFiles(`${folder.replace("infra/", "")}/README.md`).get(`${folder}/README.md`) ?? "";
+    const outputs = infraFiles("modules/*/outputs.tf").get(`${folder}/outputs.tf`) ?? "";
+    const declared = [text, outputs].flatMap((of) =>
+      [...of.matchAll(/^(?:variable|output) "(\w+)"/gm)].map((m) => m[1]),
+    );
+    const listed = [...readme.matchAll(/^\| `(\w+)` \|/gm)].map((m) => m[1]);
+    expect([folder, ...listed.toSorted()]).toEqual([folder, ...declared.toSorted()]);
+  }
+});

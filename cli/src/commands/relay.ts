@@ -17,7 +17,7 @@ import {
 import { configureLogging } from "../log.ts";
 import { defaultStateDir } from "../state-dir.ts";
 import type { Terminal } from "../terminal.ts";
-import { advertisedEndpoint, type ListenAddress, listenAddress, place, region } from "../values.ts";
+import { advertisedEndpoint, type ListenAddress, listenAddress, place, region, threads } from "../values.ts";
 
 interface RelayFlags extends TokenFlags {
   readonly coordinator: string;
@@ -30,6 +30,7 @@ interface RelayFlags extends TokenFlags {
   readonly wssUrl?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  readonly threads?: number;
   readonly state?: string;
   readonly logLevel: LogLevel;
   readonly json?: boolean;
@@ -71,6 +72,7 @@ export function addRelay(program: Command, terminal: Terminal): Command {
     .addOption(flag("--wss-url <URL>", "wss: URL of that door, if not the address the coordinator sees"))
     .addOption(flag("--tls-cert <FILE>", "its certificate chain (PEM); without one the relay makes its own"))
     .addOption(flag("--tls-key <FILE>", "the certificate's key (PEM)"))
+    .addOption(flag("--threads <N>", "threads that move packets (Linux)").argParser(threads).default(1))
     .addOption(stateFlag("where to keep its key"))
     .addOption(logLevelFlag())
     .addOption(jsonFlag())
@@ -120,6 +122,7 @@ async function runRelay(flags: RelayFlags, command: Command, terminal: Terminal)
         websocket,
         stateDir,
         drainMs: DRAIN_MS,
+        threads: flags.threads,
         ...(token === undefined ? {} : { token }),
         ...(flags.at === undefined ? {} : { at: flags.at }),
       }),

@@ -19,7 +19,11 @@ export interface GeoLocation {
 }
 
 /** Where an IP address is, as far as anybody knows. */
-export type GeoResolver = (address: string) => GeoLocation | undefined;
+export interface GeoResolver {
+  (address: string): GeoLocation | undefined;
+  /** Whom to thank, where what it found is shown: the licences of free databases ask for it. */
+  readonly attribution?: string | undefined;
+}
 
 /** Great-circle distance (haversine formula). */
 export function distanceKm(a: Place, b: Place): number {

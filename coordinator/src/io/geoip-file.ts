@@ -41,8 +41,10 @@ export function followGeoip(path: string, lookIntervalMs = LOOK_INTERVAL_MS): Ge
   const timer = setInterval(look, lookIntervalMs);
   timer.unref();
   process.on("SIGHUP", look);
+  const locate = (address: string) => current(address);
+  Object.defineProperty(locate, "attribution", { get: () => current.attribution });
   return {
-    locate: (address) => current(address),
+    locate,
     look,
     close: () => {
       clearInterval(timer);

@@ -40,6 +40,7 @@ test("records that only know the country say so: no city, a radius of 500 km and
 test("the other test database, too", () => {
   const lite = openGeoip(file.replace("GeoIP2-City-Test", "GeoLite2-City-Test"));
   expect(lite("89.160.20.112")).toMatchObject({ precision: "city", label: "Linköping, SE" });
+  expect(lite.attribution).toContain("MaxMind");
 });
 
 describe("databases of other makes", () => {
@@ -97,6 +98,7 @@ describe("databases of other makes", () => {
     const path = written("changing.mmdb", buildDatabase(4, { "192.0.2.0/24": oslo }));
     const followed = followGeoip(path, 10);
     expect(followed.locate("192.0.2.7")).toMatchObject({ label: "Oslo, NO" });
+    expect(followed.locate.attribution).toBe("Test");
     expect(followed.look()).toBe(false);
 
     // As updaters do it: written beside, then moved into place.

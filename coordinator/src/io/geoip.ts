@@ -7,8 +7,8 @@ import { type GeoResolver, locationOfRecord } from "../core/geo.ts";
 /** Throws a UserError when the file is missing or not a database. */
 export function openGeoip(path: string): GeoResolver {
   const reader = openReader(path);
-  const { ipVersion } = reader.metadata;
-  return (text) => {
+  const { ipVersion, databaseType } = reader.metadata;
+  const locate = (text: string) => {
     // The reader takes "8.8.8.8:443" for 8.8.8.8, and finds nothing for ::ffff:8.8.8.8: parse and unmap first.
     const address = parseAddress(text);
     if (address === undefined || !validate(address)) return undefined;
@@ -21,6 +21,19 @@ export function openGeoip(path: string): GeoResolver {
       return undefined;
     }
   };
+  return Object.assign(locate, { attribution: attributionOf(databaseType) });
+}
+
+/** By the beginning of the database's own name for its type. */
+const ATTRIBUTIONS = [
+  ["GeoLite2", "GeoLite2 data created by MaxMind, https://www.maxmind.com"],
+  ["DBIP", "IP geolocation by DB-IP, https://db-ip.com"],
+  ["IP2LITE", "IP2Location LITE data, https://lite.ip2location.com"],
+  ["IP2Location", "IP2Location LITE data, https://lite.ip2location.com"],
+] as const;
+
+function attributionOf(databaseType: string): string {
+  return ATTRIBUTIONS.find(([start]) => databaseType.startsWith(start))?.[1] ?? databaseType;
 }
 
 function openReader(path: string): Reader<Response> {

@@ -143,7 +143,7 @@ function addRelays(app: Hono<HttpEnv>, parts: HttpParts): void {
     const ip = asked === undefined ? context.env.address : parseAddress(asked);
     if (ip === undefined)
       return badRequest(context, "ip is not an IP address, as in /v1/nearest?ip=192.0.2.1");
-    return context.json(nearestView(shell.mesh, ip, geo?.(ip)));
+    return context.json(nearestView(shell.mesh, ip, geo));
   });
 }
 

@@ -1,7 +1,7 @@
 /** What the HTTP API tells of relays and agents. Shapes are stable: the command line and operators lean on them. */
 import type { RelayLoad } from "@burrow/protocol";
 import type { AgentEntry } from "../core/agents.ts";
-import type { GeoLocation } from "../core/geo.ts";
+import type { GeoResolver } from "../core/geo.ts";
 import type { Mesh } from "../core/mesh.ts";
 import type { RelayEntry } from "../core/relays.ts";
 import { probesWidely, selectRelays } from "../core/selection.ts";
@@ -80,7 +80,8 @@ export function pathViews(mesh: Mesh, entry: AgentEntry) {
   }));
 }
 
-export function nearestView(mesh: Mesh, ip: string, location: GeoLocation | undefined) {
+export function nearestView(mesh: Mesh, ip: string, geo: GeoResolver | undefined) {
+  const location = geo?.(ip);
   const ranking = mesh.ranking(location);
   const tickets = new Set(selectRelays(location, ranking));
   return {
@@ -88,6 +89,8 @@ export function nearestView(mesh: Mesh, ip: string, location: GeoLocation | unde
     place: location?.label ?? null,
     at: location?.at ?? null,
     precision: location?.precision ?? null,
+    /** Whose database said so. */
+    attribution: geo?.attribution ?? null,
     /** Too little is known of the place: relays all over the world are probed. */
     widely: probesWidely(location),
     ranking: ranking.map(({ relay, distanceKm, expectedRttMs, estimate, costMs, terms, reason }) => ({

@@ -152,12 +152,14 @@ describe.skipIf(!isHere)("runs", () => {
         }
       },
     };
-    const { chosen, others } = openSteeredUdp(options, 0x04000000);
-    if (others === undefined) return console.log("steering: not tested here: the kernel cannot");
+    const { chosen: all, others } = openSteeredUdp({ ...options, count: 1 }, 0x04000000);
+    const [chosen] = all;
+    if (others === undefined || chosen === undefined)
+      return console.log("steering: not tested here: the kernel cannot");
     which.push(chosen, others);
     for (const socket of which) pumped.add(socket);
     expect(others.port).toBe(chosen.port);
-    expect(() => openSteeredUdp({ ...options, port: chosen.port }, 0x04000000)).toThrow("in use");
+    expect(() => openSteeredUdp({ ...options, count: 1, port: chosen.port }, 0x04000000)).toThrow("in use");
     const source = openBatchedUdp({ ...loopback, offloads: OFF, onBatch() {} });
     pumped.add(source);
     const to = source.addresses.intern("127.0.0.1", chosen.port);
@@ -171,6 +173,37 @@ describe.skipIf(!isHere)("runs", () => {
     expect(kinds[0]).toBe(21);
     expect(kinds[1]).toBeGreaterThan(0);
     expect(kinds[1]).toBeLessThan(5_000);
+  });
+
+  test("steering: sources are shared out among threads' sockets, each always to the same", () => {
+    const heard = new Map<number, number[]>();
+    const which: BatchedSocket[] = [];
+    const onBatch = (batch: DatagramBatch, socket: DatagramSocket) => {
+      for (let i = 0; i < batch.count; i++) {
+        const source = batch.u32(i, 4);
+        heard.set(source, [...(heard.get(source) ?? []), which.indexOf(socket as BatchedSocket)]);
+      }
+    };
+    const options = { ...loopback, onBatch, othersRecvBufferBytes: 50_000, count: 3 };
+    const { chosen, others } = openSteeredUdp(options, 0x04000000);
+    if (others === undefined) return console.log("steering: not tested here: the kernel cannot");
+    which.push(...chosen, others);
+    for (const socket of which) pumped.add(socket);
+    for (let n = 0; n < 60; n++) {
+      const source = openBatchedUdp({ ...loopback, offloads: OFF, onBatch() {} });
+      pumped.add(source);
+      const to = source.addresses.intern("127.0.0.1", others.port);
+      for (const type of [4, 4, 4, 1]) source.send(to, Uint8Array.of(type, 0, 0, 0, n, 0, 0, 0));
+      source.flush();
+    }
+    for (const socket of which) while (socket.receive()) {}
+    const used = new Set<number>();
+    for (const [first, second, third, other] of heard.values()) {
+      expect([second, third, other]).toEqual([first, first, 3] as never);
+      used.add(first ?? -1);
+    }
+    expect(heard.size).toBe(60);
+    expect([...used].sort()).toEqual([0, 1, 2]);
   });
 
   test("several sockets share a port when all ask for it", () => {

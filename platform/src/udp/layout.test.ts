@@ -84,6 +84,13 @@ const COMPOSED = [
   ["BPF_LD_W_ABS", "(BPF_LD | BPF_W | BPF_ABS)"],
   ["BPF_JMP_JEQ_K", "(BPF_JMP | BPF_JEQ | BPF_K)"],
   ["BPF_RET_K", "(BPF_RET | BPF_K)"],
+  ["BPF_RET_A", "(BPF_RET | BPF_A)"],
+  ["BPF_LD_H_ABS", "(BPF_LD | BPF_H | BPF_ABS)"],
+  ["BPF_MISC_TAX", "(BPF_MISC | BPF_TAX)"],
+  ["BPF_ALU_XOR_X", "(BPF_ALU | BPF_XOR | BPF_X)"],
+  ["BPF_ALU_MUL_K", "(BPF_ALU | BPF_MUL | BPF_K)"],
+  ["BPF_ALU_RSH_K", "(BPF_ALU | BPF_RSH | BPF_K)"],
+  ["BPF_ALU_MOD_K", "(BPF_ALU | BPF_MOD | BPF_K)"],
 ] as const;
 
 test.skipIf(cc === null || process.platform !== "linux")(

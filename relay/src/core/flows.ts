@@ -3,6 +3,14 @@ import type { AgentId } from "@burrow/protocol";
 import { type FlowTable, NO_FLOW } from "./flow-table.ts";
 import { NO_PARTY, type Parties, type Party } from "./parties.ts";
 
+type Lesson = (
+  source: Party,
+  receiverIndex: number,
+  destination: Party,
+  nowS: number,
+  proven: boolean,
+) => void;
+
 export class Flows {
   readonly table: FlowTable;
   readonly #parties: Parties;
@@ -10,13 +18,9 @@ export class Flows {
   conflicts = 0;
 
   /** Called for each lesson that was taken. */
-  readonly #learned: (source: Party, receiverIndex: number, destination: Party, nowS: number) => void;
+  readonly #learned: Lesson;
 
-  constructor(
-    table: FlowTable,
-    parties: Parties,
-    learned: (source: Party, receiverIndex: number, destination: Party, nowS: number) => void = () => {},
-  ) {
+  constructor(table: FlowTable, parties: Parties, learned: Lesson = () => {}) {
     this.table = table;
     this.#parties = parties;
     this.#learned = learned;
@@ -58,7 +62,7 @@ export class Flows {
       }
     }
     this.table.put(source.serial, receiverIndex, destination.slot, destination.serial, nowS, proven);
-    this.#learned(source, receiverIndex, destination, nowS);
+    this.#learned(source, receiverIndex, destination, nowS, proven);
   }
 
   /** The source's own word, in a Bind. False when the agent is not known here (yet). */

@@ -4,7 +4,7 @@
  *
  * Rules, by first byte: a Bind binds its agent to its address (binds.ts). Handshakes go by MAC1 (handshakes.ts)
  * and teach receiver indices. What carries an index goes by (source, index). Probes go by the agent id in them.
- * A destination bound here is sent to; one that is only routed is handed to its relay, one hop (trunk.ts).
+ * A destination bound here is sent to; one that is only routed is handed to its relay, one hop (trunks.ts).
  * What is not the caller's fault is a drop, counted by its reason; no bytes make this throw.
  */
 import {
@@ -32,7 +32,7 @@ import { Flows } from "./flows.ts";
 import { HandshakeDesk } from "./handshakes.ts";
 import { DEFAULT_LIMITS, type Limits, OUTSIDE_LIFETIME_MS, RATE_CLASSES, type RateClass } from "./limits.ts";
 import { type LinkIdentity, Links } from "./links.ts";
-import { bindRecord, flowRecord, readMemory } from "./memory.ts";
+import { bindRecord, flowRecord, isAgentName, type PartyName, readMemory } from "./memory.ts";
 import { NO_LINK, NO_PARTY, Parties, type Party } from "./parties.ts";
 import { Revocations } from "./revocations.ts";
 import { Router } from "./routes.ts";
@@ -51,8 +51,11 @@ export interface ForwarderSink {
   send(bytes: Bytes, to: number): boolean;
   /** Something an operator may want in the log. Never called for every packet. */
   event(event: ForwarderEvent): void;
-  /** Something that should outlive this process, as a record for `recall` (memory.ts). The bytes are the sink's. */
-  learned?(record: Bytes): void;
+  /**
+   * Something that other threads should know, as a record for `recall` (memory.ts), and if it `isNew` another life of
+   * this process too. The bytes are the sink's.
+   */
+  learned?(record: Bytes, isNew: boolean): void;
 }
 
 export interface ForwarderEvent {
@@ -71,6 +74,8 @@ export interface ForwarderOptions {
   readonly random: (length: number) => Bytes;
   readonly limits?: Limits;
   readonly rateClasses?: readonly RateClass[];
+  /** Counts trunk packets to all relays, where several threads share one boot; default: each link on its own. */
+  readonly nextTrunkCounter?: () => number;
 }
 
 /** How much of each table one tick sweeps: well under a millisecond. */
@@ -113,10 +118,11 @@ export class Forwarder {
     this.#flows = new Flows(
       new FlowTable(limits.flowsMax, seed),
       this.#parties,
-      ({ id: source }, index, { id: destination }, nowS) => {
-        // Outside clients have no name under which they could be found again.
-        if (this.#isRecalling || source === undefined || destination === undefined) return;
-        sink.learned?.(flowRecord(source, index, destination, nowS));
+      (source, index, destination, nowS, proven) => {
+        if (this.#isRecalling || sink.learned === undefined) return;
+        const [from, to] = [this.#nameOf(source), this.#nameOf(destination)];
+        if (from === undefined || to === undefined) return;
+        sink.learned(flowRecord(from, index, to, nowS, proven), true);
       },
     );
     this.#links = new Links(identity, addresses, options.agreement, options.trunkMac, limits.relaysMax, now);
@@ -135,10 +141,10 @@ export class Forwarder {
         pendingFlowsMax: limits.pendingFlowsMax,
         send: (bytes, to) => this.#send(bytes, to),
         accepted: (datagram, from, party, isNews, at) => {
-          if (!isNews && (party === undefined || party.rememberedIn === this.#era)) return;
+          const isNew = isNews || (party !== undefined && party.rememberedIn !== this.#era);
           if (party !== undefined) party.rememberedIn = this.#era;
           if (this.#isRecalling) return;
-          sink.learned?.(bindRecord(addresses.endpoint(from), datagram, Math.floor(at / 1000)));
+          sink.learned?.(bindRecord(addresses.endpoint(from), datagram, Math.floor(at / 1000)), isNew);
         },
         bound: (party, how) => sink.event({ kind: how, party: nameOf(party), reason: "bind" }),
       },
@@ -153,6 +159,7 @@ export class Forwarder {
       boot: identity.boot,
       self: identity.id,
       mac: options.trunkMac,
+      nextCounter: options.nextTrunkCounter,
       send: (bytes, to) => this.#send(bytes, to),
     });
     this.#router = new Router(this.#parties, this.#links, this.#revocations, identity.id);
@@ -262,7 +269,7 @@ export class Forwarder {
     this.#era++;
   }
 
-  /** Takes records of an earlier life. Flows after Binds: they need both their ends. */
+  /** Takes records of an earlier life, or of another thread. Flows after Binds: they need both their ends. */
   recall(records: Bytes, now: number): void {
     this.#isRecalling = true;
     for (const record of readMemory(records)) {
@@ -272,11 +279,13 @@ export class Forwarder {
     }
     for (const record of readMemory(records)) {
       if (record.kind !== "flow") continue;
-      const source = this.#parties.byId(record.source);
-      const destination = this.#parties.byId(record.destination);
-      if (source === undefined || destination === undefined || source.network !== destination.network)
-        continue;
-      this.#flows.learn(source, record.receiverIndex, destination, record.atS, true);
+      const { proven } = record;
+      const source = this.#partyNamed(record.source, proven, now);
+      const destination = this.#partyNamed(record.destination, proven, now);
+      if (source === undefined || destination === undefined) continue;
+      const hasClient = source.id === undefined || destination.id === undefined;
+      if (!hasClient && source.network !== destination.network) continue;
+      this.#flows.learn(source, record.receiverIndex, destination, record.atS, proven);
       this.#parties.acquaint(source, destination);
     }
     this.#isRecalling = false;
@@ -412,6 +421,18 @@ export class Forwarder {
     }
     this.#packets++;
     this.#bytes += bytes.length;
+  }
+
+  #nameOf(party: Party): PartyName | undefined {
+    if (party.id !== undefined) return party.id;
+    const address = this.#parties.boundAddress(party);
+    return address === NO_ADDRESS ? undefined : this.#addresses.endpoint(address);
+  }
+
+  #partyNamed(name: PartyName, isAnswered: boolean, now: number): Party | undefined {
+    if (isAgentName(name)) return this.#parties.byId(name);
+    const address = this.#addresses.reach(name);
+    return address === NO_ADDRESS ? undefined : this.#handshakes.recall(address, isAnswered, now);
   }
 
   #drop(reason: DropReason): number {

@@ -99,12 +99,27 @@ export class HandshakeDesk {
     return this.#pass(message, known, match, now);
   }
 
+  /** An outside client that was admitted earlier, or by another thread just now. */
+  recall(from: number, isAnswered: boolean, now: number): Party | undefined {
+    const { parties } = this.#parts;
+    const lifetimeMs = isAnswered ? OUTSIDE_LIFETIME_MS : OUTSIDE_UNANSWERED_LIFETIME_MS;
+    const known = parties.at(parties.slotAt(from, now));
+    if (known === undefined) return this.#enter(from, lifetimeMs, now);
+    if (known.id !== undefined) return undefined;
+    if (isAnswered) parties.prolongOutside(known.slot, now + lifetimeMs);
+    return known;
+  }
+
   #admit(from: number, now: number): Party | undefined {
-    const { parties, rates } = this.#parts;
     if (!this.#outsideNew.take(now)) return undefined;
+    return this.#enter(from, OUTSIDE_UNANSWERED_LIFETIME_MS, now);
+  }
+
+  #enter(from: number, lifetimeMs: number, now: number): Party | undefined {
+    const { parties, rates } = this.#parts;
     const client = parties.add(undefined, OUTSIDE_NETWORK, now);
     if (client === undefined) return undefined;
-    if (!parties.bind(client, from, now + OUTSIDE_UNANSWERED_LIFETIME_MS, now)) {
+    if (!parties.bind(client, from, now + lifetimeMs, now)) {
       parties.remove(client, "evicted");
       return undefined;
     }

@@ -38,8 +38,13 @@ export const SMALL_LIMITS: Limits = {
   pendingFlowsMax: 64,
 };
 
-/** A binding without another Bind ends after this; agents bind every 25 s, so two may be lost. */
+/** A binding without another Bind ends after this; agents bind every 15 s, so three may be lost. */
 export const BINDING_LIFETIME_MS = 60_000;
+/**
+ * A way back that the trunk taught ends with so much silence. Agents probe through their standby now and then: that is
+ * no change of home, and whoever is bound elsewhere has bound there anew or is gone by then.
+ */
+export const LEARNED_ROUTE_LIFETIME_MS = BINDING_LIFETIME_MS;
 /** Captured cookies die after twice this. WireGuard's own cookie secrets live as long (§5.4.7). */
 export const COOKIE_SECRET_LIFETIME_MS = 120_000;
 /**
@@ -65,7 +70,7 @@ export interface Budget {
   readonly burst: number;
 }
 
-/** Binds of one bound agent: one in 25 s, a few at once while it moves or measures. */
+/** Binds of one bound agent: one in 15 s, a few at once while it moves or measures. */
 export const BINDS_PER_AGENT: Budget = { perSecond: 5, burst: 20 };
 /** Binds from unbound addresses: each costs two AEADs. 10,000 agents of a dead relay fit in seconds. */
 export const BINDS_UNBOUND: Budget = { perSecond: 4_000, burst: 8_000 };

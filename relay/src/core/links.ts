@@ -1,6 +1,7 @@
 /**
  * Links to other relays: keys, counters and replay windows of the trunk. What a link is told by the coordinator
- * (key, endpoint) may change; its counter never starts anew within one boot of this relay.
+ * (key, endpoint) may change; no counter starts anew under a key within one boot of this relay, though places of
+ * relays that left the map go to newcomers when all are taken.
  */
 import {
   type Agreement,
@@ -40,6 +41,7 @@ export interface Link {
   keys: { readonly send: SymmetricKey; readonly receive: SymmetricKey } | undefined;
   /** In the coordinator's latest map. Those who are not are neither heard nor sent to. */
   listed: boolean;
+  /** The next counter; above all that an earlier link to the same relay may have used. */
   sent: number;
   highestBoot: number;
   readonly window: ReplayWindow;
@@ -55,6 +57,8 @@ export class Links {
   readonly #byId = new Map<RelayId, Link>();
   readonly #byTag = new Map<RelayTag, Link[]>();
   readonly #strangers: TokenBucket;
+  /** What the counters of links that gave way had come to: newer links count on from here. */
+  #sentBefore = 0;
 
   constructor(
     identity: LinkIdentity,
@@ -86,17 +90,19 @@ export class Links {
 
   /** Takes the coordinator's whole map: new relays get a link, known ones their present endpoint. */
   learn(relays: readonly RelayInfo[]): void {
-    for (const link of this.#links) link.listed = false;
+    const named = new Set(relays.map(({ id }) => id));
+    // First who leaves, so that newcomers find their places and nobody takes that of one named later.
+    for (const link of this.#links) {
+      link.listed = named.has(link.id);
+      if (!link.listed) this.#move(link, NO_ADDRESS);
+    }
     for (const relay of relays) {
       if (relay.id === this.#identity.id) continue;
       const key = keyFromText(relay.key);
       if (key === undefined) continue;
       const link = this.#byId.get(relay.id) ?? this.#add(relay.id, key);
-      if (link === undefined) continue;
-      link.listed = true;
-      this.#settle(link, relay);
+      if (link !== undefined) this.#settle(link, relay);
     }
-    for (const link of this.#links) if (!link.listed) this.#move(link, NO_ADDRESS);
   }
 
   /**
@@ -143,23 +149,40 @@ export class Links {
   }
 
   #add(id: RelayId, key: PublicKey): Link | undefined {
-    if (this.#links.length >= this.#max) return undefined;
+    const index = this.#links.length < this.#max ? this.#links.length : this.#vacate();
+    if (index === undefined) return undefined;
     const link: Link = {
-      index: this.#links.length,
+      index,
       id,
       key,
       address: NO_ADDRESS,
       keys: undefined,
       listed: true,
-      sent: 0,
+      sent: this.#sentBefore,
       highestBoot: 0,
       window: new ReplayWindow(),
     };
-    this.#links.push(link);
+    this.#links[index] = link;
     this.#byId.set(id, link);
     const tag = relayTagOf(id);
     this.#byTag.set(tag, [...(this.#byTag.get(tag) ?? []), link]);
     return link;
+  }
+
+  /**
+   * The place of a link that is not in the map any more. Its windows go with it: should the relay return, an old packet
+   * of it may be taken once more, as after a restart of ours.
+   */
+  #vacate(): number | undefined {
+    const gone = this.#links.find(({ listed }) => !listed);
+    if (gone === undefined) return undefined;
+    this.#sentBefore = Math.max(this.#sentBefore, gone.sent);
+    this.#byId.delete(gone.id);
+    const tag = relayTagOf(gone.id);
+    const alike = (this.#byTag.get(tag) ?? []).filter((link) => link !== gone);
+    if (alike.length > 0) this.#byTag.set(tag, alike);
+    else this.#byTag.delete(tag);
+    return gone.index;
   }
 
   /** The first of the relay's endpoints that a socket of ours reaches. */

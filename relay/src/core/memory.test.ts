@@ -12,7 +12,7 @@ function rememberingRelay(like?: TestRelay): { relay: TestRelay; memory: () => B
   const records: Bytes[] = [];
   const relay = new TestRelay({
     ...(like === undefined ? {} : { like, boot: 2 }),
-    learned: (record) => records.push(record),
+    learned: (record, isNew) => isNew && records.push(record),
   });
   return { relay, memory: () => new Uint8Array(Buffer.concat(records)) };
 }
@@ -25,7 +25,13 @@ function shake(relay: TestRelay, a: TestAgent, b: TestAgent, indexA = 1, indexB 
 
 describe("records", () => {
   const bind = bindRecord(endpoint("192.0.2.1", 5), Uint8Array.of(9, 8, 7), T0_S);
-  const flow = flowRecord("00000000000000aa" as never, 0xfffffffe, "00000000000000bb" as never, T0_S + 5);
+  const flow = flowRecord(
+    "00000000000000aa" as never,
+    0xfffffffe,
+    "00000000000000bb" as never,
+    T0_S + 5,
+    true,
+  );
 
   test("come back as they were written", () => {
     const both = new Uint8Array(Buffer.concat([bind, flow]));
@@ -37,6 +43,7 @@ describe("records", () => {
         receiverIndex: 0xfffffffe,
         source: "00000000000000aa" as never,
         destination: "00000000000000bb" as never,
+        proven: true,
       },
     ]);
     expect(memorySince(both, T0_S)).toEqual(both);
@@ -77,6 +84,25 @@ describe("a relay that was killed and started again", () => {
     // An old Bind is as old as it was: with its cookie worthless, it moves nothing.
     again.feed(captured, b.at);
     expect(whereTo(again.feed(transport(2), a.at))).toEqual([`wireguard ${b.at}`]);
+  });
+
+  test("an outside client that was answered is served on, one that was not is forgotten soon", () => {
+    const { relay, memory } = rememberingRelay();
+    const inside = new TestAgent(relay, "192.0.2.1:1001", { acceptsOutside: true });
+    inside.bind(relay);
+    const [answered, ignored] = [5, 6].map((n) => new TestAgent(relay, `198.51.100.${n}:51820`)) as [
+      TestAgent,
+      TestAgent,
+    ];
+    shake(relay, answered, inside);
+    relay.feed(ignored.initiationTo(inside, 3), ignored.at);
+    const again = rememberingRelay(relay).relay;
+    again.forwarder.recall(memory(), T0);
+    expect(again.forwarder.snapshot().outsideClients).toBe(2);
+    expect(whereTo(again.feed(transport(2), answered.at))).toEqual([`wireguard ${inside.at}`]);
+    expect(whereTo(again.feed(transport(1), inside.at))).toEqual([`wireguard ${answered.at}`]);
+    again.pass(20_000);
+    expect(again.forwarder.snapshot().outsideClients).toBe(1);
   });
 
   test("follows the last of several addresses, and those who left are gone", () => {
@@ -127,7 +153,7 @@ describe("a relay that was killed and started again", () => {
     const b = new TestAgent(relay, "192.0.2.2:1002", { expiresAtMs: T0 + 1_000 });
     const c = new TestAgent(relay, "192.0.2.3:1003", { network: OTHER_NETWORK });
     for (const agent of [a, b, c]) agent.bind(relay);
-    const lie = flowRecord(a.id, 9, c.id, T0_S);
+    const lie = flowRecord(a.id, 9, c.id, T0_S, true);
     const records = new Uint8Array(Buffer.concat([memory(), lie]));
     const again = rememberingRelay(relay).relay;
     again.forwarder.revoke(a.id);

@@ -43,9 +43,13 @@ export interface Party {
   /** Made from `key` when first needed. */
   mac1: Mac1 | undefined;
   acceptsOutside: boolean;
+  /** By which relay it is reached: as the trunk taught lately, else as the coordinator pushed. */
   relay: RelayId | undefined;
-  /** The coordinator said so; a way learned from the trunk is forgotten when it falls idle. */
-  routeIsPushed: boolean;
+  /** As the coordinator pushed it; set and cleared by the router alone. */
+  pushedRelay: RelayId | undefined;
+  pushedLink: number;
+  /** Until then the trunk's lesson stands; 0 when `relay` is no lesson. */
+  learnedUntil: number;
   /** Slots and serials of whom it last exchanged handshakes or probes with, latest first. */
   readonly partners: { slot: number; serial: number }[];
   readonly sessions: SeenSession[];
@@ -135,6 +139,11 @@ export class Parties {
     return (this.#boundUntil[slot] ?? 0) > now ? (this.#address[slot] ?? NO_ADDRESS) : NO_ADDRESS;
   }
 
+  /** Where a party is bound, also when that has lapsed and nobody has looked yet; or NO_ADDRESS. */
+  boundAddress(party: Party): number {
+    return this.#address[party.slot] ?? NO_ADDRESS;
+  }
+
   /** The trunk link of a slot, or NO_LINK. */
   linkOf(slot: number): number {
     return this.#link[slot] ?? NO_LINK;
@@ -188,7 +197,9 @@ export class Parties {
       mac1: undefined,
       acceptsOutside: false,
       relay: undefined,
-      routeIsPushed: false,
+      pushedRelay: undefined,
+      pushedLink: NO_LINK,
+      learnedUntil: 0,
       partners: [],
       sessions: [],
       pendingFlows: undefined,
@@ -263,12 +274,32 @@ export class Parties {
     this.#events.unbound(party, why);
   }
 
-  /** Sets or clears the relay by which a party is reached. */
-  routeBy(party: Party, relay: RelayId | undefined, link: number, isPushed: boolean): void {
+  /** Sets or clears the relay by which the coordinator says that a party is reached: news, so it counts at once. */
+  pushRoute(party: Party, relay: RelayId | undefined, link: number): void {
     if (this.#parties[party.slot] !== party) return;
+    party.pushedRelay = relay;
+    party.pushedLink = link;
+    this.#routeAsPushed(party);
+  }
+
+  /** The trunk brought a packet of the party by this relay: the way back, for a while. */
+  learnRoute(party: Party, relay: RelayId, link: number, until: number): void {
+    if (this.#parties[party.slot] !== party) return;
+    party.learnedUntil = until;
+    if (party.relay === relay) return;
     party.relay = relay;
-    party.routeIsPushed = isPushed;
     this.#link[party.slot] = link;
+  }
+
+  /** Links have changed: `linkOf` is NO_LINK for relays that there are no more. */
+  relink(linkOf: (relay: RelayId) => number): void {
+    for (const party of this.#parties) {
+      if (party?.relay === undefined) continue;
+      if (party.pushedRelay !== undefined) party.pushedLink = linkOf(party.pushedRelay);
+      const link = linkOf(party.relay);
+      if (party.learnedUntil === 0 || link === NO_LINK) this.#routeAsPushed(party);
+      else this.#link[party.slot] = link;
+    }
   }
 
   /** Remembers, for both, that they talk to each other. */
@@ -289,23 +320,34 @@ export class Parties {
     party.sessions.length = Math.min(party.sessions.length, SESSIONS_REMEMBERED_MAX);
   }
 
-  /** Looks at the next `slots` slots: ends lapsed bindings, forgets who has long been idle and has no route. */
+  /**
+   * Looks at the next `slots` slots: ends lapsed bindings and stale lessons of the trunk, forgets who has long been
+   * idle and has no route by the coordinator.
+   */
   sweep(slots: number, now: number): void {
     const count = Math.min(slots, this.#parties.length);
     for (let i = 0; i < count; i++) {
       this.#sweepAt = (this.#sweepAt + 1) % this.#parties.length;
       const party = this.#parties[this.#sweepAt];
-      if (party === undefined || (this.#boundUntil[party.slot] ?? 0) > now) continue;
+      if (party === undefined) continue;
+      if (party.learnedUntil !== 0 && party.learnedUntil <= now) this.#routeAsPushed(party);
+      if ((this.#boundUntil[party.slot] ?? 0) > now) continue;
       if (party.id === undefined) this.remove(party, "lapsed");
       else this.unbind(party, "lapsed");
       const idleMs = now - (this.#usedAt[party.slot] ?? 0);
-      if (!party.routeIsPushed && idleMs > LINGER_MS) this.remove(party, "lapsed");
+      if (party.pushedRelay === undefined && idleMs > LINGER_MS) this.remove(party, "lapsed");
     }
   }
 
   /** Slots in use at most until now: what one full round of `sweep` looks at. */
   get slots(): number {
     return this.#parties.length;
+  }
+
+  #routeAsPushed(party: Party): void {
+    party.relay = party.pushedRelay;
+    party.learnedUntil = 0;
+    this.#link[party.slot] = party.pushedLink;
   }
 
   #giveWay(before: Party): void {

@@ -33,10 +33,8 @@ export class Router {
 
   /** The relay map changed: a route may have come before its relay. */
   relink(): void {
-    for (const party of this.#routed) {
-      if (this.#parties.same(party) === undefined) this.#routed.delete(party);
-      else if (party.relay !== undefined) this.#route(party, party.relay);
-    }
+    for (const party of this.#routed) if (this.#parties.same(party) === undefined) this.#routed.delete(party);
+    this.#parties.relink((relay) => this.#linkTo(relay));
   }
 
   #upsert(route: Route, now: number): void {
@@ -54,21 +52,22 @@ export class Router {
     party.key ??= key;
     if (route.relay === this.#self) {
       this.#routed.delete(party);
-      this.#parties.routeBy(party, undefined, NO_LINK, false);
+      this.#parties.pushRoute(party, undefined, NO_LINK);
       return;
     }
     this.#routed.add(party);
-    this.#route(party, route.relay);
+    this.#parties.pushRoute(party, route.relay, this.#linkTo(route.relay));
   }
 
   #remove(agent: AgentId): void {
     const party = this.#parties.byId(agent);
     if (party === undefined) return;
     this.#routed.delete(party);
-    this.#parties.routeBy(party, undefined, NO_LINK, false);
+    this.#parties.pushRoute(party, undefined, NO_LINK);
   }
 
-  #route(party: Party, relay: RelayId): void {
-    this.#parties.routeBy(party, relay, this.#links.byId(relay)?.index ?? NO_LINK, true);
+  #linkTo(relay: RelayId): number {
+    const link = this.#links.byId(relay);
+    return link?.listed === true ? link.index : NO_LINK;
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Trunk, one hop between relays. Out: a packet for an agent that is bound at another relay is handed to that relay.
  * In: a genuine, new packet of a known relay goes to its destination if that is bound here, and never further; it
- * teaches by which relay its source is reached, so that answers find their way without the coordinator.
+ * teaches by which relay its source is reached, for as long as it is heard by there, so that answers find their way
+ * without the coordinator and what the coordinator says is not lost over it.
  */
 import {
   type AgentId,
@@ -21,6 +22,7 @@ import {
 import { NO_ADDRESS } from "./addresses.ts";
 import { DropReason } from "./drop-reason.ts";
 import type { Flows } from "./flows.ts";
+import { LEARNED_ROUTE_LIFETIME_MS } from "./limits.ts";
 import type { Link, Links } from "./links.ts";
 import type { Parties, Party } from "./parties.ts";
 
@@ -31,6 +33,8 @@ export interface TrunkDeskParts {
   readonly self: RelayId;
   readonly boot: number;
   readonly mac: TrunkMac;
+  /** Where several threads share one boot: of all their trunk packets. */
+  readonly nextCounter: (() => number) | undefined;
   send(bytes: Bytes, to: number): void;
 }
 
@@ -45,7 +49,7 @@ export class TrunkDesk {
 
   /** Wraps a packet of one agent to another and sends it to that one's relay. */
   handOver(packet: Bytes, source: Party, destination: Party): DropReason | undefined {
-    const { links, parties, self, boot, mac, send } = this.#parts;
+    const { links, parties, self, boot, mac, nextCounter, send } = this.#parts;
     if (source.id === undefined || destination.id === undefined) return DropReason.destinationAway;
     const link = links.at(parties.linkOf(destination.slot));
     const keys = link === undefined || !link.listed ? undefined : links.keysOf(link);
@@ -55,7 +59,7 @@ export class TrunkDesk {
     const header: TrunkHeader = {
       boot,
       sender: relayTagOf(self),
-      counter: link.sent++,
+      counter: nextCounter?.() ?? link.sent++,
       source: source.id,
       destination: destination.id,
     };
@@ -92,7 +96,7 @@ export class TrunkDesk {
     const source = known ?? parties.add(id, destination.network, now);
     if (source === undefined) return DropReason.trunkDestinationAway;
     parties.touch(source.slot, now);
-    if (source.relay !== link.id) parties.routeBy(source, link.id, link.index, false);
+    parties.learnRoute(source, link.id, link.index, now + LEARNED_ROUTE_LIFETIME_MS);
     return source;
   }
 

@@ -53,6 +53,8 @@ export interface DataPlaneOptions {
   /** A ticket key of this process alone, for checking itself. */
   readonly selfKey: SymmetricKey;
   readonly listen: { readonly address: string; readonly port: number };
+  /** Packet threads, where the data plane has threads of its own. Default 1. */
+  readonly threads?: number | undefined;
   /** Then the data plane stays on this thread. */
   readonly openSocket?: OpenRelaySocket | undefined;
   readonly primitives: Primitives;

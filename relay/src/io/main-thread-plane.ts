@@ -28,7 +28,9 @@ export async function openMainThreadPlane(options: MainThreadOptions): Promise<D
       sink: {
         send: (bytes, to) => socket.send(to as AddressHandle, bytes),
         event: (event) => options.onEvent(event),
-        learned: (record) => options.onLearned(record),
+        learned: (record, isNew) => {
+          if (isNew) options.onLearned(record);
+        },
       },
       sealer: sealerOf(primitives),
       agreement: (privateKey, publicKey) => primitives.x25519(privateKey, publicKey),

@@ -6,29 +6,19 @@
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import {
   type AddressHandle,
+  type AddressTable,
+  adoptBatchedUdp,
   type BatchedSocket,
   clearEvent,
   type DatagramBatch,
   type DatagramSocket,
   nativePrimitives,
   newUdpCounters,
-  openDualStack,
-  openSteeredUdp,
   Poller,
-  type SteeredSockets,
+  signalEvent,
   type UdpCounters,
-  type UdpOptions,
 } from "@burrow/platform";
-import {
-  type Bytes,
-  type Endpoint,
-  endpoint,
-  nobleTrunkMac,
-  type SymmetricKey,
-  splitEndpoint,
-  UserError,
-  WireGuardType,
-} from "@burrow/protocol";
+import { type Bytes, nobleTrunkMac, type SymmetricKey, WireGuardType } from "@burrow/protocol";
 import { Forwarder, type ForwarderEvent, HANDLED, NEEDS_BYTES } from "../core/forwarder.ts";
 import type { Limits } from "../core/limits.ts";
 import type { LinkIdentity } from "../core/links.ts";
@@ -38,14 +28,37 @@ import { sealerOf } from "./sealer.ts";
 import { addressesOf } from "./socket-addresses.ts";
 import { WayOut } from "./way-out.ts";
 
+/** Descriptors of one address family, opened by the main thread and from now on this thread's. */
+export interface LoopSocket {
+  readonly address: string;
+  readonly family: 4 | 6;
+  readonly port: number;
+  /** For transport data; everything leaves by this. */
+  readonly fd: number;
+  /** For all else: where the kernel can tell it apart, and the first thread's alone. */
+  readonly othersFd: number | undefined;
+}
+
+/** Another thread, which is told of every binding and flow. */
+export interface LoopSibling {
+  readonly port: MessagePort;
+  readonly eventFd: number;
+}
+
 export interface LoopSettings {
   readonly identity: LinkIdentity;
   readonly selfKey: SymmetricKey;
-  readonly listen: { readonly address: string; readonly port: number };
+  readonly sockets: readonly LoopSocket[];
   readonly limits: Limits;
   readonly initial: readonly DataPlaneUpdate[];
   readonly eventFd: number;
   readonly port: MessagePort;
+  /** Of the first thread: those that it teaches. */
+  readonly siblings: readonly LoopSibling[];
+  /** Of the other threads: what the first one teaches comes here. */
+  readonly teacher: MessagePort | undefined;
+  /** One 64-bit number: trunk packets that any of the threads has sent. */
+  readonly trunkCounter: SharedArrayBuffer;
 }
 
 export type ToLoop =
@@ -54,28 +67,19 @@ export type ToLoop =
   | { readonly type: "close" };
 
 export type FromLoop =
-  | { readonly type: "open"; readonly local: readonly Endpoint[]; readonly port: number }
-  | { readonly type: "refused"; readonly message: string; readonly remedy: string }
+  | { readonly type: "open" }
   | { readonly type: "snapshot"; readonly id: number; readonly snapshot: DataPlaneSnapshot }
   | { readonly type: "event"; readonly event: ForwarderEvent }
   | { readonly type: "learned"; readonly records: Bytes };
 
-/** What may arrive while this thread is busy elsewhere; the system may give less. */
-const RECV_BUFFER_BYTES = 8 * 1024 * 1024;
-/** What waits in the kernel waits in order of arrival: no more than keeps a 10 Gbit/s card busy between two polls. */
-const SEND_BUFFER_BYTES = 512 * 1024;
 /** Batches of one socket before the others and the control plane get their turn: transport data, and all else. */
 const BATCHES_MAX = 16;
 const OTHER_BATCHES_MAX = 2;
-/** Binds, handshakes and probes of 10,000 agents that come at once. */
-const OTHERS_RECV_BUFFER_BYTES = 4 * 1024 * 1024;
-/** Transport data, as the wire begins: type 4 and three zero bytes. */
-const TRANSPORT_FIRST_WORD = 0x0400_0000;
 const EVENT = 0;
 
 class PacketLoop {
   readonly #settings: LoopSettings;
-  readonly #socket: DatagramSocket;
+  readonly #addresses: AddressTable;
   readonly #ways: readonly WayOut[];
   readonly #others: readonly BatchedSocket[];
   readonly #wayOf4: WayOut | undefined;
@@ -84,30 +88,40 @@ class PacketLoop {
   readonly #poller: Poller;
   #stopped = false;
 
-  constructor(settings: LoopSettings, { socket, members, others }: LoopSockets) {
+  constructor(settings: LoopSettings) {
     this.#settings = settings;
-    this.#socket = socket;
-    this.#others = others;
     const primitives = nativePrimitives();
+    const addresses = newAddressTable(settings.limits);
+    this.#addresses = addresses;
     const seed = new DataView(primitives.randomBytes(4).slice().buffer).getInt32(0);
     const lost = (packets: number, bytes: number) => this.#forwarder.countLost(packets, bytes);
-    this.#ways = members.map((member) => new WayOut(member, seed, lost));
+    const adopt = (fd: number, { address, family, port }: LoopSocket) =>
+      adoptBatchedUdp(fd, { address, family, port, addresses, onBatch: (batch) => this.#forward(batch) });
+    this.#ways = settings.sockets.map((socket) => new WayOut(adopt(socket.fd, socket), seed, lost));
+    this.#others = settings.sockets.flatMap((socket) =>
+      socket.othersFd === undefined ? [] : adopt(socket.othersFd, socket),
+    );
     this.#wayOf4 = this.#ways.find((way) => way.socket.hasFamily(4));
     this.#wayOf6 = this.#ways.find((way) => way.socket.hasFamily(6));
+    const trunkCounter = new BigInt64Array(settings.trunkCounter);
     this.#forwarder = new Forwarder(
       {
         identity: settings.identity,
-        addresses: addressesOf(socket.addresses, (family) => socket.hasFamily(family)),
+        addresses: addressesOf(
+          addresses,
+          (family) => (family === 4 ? this.#wayOf4 : this.#wayOf6) !== undefined,
+        ),
         sink: {
-          send: (bytes, to) => socket.send(to as AddressHandle, bytes),
-          event: (event) => this.#tell({ type: "event", event }),
-          learned: (records) => this.#tell({ type: "learned", records }),
+          send: (bytes, to) => this.#wayTo(to)?.socket.send(to as AddressHandle, bytes) ?? false,
+          event: (event) => this.#report({ type: "event", event }),
+          learned: (records, isNew) => this.#teach(records, isNew),
         },
         sealer: sealerOf(primitives),
         agreement: (privateKey, publicKey) => primitives.x25519(privateKey, publicKey),
         trunkMac: nobleTrunkMac,
         random: primitives.randomBytes,
         limits: settings.limits,
+        nextTrunkCounter: () => Number(Atomics.add(trunkCounter, 0, 1n)),
       },
       clock(),
     );
@@ -115,12 +129,12 @@ class PacketLoop {
     for (const update of settings.initial) {
       applyUpdate(this.#forwarder, update, settings.selfKey, clock());
     }
-    this.#poller = new Poller([settings.eventFd, ...[...members, ...others].map(({ fd }) => fd)]);
+    const sockets = [...this.#ways.map(({ socket }) => socket), ...this.#others];
+    this.#poller = new Poller([settings.eventFd, ...sockets.map(({ fd }) => fd)]);
   }
 
   run(): void {
-    const { local, port } = this.#socket;
-    this.#tell({ type: "open", local, port });
+    this.#tell({ type: "open" });
     const poller = this.#poller;
     const ways = this.#ways;
     const others = this.#others;
@@ -144,8 +158,8 @@ class PacketLoop {
     for (const socket of others) socket.close();
   }
 
-  /** The pass over a batch. What is queued leaves when the socket's callback returns. */
-  forward(batch: DatagramBatch): void {
+  /** The pass over a batch. */
+  #forward(batch: DatagramBatch): void {
     const now = clock();
     const { count } = batch;
     const forwarder = this.#forwarder;
@@ -164,17 +178,40 @@ class PacketLoop {
   }
 
   #send(to: number, batch: DatagramBatch, i: number): boolean {
-    const isV4 = this.#wayOf6 === undefined || this.#socket.addresses.family(to as AddressHandle) === 4;
-    const way = isV4 ? this.#wayOf4 : this.#wayOf6;
-    return way?.forward(to, batch, i) ?? false;
+    return this.#wayTo(to)?.forward(to, batch, i) ?? false;
+  }
+
+  #wayTo(to: number): WayOut | undefined {
+    const isV4 = this.#wayOf6 === undefined || this.#addresses.family(to as AddressHandle) === 4;
+    return isV4 ? this.#wayOf4 : this.#wayOf6;
+  }
+
+  /** What this thread learned: to the journal, and to the other threads at once. */
+  #teach(records: Bytes, isNew: boolean): void {
+    if (isNew) this.#report({ type: "learned", records });
+    for (const { port, eventFd } of this.#settings.siblings) {
+      port.postMessage(records);
+      signalEvent(eventFd);
+    }
+  }
+
+  /** Of the first thread only: the others know what they know from it. */
+  #report(message: FromLoop): void {
+    if (this.#settings.teacher === undefined) this.#tell(message);
   }
 
   #fetchMessages(): void {
-    clearEvent(this.#settings.eventFd);
+    const { eventFd, port, teacher } = this.#settings;
+    clearEvent(eventFd);
     for (;;) {
-      const received = receiveMessageOnPort(this.#settings.port);
-      if (received === undefined) return;
+      const received = receiveMessageOnPort(port);
+      if (received === undefined) break;
       this.#heard(received.message as ToLoop);
+    }
+    for (;;) {
+      const received = teacher === undefined ? undefined : receiveMessageOnPort(teacher);
+      if (received === undefined) return;
+      this.#forwarder.recall(received.message as Bytes, clock());
     }
   }
 
@@ -217,64 +254,8 @@ function clock(): number {
   return performance.timeOrigin + performance.now();
 }
 
-interface LoopSockets {
-  /** What all else is asked of: addresses, families, sending. */
-  readonly socket: DatagramSocket;
-  /** For transport data, one of each family; everything leaves by these. */
-  readonly members: readonly BatchedSocket[];
-  /** For what is not transport data, where the kernel can tell it apart: strangers fill these buffers only. */
-  readonly others: readonly BatchedSocket[];
-}
-
-async function open(
-  { listen, limits }: LoopSettings,
-  onBatch: (batch: DatagramBatch) => void,
-): Promise<LoopSockets> {
-  const steered: SteeredSockets[] = [];
-  const openMember = async (options: UdpOptions) => {
-    const sockets = { ...options, onBatch, othersRecvBufferBytes: OTHERS_RECV_BUFFER_BYTES };
-    const pair = openSteeredUdp(sockets, TRANSPORT_FIRST_WORD);
-    steered.push(pair);
-    return pair.chosen;
-  };
-  const shared = {
-    port: listen.port,
-    onBatch,
-    addresses: newAddressTable(limits),
-    recvBufferBytes: RECV_BUFFER_BYTES,
-    sendBufferBytes: SEND_BUFFER_BYTES,
-  };
-  let socket: DatagramSocket;
-  if (listen.address === "0.0.0.0" || listen.address === "::") {
-    socket = await openDualStack(shared, openMember);
-  } else {
-    const { address } = splitEndpoint(endpoint(listen.address, listen.port));
-    socket = await openMember({ ...shared, address, family: address.includes(":") ? 6 : 4 });
-  }
-  // A pair of families that did not find a common port has been closed, and another was tried.
-  for (const { chosen, others } of steered) if (chosen.port !== socket.port) others?.close();
-  const open = steered.filter(({ chosen }) => chosen.port === socket.port);
-  return {
-    socket,
-    members: open.map(({ chosen }) => chosen),
-    others: open.flatMap(({ others }) => others ?? []),
-  };
-}
-
-async function main(settings: LoopSettings): Promise<void> {
-  let loop: PacketLoop | undefined;
-  try {
-    const sockets = await open(settings, (batch) => loop?.forward(batch));
-    loop = new PacketLoop(settings, sockets);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    const refused: FromLoop = { type: "refused", message: error.message, remedy: error.remedy };
-    settings.port.postMessage(refused);
-    settings.port.close();
-    return;
-  }
-  loop.run();
-  settings.port.close();
-}
-
-await main(workerData as LoopSettings);
+const settings = workerData as LoopSettings;
+new PacketLoop(settings).run();
+settings.port.close();
+settings.teacher?.close();
+for (const { port } of settings.siblings) port.close();

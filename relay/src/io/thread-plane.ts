@@ -1,35 +1,161 @@
 /**
- * The data plane in a thread of its own, seen from the main thread: messages and an event that wakes it out of its
- * poll. What the thread does is in packet-loop.worker.ts.
+ * The data plane in threads of its own, seen from the main thread, which opens the sockets and shares them out. Each
+ * thread hears the transport data of its part of the sources; the first hears all else, and teaches the others what it
+ * learns. Updates go to all of them: by messages, and an event that wakes a thread out of its poll.
  */
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import { closeDescriptor, openEvent, signalEvent } from "@burrow/platform";
-import { type Endpoint, UserError } from "@burrow/protocol";
+import {
+  closeDescriptor,
+  openDualStack,
+  openEvent,
+  openSteeredUdp,
+  type SteeredSockets,
+  signalEvent,
+  type UdpCounters,
+  type UdpOptions,
+} from "@burrow/platform";
+import { type Endpoint, endpoint, splitEndpoint } from "@burrow/protocol";
+import type { ForwarderSnapshot } from "../core/snapshot.ts";
 import type { DataPlaneUpdate } from "../core/updates.ts";
 import type { DataPlane, DataPlaneOptions, DataPlaneSnapshot } from "./data-plane.ts";
-import type { FromLoop, LoopSettings, ToLoop } from "./packet-loop.worker.ts";
+import type { FromLoop, LoopSettings, LoopSocket, ToLoop } from "./packet-loop.worker.ts";
 
 /** A thread that does not answer within this is stuck; then asking fails, and health with it. */
 const ANSWER_TIMEOUT_MS = 5_000;
+/** What may arrive while a thread is busy elsewhere; the system may give less. */
+const RECV_BUFFER_BYTES = 8 * 1024 * 1024;
+/** Binds, handshakes and probes of 10,000 agents that come at once. */
+const OTHERS_RECV_BUFFER_BYTES = 4 * 1024 * 1024;
+/** What waits in the kernel waits in order of arrival: no more than keeps a 10 Gbit/s card busy between two polls. */
+const SEND_BUFFER_BYTES = 512 * 1024;
+/** Transport data, as the wire begins: type 4 and three zero bytes. */
+const TRANSPORT_FIRST_WORD = 0x0400_0000;
 
 /** Rejects with a UserError when the port cannot be had. */
 export async function openThreadPlane(options: DataPlaneOptions): Promise<DataPlane> {
-  const { identity, selfKey, listen, limits, initial } = options;
-  const eventFd = openEvent();
-  const channel = new MessageChannel();
-  const settings: LoopSettings = { identity, selfKey, listen, limits, initial, eventFd, port: channel.port2 };
-  const worker = new Worker(new URL("./packet-loop.worker.ts", import.meta.url), {
-    workerData: settings,
-    transferList: [channel.port2],
-  });
-  const plane = new ThreadPlane(options, worker, channel.port1, eventFd);
-  await plane.opened;
-  return plane;
+  const { identity, selfKey, limits, initial } = options;
+  const { local, port, sockets } = await openSockets(options);
+  const threads: LoopThread[] = [];
+  const lessons = sockets.slice(1).map(() => new MessageChannel());
+  const events = sockets.map(() => openEvent());
+  const trunkCounter = new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT);
+  for (const [i, own] of sockets.entries()) {
+    const isFirst = i === 0;
+    const channel = new MessageChannel();
+    const teacher = isFirst ? undefined : lessons[i - 1]?.port2;
+    const siblings = isFirst
+      ? lessons.map(({ port1 }, n) => ({ port: port1, eventFd: events[n + 1] ?? -1 }))
+      : [];
+    const eventFd = events[i] ?? -1;
+    const shared = { identity, selfKey, limits, initial, trunkCounter };
+    const settings: LoopSettings = {
+      ...shared,
+      sockets: own,
+      eventFd,
+      port: channel.port2,
+      siblings,
+      teacher,
+    };
+    const ports = [channel.port2, ...siblings.map((sibling) => sibling.port)];
+    const worker = new Worker(new URL("./packet-loop.worker.ts", import.meta.url), {
+      workerData: settings,
+      transferList: teacher === undefined ? ports : [...ports, teacher],
+    });
+    threads.push(new LoopThread(worker, channel.port1, eventFd, options));
+  }
+  await Promise.all(threads.map(({ opened }) => opened));
+  return new ThreadPlane(local, port, threads);
+}
+
+/** The descriptors of each thread, in both families where the address allows it. */
+async function openSockets({ listen, threads = 1 }: DataPlaneOptions): Promise<{
+  readonly local: readonly Endpoint[];
+  readonly port: number;
+  readonly sockets: readonly (readonly LoopSocket[])[];
+}> {
+  const steered: (SteeredSockets & { readonly address: string; readonly family: 4 | 6 })[] = [];
+  const openMember = async (wanted: UdpOptions) => {
+    const all = { ...wanted, count: threads, othersRecvBufferBytes: OTHERS_RECV_BUFFER_BYTES };
+    const sockets = openSteeredUdp(all, TRANSPORT_FIRST_WORD);
+    steered.push({ ...sockets, address: wanted.address, family: wanted.family });
+    const [first] = sockets.chosen;
+    if (first === undefined) throw new Error("no socket was opened");
+    return first;
+  };
+  const shared = {
+    port: listen.port,
+    onBatch() {},
+    recvBufferBytes: RECV_BUFFER_BYTES,
+    sendBufferBytes: SEND_BUFFER_BYTES,
+  };
+  const isAny = listen.address === "0.0.0.0" || listen.address === "::";
+  const address = isAny ? "" : splitEndpoint(endpoint(listen.address, listen.port)).address;
+  const { local, port } = isAny
+    ? await openDualStack(shared, openMember)
+    : await openMember({ ...shared, address, family: address.includes(":") ? 6 : 4 });
+  // A pair of families that did not find a common port has been closed in part, and another was tried.
+  for (const { chosen, others } of steered) {
+    if (chosen[0]?.port !== port) for (const socket of [...chosen, others]) socket?.close();
+  }
+  const open = steered.filter(({ chosen }) => chosen[0]?.port === port);
+  const count = Math.min(...open.map(({ chosen }) => chosen.length));
+  const sockets = Array.from({ length: count }, (_, i) =>
+    open.map(({ chosen, others, ...rest }) => ({
+      ...rest,
+      port,
+      fd: chosen[i]?.fd ?? -1,
+      othersFd: i === 0 ? others?.fd : undefined,
+    })),
+  );
+  return { local, port, sockets };
 }
 
 class ThreadPlane implements DataPlane {
-  local: readonly Endpoint[] = [];
-  port = 0;
+  readonly local: readonly Endpoint[];
+  readonly port: number;
+  readonly #threads: readonly LoopThread[];
+
+  constructor(local: readonly Endpoint[], port: number, threads: readonly LoopThread[]) {
+    this.local = local;
+    this.port = port;
+    this.#threads = threads;
+  }
+
+  update(update: DataPlaneUpdate): void {
+    for (const thread of this.#threads) thread.tell({ type: "update", update });
+  }
+
+  async snapshot(): Promise<DataPlaneSnapshot> {
+    const all = await Promise.all(this.#threads.map((thread) => thread.snapshot()));
+    return all.reduce(merge);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+}
+
+/** What the first thread knows, and what all of them counted. */
+function merge(first: DataPlaneSnapshot, other: DataPlaneSnapshot): DataPlaneSnapshot {
+  const [a, b] = [first.forwarder, other.forwarder];
+  const forwarder: ForwarderSnapshot = {
+    ...a,
+    received: a.received + b.received,
+    packets: a.packets + b.packets,
+    bytes: a.bytes + b.bytes,
+    transports: a.transports + b.transports,
+    trunk: sum(a.trunk, b.trunk),
+    drops: sum(a.drops, b.drops),
+  };
+  return { forwarder, socket: sum<UdpCounters>(first.socket, other.socket) };
+}
+
+function sum<T extends { readonly [name in keyof T]: number }>(a: T, b: T): T {
+  const names = Object.keys(a) as (keyof T)[];
+  return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as T;
+}
+
+class LoopThread {
   readonly #options: DataPlaneOptions;
   readonly #port: MessagePort;
   readonly #eventFd: number;
@@ -40,7 +166,7 @@ class ThreadPlane implements DataPlane {
   #isOpen = false;
   #closing = false;
 
-  constructor(options: DataPlaneOptions, worker: Worker, port: MessagePort, eventFd: number) {
+  constructor(worker: Worker, port: MessagePort, eventFd: number, options: DataPlaneOptions) {
     this.#options = options;
     this.#port = port;
     this.#eventFd = eventFd;
@@ -66,8 +192,10 @@ class ThreadPlane implements DataPlane {
     return this.#opened.promise;
   }
 
-  update(update: DataPlaneUpdate): void {
-    this.#tell({ type: "update", update });
+  tell(message: ToLoop): void {
+    if (this.#closing) return;
+    this.#port.postMessage(message);
+    signalEvent(this.#eventFd);
   }
 
   async snapshot(): Promise<DataPlaneSnapshot> {
@@ -79,7 +207,7 @@ class ThreadPlane implements DataPlane {
       () => answer.reject(new Error("the data plane does not answer")),
       ANSWER_TIMEOUT_MS,
     );
-    this.#tell({ type: "snapshot", id });
+    this.tell({ type: "snapshot", id });
     try {
       return await answer.promise;
     } finally {
@@ -89,30 +217,17 @@ class ThreadPlane implements DataPlane {
   }
 
   async close(): Promise<void> {
-    if (!this.#closing) {
-      this.#tell({ type: "close" });
-      this.#closing = true;
-    }
+    this.tell({ type: "close" });
+    this.#closing = true;
     await this.#ended;
     for (const answer of this.#asked.values()) answer.reject(new Error("the data plane is closed"));
-  }
-
-  #tell(message: ToLoop): void {
-    if (this.#closing) return;
-    this.#port.postMessage(message);
-    signalEvent(this.#eventFd);
   }
 
   #heard(message: FromLoop): void {
     switch (message.type) {
       case "open":
-        this.local = message.local;
-        this.port = message.port;
         this.#isOpen = true;
         this.#opened.resolve();
-        return;
-      case "refused":
-        this.#opened.reject(new UserError(message.message, message.remedy));
         return;
       case "snapshot":
         this.#asked.get(message.id)?.resolve(message.snapshot);

@@ -132,7 +132,7 @@ export class TestRelay {
       boot?: number;
       seed?: number;
       like?: TestRelay;
-      learned?: (record: Bytes) => void;
+      learned?: (record: Bytes, isNew: boolean) => void;
     } = {},
   ) {
     relaysMade++;
@@ -158,7 +158,7 @@ export class TestRelay {
             return true;
           },
           event: (event) => this.events.push(`${event.kind} ${event.party} ${event.reason}`),
-          learned: (record) => options.learned?.(record),
+          learned: (record, isNew) => options.learned?.(record, isNew),
         },
         sealer: nobleSealer,
         agreement: nobleAgreement,

@@ -81,6 +81,10 @@ export class FailoverWorld {
 
   /** Until both send by a relay, have another one in reserve, and all relays do their work. */
   async relayed(x: AgentDaemon, y: AgentDaemon): Promise<void> {
+    const views = async () => [...(await x.relays()), ...(await y.relays())];
+    await quietly(this.bench, "no relay is taken for draining", async () =>
+      (await views()).every(({ state }) => state !== "draining"),
+    );
     await this.#rest(`${x.name} and ${y.name} are relayed, with one in reserve`, x, y, (why) => {
       const relays = why.attempts.filter(({ kind }) => kind === "relay");
       const proven = relays.filter(({ state }) => state === "proven");

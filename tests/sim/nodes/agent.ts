@@ -1,5 +1,12 @@
 /** An agent in the simulated world: the real machine with the real WireGuard engine, on a simulated host. */
-import { type AgentId, agentIdOf, keyToText, TUNNEL_MTU_BYTES, toAgent } from "@burrow/protocol";
+import {
+  type AgentId,
+  agentIdOf,
+  keyToText,
+  parseMessage,
+  TUNNEL_MTU_BYTES,
+  toAgent,
+} from "@burrow/protocol";
 import { Agent } from "../../../agent/src/core/agent.ts";
 import type { Netmap } from "../../../agent/src/core/contract.ts";
 import { EngineTunnel } from "../../../agent/src/core/engine-tunnel.ts";
@@ -140,7 +147,7 @@ export class AgentNode {
     this.#driver.run((now) => this.agent.receiveMessage(message, now));
   }
 
-  readonly schema = toAgent;
+  readonly parse = (text: string) => parseMessage(toAgent, text);
 
   #make(): { agent: Agent; driver: Driver } {
     const { random, skewMs, name } = this.#options;

@@ -1,6 +1,5 @@
 /** The side channel between one client and the coordinator: ordered texts with a delay, until it breaks. */
-import { parseMessage } from "@burrow/protocol";
-import type { z } from "zod";
+import type { ParsedMessage } from "@burrow/protocol";
 import type { Clock } from "../clock.ts";
 
 export class Channel {
@@ -17,10 +16,10 @@ export class Channel {
     return this.#open;
   }
 
-  /** As text and back, so that what arrives is what the schema lets through. */
-  carry<Schema extends z.ZodType>(schema: Schema, message: unknown, to: (message: z.output<Schema>) => void) {
+  /** As text and back, so that what arrives is what the schema lets through. False when the channel is closed. */
+  carry<T>(parse: (text: string) => ParsedMessage<T>, message: unknown, to: (message: T) => void): boolean {
     if (!this.#open) return false;
-    const parsed = parseMessage(schema, JSON.stringify(message));
+    const parsed = parse(JSON.stringify(message));
     if (!parsed.ok) throw new Error(`a message that its schema refuses: ${parsed.problem}`);
     this.#clock.in(this.#delayMs, () => {
       if (this.#open) to(parsed.message);

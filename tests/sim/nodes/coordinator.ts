@@ -1,5 +1,12 @@
 /** The coordinator in the simulated world: the real mesh machine, a store that is a map, and channels with delay. */
-import { type AgentId, type FromAgent, type FromRelay, fromAgent, type RelayId } from "@burrow/protocol";
+import {
+  type AgentId,
+  type FromAgent,
+  type FromRelay,
+  fromAgent,
+  parseMessage,
+  type RelayId,
+} from "@burrow/protocol";
 import { Mesh } from "../../../coordinator/src/core/mesh.ts";
 import type { Output } from "../../../coordinator/src/core/outputs.ts";
 import type { AgentRecord, NetworkRecord, RelayRecord } from "../../../coordinator/src/core/records.ts";
@@ -62,8 +69,10 @@ export class CoordinatorNode {
   }
 
   agentSays(id: AgentId, channel: Channel, message: FromAgent): boolean {
-    return channel.carry(fromAgent, message, (parsed) =>
-      this.#do((mesh, now) => mesh.agentSaid(id, parsed, now)),
+    return channel.carry(
+      (text) => parseMessage(fromAgent, text),
+      message,
+      (parsed) => this.#do((mesh, now) => mesh.agentSaid(id, parsed, now)),
     );
   }
 
@@ -143,11 +152,11 @@ export class CoordinatorNode {
   #toAgent(id: AgentId, message: unknown): void {
     // The coordinator answers a connection before the client has the channel in hand: it always has an entry here.
     const client = this.#agents.get(id);
-    client?.channel.carry(client.node.schema, message, (parsed) => client.node.take(parsed));
+    client?.channel.carry(client.node.parse, message, (parsed) => client.node.take(parsed));
   }
 
   #toRelay(client: Client<RelayNode> | undefined, message: unknown): void {
-    client?.channel.carry(client.node.schema, message, (parsed) => client.node.take(parsed));
+    client?.channel.carry(client.node.parse, message, (parsed) => client.node.take(parsed));
   }
 
   #make(): { mesh: Mesh; driver: Driver } {

@@ -5,6 +5,7 @@ import {
   keyToText,
   nobleTrunkMac,
   type Place,
+  parseMessage,
   type RelayId,
   relayIdOf,
   type ToRelay,
@@ -42,7 +43,7 @@ export class RelayNode {
   isDeaf = false;
   forwarder: Forwarder;
 
-  readonly schema = toRelay;
+  readonly parse = (text: string) => parseMessage(toRelay, text);
   readonly #clock: Clock;
   readonly #net: Network;
   readonly #coordinator: CoordinatorNode;

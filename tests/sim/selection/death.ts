@@ -87,6 +87,8 @@ export function killRegion(fleet: Fleet, crowd: Crowd, region: string, seed: num
       ? exponential(random, PACKET_INTERVAL_MS) + doubtMs
       : Math.min(PUSH_MS, random.next() * KEEPALIVE_MS);
     moved.push(Math.min(noticedMs + bindsMs, PUSH_MS));
+    fleet.reservations.count(region, standby.id, -1);
+    crowd.standbys[agent] = -1;
     crowd.homes[agent] = standbyIndex;
     standby.load++;
     home.load--;

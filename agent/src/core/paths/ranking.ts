@@ -12,6 +12,7 @@ const SWITCH_GAIN_FACTOR = 0.8;
 /** Worth of not leaving the building, and of IPv6 (no NAT to keep open): ms taken off the round trip. */
 const PRIVATE_BONUS_MS = 3;
 const IPV6_BONUS_MS = 1;
+const LOCAL_RANGES: ReadonlySet<string> = new Set(["private", "uniqueLocal", "linkLocal", "loopback"]);
 
 export type ChoiceReason =
   | "only-path"
@@ -80,13 +81,21 @@ function better(path: Path, best: Path | undefined, current: Path | undefined): 
 
 /** Round trip in ms, as far as it is known, with jitter counted against a path and small bonuses for it. */
 export function costMs(path: Path): number {
-  const rttMs = (path.rtt.smoothedMs ?? Number.POSITIVE_INFINITY) + path.rtt.jitterMs;
-  if (path.target.kind === "relay") return rttMs;
-  const { address } = splitEndpoint(path.target.endpoint);
-  const range = ipaddr.parse(address).range();
-  const isPrivate =
-    range === "private" || range === "uniqueLocal" || range === "linkLocal" || range === "loopback";
-  return (
-    rttMs - (isPrivate ? PRIVATE_BONUS_MS : 0) - (familyOf(path.target.endpoint) === 6 ? IPV6_BONUS_MS : 0)
-  );
+  return (path.rtt.smoothedMs ?? Number.POSITIVE_INFINITY) + path.rtt.jitterMs - bonusMs(path);
+}
+
+/** Addresses do not change, and reading them at every choice would be most of its cost. */
+const bonuses = new WeakMap<Path, number>();
+
+function bonusMs(path: Path): number {
+  if (path.target.kind === "relay") return 0;
+  let bonus = bonuses.get(path);
+  if (bonus === undefined) {
+    const range = ipaddr.parse(splitEndpoint(path.target.endpoint).address).range();
+    bonus =
+      (LOCAL_RANGES.has(range) ? PRIVATE_BONUS_MS : 0) +
+      (familyOf(path.target.endpoint) === 6 ? IPV6_BONUS_MS : 0);
+    bonuses.set(path, bonus);
+  }
+  return bonus;
 }

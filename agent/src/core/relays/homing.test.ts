@@ -130,6 +130,14 @@ test("a home that is gone is left for any that answers, however far it is", () =
   expect(homing.decide([option("b", 300, { samples: 1 })], false, 2).home).toBe(id("b"));
 });
 
+test("a draining relay is nobody's standby", () => {
+  const draining = option("a", 10, { draining: true });
+  expect(chooseHomes([option("b", 20), draining], at("b"), false).standby).toBeUndefined();
+  expect(chooseHomes([option("b", 20), draining, option("c", 90)], at("b"), false).standby).toBe(
+    "c" as RelayId,
+  );
+});
+
 test("a draining home is left for one that stays, and kept where there is none", () => {
   const draining = option("a", 10, { draining: true });
   expect(atHome().decide([draining, option("b", 200)], false, 2).home).toBe(id("b"));

@@ -141,10 +141,10 @@ export class Homing {
 
   /** Of another region if there is one, with room if the coordinator says where; it stays unless another gains. */
   #pickStandby(home: HomeOption, options: readonly HomeOption[]): HomeOption | undefined {
+    // A relay that drains wants to be rid of everybody: better no standby than one that is about to go.
     const others = options.filter((option) => option !== home && !option.draining);
     const elsewhere = others.filter(({ region }) => region !== home.region);
-    const able =
-      elsewhere.length > 0 ? elsewhere : others.length > 0 ? others : options.filter((o) => o !== home);
+    const able = elsewhere.length > 0 ? elsewhere : others;
     const reserve = able.find(({ isReserve }) => isReserve);
     if (reserve !== undefined) return reserve;
     const best = leastOf(able);

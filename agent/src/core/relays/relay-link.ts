@@ -29,6 +29,8 @@ const RETRY_MIN_MS = 150;
 const RETRY_MAX_MS = 10_000;
 /** So many Binds without an answer make a door silent; the next door is tried. */
 const BINDS_PER_DOOR = 3;
+/** A draining relay is left alone, so that the binding lapses and it can go. */
+const DRAINING_INTERVAL_MS = 300_000;
 /** Binds for news (flows, doubts) keep this distance: what is new meanwhile goes with the next one. */
 const BIND_SPACING_MS = 50;
 /** Of the pause before a retry: timers may fire a little early. */
@@ -124,7 +126,8 @@ export class RelayLink {
     if (this.ticket === undefined) return undefined;
     if (this.#challengedBy !== undefined) return 0;
     const isNeeded = kept || this.#isUrgent || this.state !== "bound" || this.rtt.samples < FIRST_SAMPLES;
-    const notBeforeMs = isNeeded ? 0 : this.#boundMs + MEASURE_INTERVAL_MS;
+    const intervalMs = this.draining ? DRAINING_INTERVAL_MS : MEASURE_INTERVAL_MS;
+    const notBeforeMs = isNeeded ? 0 : this.#boundMs + intervalMs;
     const planned = Math.min(this.#nextBindMs ?? NEVER, this.#nextUdpTryMs ?? NEVER);
     return planned === NEVER ? undefined : Math.max(planned, notBeforeMs);
   }

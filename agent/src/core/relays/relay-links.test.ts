@@ -287,3 +287,15 @@ test("many sessions and doubts within one round trip silence nobody, and cost fe
   expect(near.flows.length).toBe(20);
   expect(near.binds.length - before).toBeLessThanOrEqual(6);
 });
+
+test("a relay that drains is rid of us within its bindings' lifetime", () => {
+  const [near, far] = [relay(1, 10), relay(2, 30)];
+  const world = new LinksUnderTest(near, far).start();
+  world.run(5_000);
+  near.answers = "draining";
+  world.run(30_000);
+  expect(world.links.homes).toMatchObject({ home: far.info.id, standby: undefined });
+  const before = near.binds.length;
+  world.run(120_000);
+  expect(near.binds.length).toBe(before);
+});

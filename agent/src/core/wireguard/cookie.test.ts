@@ -1,8 +1,8 @@
 /** Under load: who is asked for a cookie, who is believed, and for how long. */
 import { describe, expect, test } from "bun:test";
+import { noblePrimitives } from "@burrow/platform";
 import { CookieHolder, CookieIssuer } from "./cookie.ts";
 import { LoadDetector, SourceLimiter } from "./load.ts";
-import { noblePrimitives } from "./primitives.ts";
 import { ipv4, pair, World } from "./testkit.ts";
 
 const DATA = new Uint8Array(40);

@@ -4,7 +4,7 @@ export { SPECIFIED_TIMINGS, type WireGuardTimings } from "./constants.ts";
 export { type PeerSettings, WireGuardEngine, type WireGuardEngineOptions } from "./engine.ts";
 export { DEFAULT_LOAD_LIMITS, type LoadLimits } from "./load.ts";
 export { initiatorOf } from "./noise.ts";
-export { type AeadKey, noblePrimitives, type WireGuardPrimitives } from "./primitives.ts";
+export type { AeadKey, WireGuardPrimitives } from "./primitives.ts";
 export {
   type AuthenticatedKind,
   DropReason,

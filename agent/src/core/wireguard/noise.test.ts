@@ -1,9 +1,9 @@
 /** The handshake byte by byte, from fixed keys: a change of any of these is a change of the protocol. */
 import { expect, test } from "bun:test";
+import { noblePrimitives } from "@burrow/platform";
 import { fromHex, toHex } from "@burrow/protocol";
 import { hash, kdf3, mac } from "./hash.ts";
 import { initiatorOf } from "./noise.ts";
-import { noblePrimitives } from "./primitives.ts";
 import { isLater, tai64n } from "./tai64n.ts";
 import { ipv4, pair } from "./testkit.ts";
 

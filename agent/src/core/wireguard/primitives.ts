@@ -1,18 +1,15 @@
 /**
- * The cryptography the engine stands on, as an interface, and its portable implementation. The platform brings a
- * native one behind the same interface; BLAKE2s stays here (hash.ts), as it is used for handshakes alone.
+ * The cryptography the engine stands on, as an interface. The platform implements it, natively and portably, and holds
+ * every implementation to one contract; BLAKE2s stays here (hash.ts), as it is used for handshakes alone.
  *
  *   const key = primitives.aeadKey(secret);
  *   buffer.set(packet, 16);
  *   key.seal(counter, buffer, 16, packet.length);     // buffer: 16 bytes free, ciphertext, 16-byte tag
  *   key.open(counter, datagram, 16, datagram.length - 16, buffer, 0);
  */
-import { chacha20poly1305, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { x25519 } from "@noble/curves/ed25519.js";
 
 export const KEY_LENGTH = 32;
 export const TAG_LENGTH = 16;
-const NONCE_LENGTH = 12;
 
 /**
  * ChaCha20-Poly1305 (RFC 8439) under one key; the nonce is four zero bytes and the counter, little-endian (WireGuard
@@ -48,70 +45,4 @@ export interface WireGuardPrimitives {
   xaeadSeal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, ad: Uint8Array): Uint8Array;
   /** Undefined when forged. */
   xaeadOpen(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, ad: Uint8Array): Uint8Array | undefined;
-}
-
-/** Portable and slow for bulk data (about 15 MB/s); right for handshakes and where nothing native loads. */
-export const noblePrimitives: WireGuardPrimitives = {
-  x25519: (privateKey, publicKey) => undefinedIfThrown(() => x25519.getSharedSecret(privateKey, publicKey)),
-  x25519Public: (privateKey) => x25519.getPublicKey(privateKey),
-  aeadKey: (key) => new NobleAeadKey(key),
-  xaeadSeal: (key, nonce, plaintext, ad) => xchacha20poly1305(key, nonce, ad).encrypt(plaintext),
-  xaeadOpen: (key, nonce, sealed, ad) =>
-    undefinedIfThrown(() => xchacha20poly1305(key, nonce, ad).decrypt(sealed)),
-};
-
-class NobleAeadKey implements AeadKey {
-  readonly #key: Uint8Array;
-  readonly #nonce = new Uint8Array(NONCE_LENGTH);
-  readonly #nonceView = new DataView(this.#nonce.buffer);
-
-  constructor(key: Uint8Array) {
-    this.#key = key.slice();
-  }
-
-  seal(counter: number, buffer: Uint8Array, offset: number, length: number, ad?: Uint8Array): void {
-    this.#setNonce(counter);
-    const sealed = chacha20poly1305(this.#key, this.#nonce, ad).encrypt(
-      buffer.subarray(offset, offset + length),
-    );
-    buffer.set(sealed, offset);
-  }
-
-  open(
-    counter: number,
-    sealed: Uint8Array,
-    sealedOffset: number,
-    sealedLength: number,
-    out: Uint8Array,
-    outOffset: number,
-    ad?: Uint8Array,
-  ): boolean {
-    if (sealedLength < TAG_LENGTH) return false;
-    this.#setNonce(counter);
-    const cipher = chacha20poly1305(this.#key, this.#nonce, ad);
-    const plaintext = undefinedIfThrown(() =>
-      cipher.decrypt(sealed.subarray(sealedOffset, sealedOffset + sealedLength)),
-    );
-    if (plaintext === undefined) return false;
-    out.set(plaintext, outOffset);
-    return true;
-  }
-
-  destroy(): void {
-    this.#key.fill(0);
-  }
-
-  #setNonce(counter: number): void {
-    this.#nonceView.setUint32(4, counter % 0x1_0000_0000, true);
-    this.#nonceView.setUint32(8, Math.floor(counter / 0x1_0000_0000), true);
-  }
-}
-
-/** noble throws where we want a value: on forged input and on keys of low order, both of them a stranger's doing. */
-function undefinedIfThrown<T>(compute: () => T): T | undefined {
-  try {
-    return compute();
-  } catch {
-    return undefined;
-  }
 }

@@ -1,8 +1,8 @@
 /** For tests: engines on a virtual clock, joined by a link whose every delay, loss and copy a test decides. */
 
+import { noblePrimitives } from "@burrow/platform";
 import { parseAllowedIp } from "./allowed-ips.ts";
 import { WireGuardEngine, type WireGuardEngineOptions } from "./engine.ts";
-import { noblePrimitives } from "./primitives.ts";
 import type { AuthenticatedKind, DropReason, EstablishedSession, PeerHandle, WireGuardSink } from "./sink.ts";
 
 /** 2025-01-01T00:00:00Z */

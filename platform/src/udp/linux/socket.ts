@@ -160,6 +160,14 @@ class LinuxSocket implements BatchedSocket {
 /** What both options take for "the system's default". */
 const TTL_DEFAULT = -1;
 
+/**
+ * A socket out of a descriptor that another thread opened and bound with the same address and family, and no longer
+ * uses: from now on it is this one's to close.
+ */
+export function adoptBatchedUdp(fd: number, options: BatchedUdpOptions): BatchedSocket {
+  return new LinuxSocket(fd, options);
+}
+
 /** Opens a bound socket. Throws a UserError when the port is taken, forbidden, or the address not this machine's. */
 export function openBatchedUdp(options: BatchedUdpOptions): BatchedSocket {
   try {

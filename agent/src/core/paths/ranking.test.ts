@@ -1,0 +1,63 @@
+/** Which of the proven paths is best. */
+import { describe, expect, test } from "bun:test";
+import type { Endpoint, RelayId, Transaction } from "@burrow/protocol";
+import { Path, type PathTarget } from "./path.ts";
+import { choosePath, isDirectClearlyWorse } from "./ranking.ts";
+
+let transactions = 0;
+
+/** A path that was answered several times after `rttMs`. */
+function proven(target: PathTarget, rttMs: number): Path {
+  const path = new Path(target, "host", 0);
+  for (let i = 0; i < 60; i++) {
+    const transaction = `${++transactions}`.padStart(16, "0") as Transaction;
+    path.probed(transaction, i * 1_000);
+    path.answered(transaction, "192.0.2.9:1" as Endpoint, true, i * 1_000 + rttMs);
+  }
+  return path;
+}
+const direct = (endpoint: string, rttMs: number) =>
+  proven({ kind: "direct", endpoint: endpoint as Endpoint }, rttMs);
+const relay = (id: string, rttMs: number) => proven({ kind: "relay", relay: id as RelayId }, rttMs);
+
+test("nothing that is not proven is chosen", () => {
+  const untried = new Path({ kind: "relay", relay: "a" as RelayId }, "relay", 0);
+  expect(choosePath([untried], untried, false)).toEqual({ path: undefined, reason: "nothing-proven" });
+  const one = relay("b", 50);
+  expect(choosePath([untried, one], untried, false)).toEqual({ path: one, reason: "only-path" });
+});
+
+test("direct beats a relay, also a faster one, until it was clearly worse for long", () => {
+  const [slow, fast] = [direct("203.0.113.1:1", 100), relay("a", 30)];
+  expect(choosePath([fast, slow], fast, false)).toEqual({ path: slow, reason: "direct-beats-relay" });
+  expect(isDirectClearlyWorse([fast, slow], slow)).toBe(true);
+  expect(choosePath([fast, slow], slow, true)).toEqual({ path: fast, reason: "direct-clearly-worse" });
+});
+
+describe("clearly worse is half as slow again and 20 ms more", () => {
+  for (const [directMs, relayMs, isWorse] of [
+    [100, 60, true],
+    [100, 70, false],
+    [30, 15, false],
+    [36, 15, true],
+  ] as const) {
+    test(`${directMs} ms against ${relayMs} ms: ${isWorse}`, () => {
+      const paths = [direct("203.0.113.1:1", directMs), relay("a", relayMs)];
+      expect(isDirectClearlyWorse(paths, undefined)).toBe(isWorse);
+    });
+  }
+});
+
+test("among paths of a kind the one in use stays unless another gains 5 ms and a fifth", () => {
+  const [held, near, far] = [relay("a", 40), relay("b", 36), relay("c", 31)];
+  expect(choosePath([held, near], held, false)).toEqual({ path: held, reason: "stays" });
+  expect(choosePath([near, held], held, false)).toEqual({ path: held, reason: "stays" });
+  expect(choosePath([held, near, far], held, false)).toEqual({ path: far, reason: "lower-rtt" });
+});
+
+test("inside the building is better than around it, IPv6 better than IPv4, by a little", () => {
+  const outside = direct("203.0.113.1:1", 10);
+  expect(choosePath([outside, direct("192.168.1.2:1", 12)], undefined, false).path?.id).toContain("192.168");
+  expect(choosePath([outside, direct("[2001:db8::1]:1", 10.5)], undefined, false).path?.id).toContain("2001");
+  expect(choosePath([outside, direct("192.168.1.2:1", 14)], undefined, false).path).toBe(outside);
+});

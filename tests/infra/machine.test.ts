@@ -1,0 +1,330 @@
+/**
+ * What is deployed, deployed: the executable in a Debian system without Bun, and a machine that boots with the user
+ * data of the relay module, installs the package, registers with a coordinator, heals, drains and upgrades.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bundle } from "../../infra/build/bundle.ts";
+import { debianPackage } from "../../infra/build/debian.ts";
+import { TARGETS, type Target } from "../../infra/build/targets.ts";
+import packageJson from "../../package.json" with { type: "json" };
+import { inNamespace, type Namespace, withNamespaces } from "../../platform/src/testing/namespaces.ts";
+import { has, skipped } from "./files.ts";
+import { Machine, makeRoot, removeRoot, runInRoot, until } from "./machine.ts";
+import { Terraform } from "./terraform.ts";
+
+const WHAT = "the executable and cloud-init in a Debian system";
+const mayRun =
+  (process.getuid?.() === 0 || skipped(WHAT, "not root")) &&
+  ["mmdebstrap", "systemd-nspawn", "dpkg-deb", "ip", "nsenter", "curl"].every((command) =>
+    has(command, WHAT),
+  );
+const hasTerraform = Bun.which("terraform") !== null;
+if (mayRun && !hasTerraform)
+  skipped("cloud-init executed", "terraform, which renders it, is not here", false);
+
+const COMMIT = "0123456789";
+const COORDINATOR = "192.0.2.1";
+const RELAY = "192.0.2.10";
+const RELAY_V6 = "2001:db8::10";
+const target = TARGETS.find(({ arch }) => arch === process.arch);
+
+interface RelayView {
+  readonly id: string;
+  readonly region: string;
+  readonly state: string;
+  readonly endpoints: readonly string[];
+  readonly at?: { readonly lat: number; readonly lon: number };
+}
+
+describe.skipIf(!mayRun || target === undefined)("on Debian", () => {
+  const own = target as Target;
+  const work = mkdtempSync(join(tmpdir(), "burrow-machine-"));
+  const root = join(work, "root");
+  const executable = join(work, "burrow");
+
+  beforeAll(async () => {
+    const system = makeRoot(root);
+    await bundle({ target: own, outfile: executable, commit: COMMIT });
+    await system;
+  }, 240_000);
+  afterAll(() => removeRoot(work), 120_000);
+
+  const burrow = (...args: string[]) =>
+    runInRoot(root, [`${executable}:/usr/local/bin/burrow`], ["burrow", ...args]);
+
+  test("there is no Bun and no node_modules, and the native library is in the executable", () => {
+    expect(
+      runInRoot(root, [], ["sh", "-c", "command -v bun node || find / -xdev -name node_modules"]).stdout,
+    ).toBe("");
+    const { stdout, stderr } = burrow("--version");
+    expect(stderr).toBe("");
+    expect(stdout).toBe(`${packageJson.version} (${COMMIT}, linux-${own.arch}, native cryptography)\n`);
+  });
+
+  test("burrow demo plays to its end", () => {
+    const { stdout, stderr } = burrow("demo", "--json");
+    const report = JSON.parse(stdout) as { steps: { step: string; happened: boolean; measured: string }[] };
+    console.log(report.steps.map(({ step, measured }) => `${step}: ${measured}`).join("; "));
+    // Whether it was fast enough is the demo's own judgement, on a machine that has time for it.
+    expect(report.steps.filter(({ happened }) => !happened)).toEqual([]);
+    expect(report.steps).toHaveLength(6);
+    expect(stderr).toBe("");
+  }, 60_000);
+
+  test("dpkg takes the package, and the service manager its units", () => {
+    writeFileSync(
+      join(root, "burrow.deb"),
+      debianPackage(own, packageJson.version, readFileSync(executable)),
+    );
+    const script =
+      "dpkg --install /burrow.deb && dpkg --verify burrow && id burrow && systemd-analyze verify --man=no /usr/lib/systemd/system/burrow-*";
+    const { exitCode, stdout, stderr } = runInRoot(root, [], ["sh", "-c", script]);
+    expect(stderr.replace(/^(?:.*debconf.*|Creating (?:group|user) .*)\n/gm, "")).toBe("");
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("(burrow)");
+    expect(
+      runInRoot(root, [], ["sh", "-c", "dpkg --purge burrow && rm /burrow.deb && test ! -e /usr/bin/burrow"])
+        .exitCode,
+    ).toBe(0);
+  }, 60_000);
+
+  test.skipIf(!hasTerraform)(
+    "a machine boots with the relay module's user data and serves",
+    async () => {
+      await withNamespaces(["coordinator", "relay"], async ([outside, inside]) => {
+        connect(outside, inside);
+        const deployment = new Deployment(work, executable, outside);
+        let machine: Machine | undefined;
+        try {
+          await deployment.start();
+          const userData = await deployment.userData(own);
+          machine = new Machine(root, inside, userData);
+          await relayLives(machine, deployment);
+          await relayIsConfined(machine);
+          await relayHeals(machine);
+          await relayUpgrades(machine, deployment);
+          await relayDrains(machine, deployment);
+        } catch (error) {
+          if (machine?.up === true) {
+            console.error(
+              machine.run(
+                "cloud-init status --long; cat /var/log/cloud-init-output.log; journalctl --no-pager -n 60",
+                true,
+              ),
+            );
+          }
+          throw error;
+        } finally {
+          await machine?.powerOff();
+          await deployment.stop();
+        }
+      });
+    },
+    240_000,
+  );
+});
+
+/** A cable between both, with addresses of both families. */
+function connect(outside: Namespace, inside: Namespace): void {
+  const link = (namespace: Namespace, ...args: string[]) => inNamespace(namespace, "ip", ...args);
+  link(outside, "link", "add", "wan0", "type", "veth", "peer", "name", "wan0", "netns", inside);
+  for (const [namespace, ipv4, ipv6] of [
+    [outside, COORDINATOR, "2001:db8::1"],
+    [inside, RELAY, RELAY_V6],
+  ] as const) {
+    link(namespace, "address", "add", `${ipv4}/24`, "dev", "wan0");
+    link(namespace, "address", "add", `${ipv6}/64`, "dev", "wan0", "nodad");
+    link(namespace, "link", "set", "wan0", "up");
+  }
+}
+
+/** What a relay meets outside: a coordinator, and a server that has the package. */
+class Deployment {
+  readonly #work: string;
+  readonly #executable: string;
+  readonly #namespace: Namespace;
+  readonly #children: Bun.Subprocess[] = [];
+
+  constructor(work: string, executable: string, namespace: Namespace) {
+    this.#work = work;
+    this.#executable = executable;
+    this.#namespace = namespace;
+  }
+
+  get #state(): string {
+    return join(this.#work, "coordinator");
+  }
+
+  async start(): Promise<void> {
+    mkdirSync(join(this.#work, "www"));
+    this.#spawn(this.#executable, "coordinator", "--listen", `${COORDINATOR}:8080`, "--state", this.#state);
+    const serve = `Bun.serve({ hostname: ${JSON.stringify(COORDINATOR)}, port: 8000,
+      fetch: (r) => new Response(Bun.file(${JSON.stringify(join(this.#work, "www"))} + new URL(r.url).pathname)) })`;
+    this.#spawn(process.execPath, "-e", serve);
+    await until("the coordinator", 20_000, () =>
+      inNamespace(this.#namespace, "curl", "--silent", "--fail", `http://${COORDINATOR}:8080/readyz`),
+    );
+  }
+
+  #spawn(...command: string[]): void {
+    const child = Bun.spawn(["ip", "netns", "exec", this.#namespace, ...command], {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    this.#children.push(child);
+  }
+
+  /** As `terraform apply` renders it. */
+  async userData(own: Target): Promise<string> {
+    const deb = debianPackage(own, packageJson.version, readFileSync(this.#executable));
+    writeFileSync(join(this.#work, "www/burrow.deb"), deb);
+    const token = inNamespace(
+      this.#namespace,
+      ...[this.#executable, "token", "create", "--for", "relay", "--state", this.#state],
+    ).trim();
+    const terraform = new Terraform(undefined);
+    try {
+      const settings = {
+        source: "../modules/relay",
+        coordinator_url: `http://${COORDINATOR}:8080`,
+        region: "falkenstein",
+        cloud: "hetzner",
+        cloud_region: "fsn1",
+        token,
+        release: {
+          [own.debian]: {
+            url: `http://${COORDINATOR}:8000/burrow.deb`,
+            sha256: createHash("sha256").update(deb).digest("hex"),
+          },
+        },
+      };
+      mkdirSync(join(terraform.root, "infra/machine"));
+      const root = {
+        module: { relay: settings },
+        output: { user_data: { value: reference("module.relay.user_data"), sensitive: true } },
+      };
+      terraform.write("infra/machine/main.tf.json", JSON.stringify(root));
+      const runs = [
+        await terraform.init("infra/machine"),
+        await terraform.run("infra/machine", "apply", "-auto-approve"),
+      ];
+      const { ok, output } = await terraform.run("infra/machine", "output", "-raw", "user_data");
+      if (!ok || !runs.every((run) => run.ok))
+        throw new Error(runs.map((run) => run.output).join("") + output);
+      return output;
+    } finally {
+      terraform.remove();
+    }
+  }
+
+  relays(): readonly RelayView[] {
+    return JSON.parse(
+      inNamespace(this.#namespace, "curl", "--silent", `http://${COORDINATOR}:8080/v1/relays`),
+    );
+  }
+
+  async stop(): Promise<void> {
+    for (const child of this.#children) child.kill();
+    await Promise.all(this.#children.map((child) => child.exited));
+    rmSync(join(this.#work, "www"), { recursive: true, force: true });
+  }
+}
+
+const reference = (name: string): string => `$\{${name}}`;
+const healthy = (machine: Machine) =>
+  (machine.get("http://127.0.0.1:8090/healthz") as { ok: boolean }).ok || undefined;
+
+async function relayLives(machine: Machine, deployment: Deployment): Promise<void> {
+  const started = performance.now();
+  await until("the relay's registration", 120_000, () => deployment.relays()[0]);
+  await until(
+    "cloud-init's end",
+    60_000,
+    () => /status: done/.exec(machine.run("cloud-init status", true))?.[0],
+  );
+  await until("/healthz", 20_000, () => healthy(machine));
+  await until(
+    "/readyz",
+    20_000,
+    () => (machine.get("http://127.0.0.1:8090/readyz") as { ready: boolean }).ready || undefined,
+  );
+  const [relay] = deployment.relays();
+  console.log(`registered and healthy ${((performance.now() - started) / 1000).toFixed(1)} s after power-on`);
+  expect(relay).toMatchObject({ region: "falkenstein", state: "healthy", at: { lat: 50.48, lon: 12.34 } });
+  expect(relay?.endpoints.toSorted()).toEqual([`${RELAY}:21820`, `[${RELAY_V6}]:21820`].toSorted());
+  expect(machine.run("cloud-init schema --system")).toContain("Valid");
+}
+
+async function relayIsConfined(machine: Machine): Promise<void> {
+  expect(machine.run("stat -c '%a %U' /etc/burrow/relay.token")).toBe("600 root");
+  const pid = machine.run("systemctl show --property=MainPID --value burrow-relay");
+  const status = machine.run(`cat /proc/${pid}/status`);
+  expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
+  // CAP_NET_BIND_SERVICE is bit 10, and all that it may ever have.
+  for (const set of ["CapPrm", "CapEff", "CapBnd"])
+    expect(status).toMatch(new RegExp(`^${set}:\\s+0000000000000400$`, "m"));
+  expect(status).not.toMatch(/^Uid:\s+0\s/m);
+  // As asked for: a container may have less than a machine has to give.
+  expect(machine.run("systemctl show --property=LimitNOFILE --value burrow-relay")).toBe("1048576");
+  const judged = /exposure level for burrow-relay\.service: ([\d.]+)/.exec(
+    machine.run("systemd-analyze security --no-pager burrow-relay.service", true),
+  );
+  console.log(`systemd-analyze security: ${judged?.[1]} (0 is best, 10 worst)`);
+  expect(Number(judged?.[1])).toBeLessThan(2.5);
+}
+
+async function relayHeals(machine: Machine): Promise<void> {
+  // What crashes is started again by the service manager; what hangs, by the health timer.
+  machine.run("systemctl kill --signal=KILL burrow-relay");
+  await until("the relay after a crash", 30_000, () => healthy(machine));
+  expect(machine.run("systemctl is-active burrow-health.timer")).toBe("active");
+  machine.run("systemctl start burrow-health && test -e /run/burrow-health/was-healthy");
+  const before = machine.run("systemctl show --property=MainPID --value burrow-relay");
+  machine.run("systemctl kill --signal=STOP burrow-relay && echo 3 > /run/burrow-health/failures");
+  machine.run("systemctl start --no-block burrow-health");
+  await until(
+    "the health timer's restart",
+    20_000,
+    () => machine.run("cat /run/burrow-health/failures") === "4" || undefined,
+  );
+  // A stopped process cannot end in order; an operator's SIGCONT stands for the minutes until it is killed.
+  machine.run("systemctl kill --signal=CONT burrow-relay");
+  await until("the relay after a hang", 60_000, () => healthy(machine));
+  expect(machine.run("systemctl show --property=MainPID --value burrow-relay")).not.toBe(before);
+}
+
+async function relayUpgrades(machine: Machine, deployment: Deployment): Promise<void> {
+  const [before] = deployment.relays();
+  const pid = machine.run("systemctl show --property=MainPID --value burrow-relay");
+  machine.run(
+    "curl -fsS -o /tmp/burrow.deb http://192.0.2.1:8000/burrow.deb && dpkg --install /tmp/burrow.deb",
+  );
+  await until("the relay after an upgrade", 30_000, () => healthy(machine));
+  expect(machine.run("systemctl show --property=MainPID --value burrow-relay")).not.toBe(pid);
+  await until(
+    "the same relay, healthy",
+    20_000,
+    () => deployment.relays()[0]?.state === "healthy" || undefined,
+  );
+  expect(deployment.relays().map(({ id }) => id)).toEqual([before?.id ?? ""]);
+}
+
+async function relayDrains(machine: Machine, deployment: Deployment): Promise<void> {
+  const started = performance.now();
+  machine.run("systemctl stop burrow-relay");
+  const journal = machine.run("journalctl --no-pager --unit burrow-relay");
+  expect(journal).toContain("draining: agents are told to bind elsewhere");
+  expect(journal).toContain("drained; 0 sessions left");
+  console.log(`drained and stopped in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  expect(machine.run("systemctl show --property=Result --value burrow-relay")).toBe("success");
+  await until(
+    "the coordinator to miss it",
+    20_000,
+    () => deployment.relays()[0]?.state === "down" || undefined,
+  );
+}
