@@ -8,6 +8,7 @@ import {
   openDualStack,
   openWireGuardInterface,
   type Primitives,
+  sealerOf,
   type WireGuardInterface,
 } from "@burrow/platform";
 import {
@@ -15,7 +16,6 @@ import {
   type Endpoint,
   fromBase64,
   keyFromText,
-  type Sealer,
   TUNNEL_MTU_BYTES,
   UserError,
 } from "@burrow/protocol";
@@ -272,13 +272,6 @@ function loadPrimitives(): Primitives {
     log.warn("no native cryptography here: packets are sealed in TypeScript, at some 15 MB/s");
   }
   return primitives;
-}
-
-function sealerOf(primitives: Primitives): Sealer {
-  return {
-    seal: (key, nonce, header, plaintext) => primitives.xaeadSeal(key, nonce, plaintext, header),
-    open: (key, nonce, header, sealed) => primitives.xaeadOpen(key, nonce, sealed, header),
-  };
 }
 
 async function interfaceKey(

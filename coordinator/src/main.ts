@@ -1,7 +1,13 @@
 /** The coordinator put together: state directory, store, mesh, channel and HTTP, started and stopped as one. */
 import { join } from "node:path";
-import { ensurePrivateDirectory, lockDirectory, nativePrimitives, randomBytes } from "@burrow/platform";
-import type { NetworkId, Sealer } from "@burrow/protocol";
+import {
+  ensurePrivateDirectory,
+  lockDirectory,
+  nativePrimitives,
+  randomBytes,
+  sealerOf,
+} from "@burrow/platform";
+import type { NetworkId } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import type { GeoResolver } from "./core/geo.ts";
 import { Mesh } from "./core/mesh.ts";
@@ -113,7 +119,7 @@ async function serve(
 
   const { agents, relays, networks } = await store.load();
   const networkNames = new Map<NetworkId, string>(networks.map(({ id, name }) => [id, name]));
-  const mesh = new Mesh({ agents, relays, sealer: sealerFrom(keys), random, now: now() });
+  const mesh = new Mesh({ agents, relays, sealer: sealerOf(keys), random, now: now() });
   let connections = () => 0;
   const metrics = createMetrics(mesh.relays, mesh.agents, () => connections());
   const shell = new Shell({ mesh, store, metrics, now });
@@ -155,14 +161,6 @@ async function serve(
       await store.close();
       log.info("stopped");
     },
-  };
-}
-
-/** The platform's sealed boxes as the protocol wants them. */
-function sealerFrom(keys: ReturnType<typeof nativePrimitives>): Sealer {
-  return {
-    seal: (key, nonce, header, plaintext) => keys.xaeadSeal(key, nonce, plaintext, header),
-    open: (key, nonce, header, sealed) => keys.xaeadOpen(key, nonce, sealed, header),
   };
 }
 

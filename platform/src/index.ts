@@ -3,6 +3,7 @@
 export { nativePrimitives } from "./crypto/native.ts";
 export { noblePrimitives, portablePrimitives } from "./crypto/portable.ts";
 export { type AeadKey, type Primitives, randomBytes } from "./crypto/primitives.ts";
+export { sealerOf } from "./crypto/sealer.ts";
 export * from "./files.ts";
 export * from "./interfaces.ts";
 export {

@@ -1,6 +1,6 @@
 /** Puts the relay together: state, data plane, side channel, HTTP. Signals and flags are the command line's. */
 
-import { nativePrimitives, type Primitives } from "@burrow/platform";
+import { nativePrimitives, type Primitives, sealerOf } from "@burrow/platform";
 import {
   type Bytes,
   type Endpoint,
@@ -18,7 +18,6 @@ import { type HttpServer, type RelayView, serveHttp } from "./io/http.ts";
 import { type Journal, openJournal } from "./io/journal.ts";
 import { log } from "./io/log.ts";
 import { Metrics } from "./io/metrics.ts";
-import { sealerOf } from "./io/sealer.ts";
 import { SelfCheck } from "./io/self-check.ts";
 import { openState, type RelayState } from "./io/state.ts";
 import { openWebsocketDoor, type WebsocketDoor } from "./io/websocket-door.ts";
@@ -267,10 +266,10 @@ class Relay implements RunningRelay, RelayView {
 
   async #openWebsocketDoor(plane: DataPlane): Promise<RelayHello["websocket"]> {
     const wanted = this.#config.websocket;
-    const [local] = plane.local;
-    if (wanted === undefined || local === undefined) return undefined;
+    const [first, ...others] = plane.local;
+    if (wanted === undefined || first === undefined) return undefined;
     const certificate = await loadCertificate(wanted.tls, this.#config.stateDir);
-    this.#door = openWebsocketDoor({ listen: wanted.listen, certificate, local });
+    this.#door = openWebsocketDoor({ listen: wanted.listen, certificate, local: [first, ...others] });
     const { port } = this.#door;
     log.info("takes WebSocket over TLS on port {port}", { port });
     return { url: wanted.url, port, certificate: certificate.isOwn ? certificate.certificate : undefined };

@@ -15,5 +15,6 @@ export interface Addresses {
   reach(endpoint: Endpoint): number;
   /** A hash of the host without its port (of IPv6 the /64), for budgets per host. */
   hostHash(handle: number): number;
+  /** Exactly 127.0.0.1 or ::1: this machine's own programs, and no client of the WebSocket door. */
   isLoopback(handle: number): boolean;
 }

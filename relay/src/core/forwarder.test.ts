@@ -264,6 +264,15 @@ describe("Binds", () => {
     expect(relay.drops()["bind-budget"]).toBe(600);
     expect(a.bindOnce(relay).status).toBe(BindStatus.bound);
   });
+
+  test("floods through the WebSocket door leave the relay's own check its budget", () => {
+    const relay = new TestRelay();
+    const stranger = new TestAgent({ id: relay.id, ticketKey: new Uint8Array(32) }, "127.64.9.9:1");
+    for (let i = 0; i < 10_000; i++) relay.feed(stranger.bindBytes(), `127.64.${i % 40}.9:1` as Endpoint);
+    const check = new TestAgent(relay, "127.0.0.1:5");
+    expect(check.bindOnce(relay).status).toBe(BindStatus.challenge);
+    expect(check.bindOnce(relay, { leaving: true }).status).toBe(BindStatus.bound);
+  });
 });
 
 describe("probes", () => {

@@ -76,7 +76,7 @@ export const BINDS_PER_AGENT: Budget = { perSecond: 5, burst: 20 };
 export const BINDS_UNBOUND: Budget = { perSecond: 4_000, burst: 8_000 };
 /** The same for one host; many agents may share one behind a NAT. */
 export const BINDS_UNBOUND_PER_HOST: Budget = { perSecond: 200, burst: 400 };
-/** Binds from this machine on top of these: the relay's check of itself must not fail for a flood of others. */
+/** Binds from 127.0.0.1 or ::1 on top of these: the relay's check of itself must not fail for a flood of others. */
 export const BINDS_LOOPBACK: Budget = { perSecond: 10, burst: 20 };
 /** Handshake messages of one agent. A hub that restarts greets hundreds of peers at once. */
 export const HANDSHAKES_PER_AGENT: Budget = { perSecond: 100, burst: 1_000 };

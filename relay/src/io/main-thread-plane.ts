@@ -1,10 +1,9 @@
 /** The data plane on the thread of everything else: the portable socket, or one that a test or the demo brings. */
-import type { AddressHandle, DatagramBatch, DatagramSocket } from "@burrow/platform";
+import { type AddressHandle, type DatagramBatch, type DatagramSocket, sealerOf } from "@burrow/platform";
 import { type Endpoint, nobleTrunkMac, type SymmetricKey } from "@burrow/protocol";
 import { Forwarder, HANDLED } from "../core/forwarder.ts";
 import { applyUpdate, type DataPlaneUpdate } from "../core/updates.ts";
 import type { DataPlane, DataPlaneOptions, DataPlaneSnapshot, OpenRelaySocket } from "./data-plane.ts";
-import { sealerOf } from "./sealer.ts";
 import { addressesOf } from "./socket-addresses.ts";
 
 export interface MainThreadOptions extends DataPlaneOptions {

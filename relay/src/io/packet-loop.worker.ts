@@ -15,6 +15,7 @@ import {
   nativePrimitives,
   newUdpCounters,
   Poller,
+  sealerOf,
   signalEvent,
   type UdpCounters,
 } from "@burrow/platform";
@@ -24,7 +25,6 @@ import type { Limits } from "../core/limits.ts";
 import type { LinkIdentity } from "../core/links.ts";
 import { applyUpdate, type DataPlaneUpdate } from "../core/updates.ts";
 import { type DataPlaneSnapshot, newAddressTable } from "./data-plane.ts";
-import { sealerOf } from "./sealer.ts";
 import { addressesOf } from "./socket-addresses.ts";
 import { WayOut } from "./way-out.ts";
 

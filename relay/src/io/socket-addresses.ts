@@ -20,9 +20,9 @@ export function addressesOf(table: AddressTable, hasFamily: (family: 4 | 6) => b
   };
 }
 
-/** 127.0.0.0/8 and ::1 (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3). */
+/** 127.0.0.1 and ::1. The rest of 127.0.0.0/8 is for clients of the WebSocket door, who are strangers. */
 function isLoopback(table: AddressTable, handle: AddressHandle): boolean {
-  if (table.family(handle) === 4) return table.word(handle, 3) >>> 24 === 127;
+  if (table.family(handle) === 4) return table.word(handle, 3) >>> 0 === 0x7f00_0001;
   return (
     table.word(handle, 0) === 0 &&
     table.word(handle, 1) === 0 &&

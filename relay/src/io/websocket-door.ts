@@ -1,18 +1,34 @@
 /**
  * The relay's door for networks that block UDP: the same datagrams as binary WebSocket messages over TLS. Each
  * connection gets a UDP socket of its own on loopback that talks to the relay's port, so that to the data plane it is
- * an endpoint like any other, with the same admission, limits and counters.
+ * an endpoint like any other, with the same admission, limits and counters. Each client has a loopback address of its
+ * own, made from where it comes from: what the data plane grants to a host, it grants to each client.
  */
 import { type DatagramSocket, openUdp } from "@burrow/platform";
-import { DATAGRAMS_PATH, type Endpoint, endpoint, splitEndpoint, UserError } from "@burrow/protocol";
+import {
+  DATAGRAMS_PATH,
+  ENDPOINT_LENGTH,
+  type Endpoint,
+  endpoint,
+  PacketType,
+  parseAddress,
+  splitEndpoint,
+  toHex,
+  UserError,
+  Writer,
+  writeEndpoint,
+} from "@burrow/protocol";
+import { BINDS_PER_AGENT } from "../core/limits.ts";
+import { TokenBucket } from "../core/token-bucket.ts";
 import type { Certificate } from "./certificate.ts";
+import { loopbackOf } from "./data-plane.ts";
 import { log } from "./log.ts";
 
 export interface WebsocketDoorOptions {
   readonly listen: { readonly address: string; readonly port: number };
   readonly certificate: Certificate;
   /** Where the data plane listens. */
-  readonly local: Endpoint;
+  readonly local: readonly [Endpoint, ...Endpoint[]];
 }
 
 export interface WebsocketDoor {
@@ -24,7 +40,7 @@ export interface WebsocketDoor {
 /** Each costs a file descriptor and some kilobytes. */
 const CONNECTIONS_MAX = 4096;
 /** Households and offices share an address. */
-const CONNECTIONS_PER_ADDRESS_MAX = 64;
+const CONNECTIONS_PER_HOST_MAX = 64;
 /** The largest datagram that we forward, jumbo frames included. */
 const MESSAGE_BYTES_MAX = 9_000;
 /** What a slow reader may have waiting before its packets are dropped, as a full UDP queue would. */
@@ -33,9 +49,15 @@ const BACKLOG_BYTES_MAX = 1 << 20;
 const IDLE_TIMEOUT_S = 60;
 /** Messages that may wait for the loopback socket to open. */
 const WAITING_MAX = 16;
+/** 127.64.0.0/10: 2^22 addresses of this machine alone, far from those that people and programs use. */
+const PASSAGES_NETWORK = 0x7f40_0000;
+const PASSAGES_HOST_MASK = 0x003f_ffff;
 
 interface Passage {
-  readonly address: string;
+  /** The client's address, or of IPv6 its /64. */
+  readonly host: string;
+  /** One connection is one agent, and asks as often as one. */
+  readonly binds: TokenBucket;
   socket: DatagramSocket | undefined;
   readonly waiting: Uint8Array[];
   closed: boolean;
@@ -44,16 +66,17 @@ interface Passage {
 /** Throws a UserError when the port cannot be had or the certificate is of no use. */
 export function openWebsocketDoor(options: WebsocketDoorOptions): WebsocketDoor {
   const { listen, certificate } = options;
-  const target = loopbackOf(options.local);
-  const perAddress = new Map<string, number>();
+  const target = insideOf(options.local);
+  const seed = crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n;
+  const perHost = new Map<string, number>();
   let connections = 0;
   const leave = (passage: Passage) => {
     passage.closed = true;
     passage.socket?.close();
     connections--;
-    const left = (perAddress.get(passage.address) ?? 1) - 1;
-    if (left === 0) perAddress.delete(passage.address);
-    else perAddress.set(passage.address, left);
+    const left = (perHost.get(passage.host) ?? 1) - 1;
+    if (left === 0) perHost.delete(passage.host);
+    else perHost.set(passage.host, left);
   };
   try {
     const server = Bun.serve<Passage>({
@@ -64,11 +87,11 @@ export function openWebsocketDoor(options: WebsocketDoorOptions): WebsocketDoor 
       tls: { cert: certificate.certificate, key: certificate.key },
       fetch: (request, from) => {
         if (new URL(request.url).pathname !== DATAGRAMS_PATH) return new Response(null, { status: 404 });
-        const address = from.requestIP(request)?.address ?? "";
-        const full =
-          connections >= CONNECTIONS_MAX || (perAddress.get(address) ?? 0) >= CONNECTIONS_PER_ADDRESS_MAX;
+        const host = hostOf(from.requestIP(request)?.address ?? "");
+        const full = connections >= CONNECTIONS_MAX || (perHost.get(host) ?? 0) >= CONNECTIONS_PER_HOST_MAX;
         if (full) return new Response(null, { status: 503 });
-        const data: Passage = { address, socket: undefined, waiting: [], closed: false };
+        const binds = new TokenBucket(BINDS_PER_AGENT, performance.now());
+        const data: Passage = { host, binds, socket: undefined, waiting: [], closed: false };
         return from.upgrade(request, { data }) ? undefined : new Response(null, { status: 426 });
       },
       error: () => new Response(null, { status: 400 }),
@@ -79,8 +102,8 @@ export function openWebsocketDoor(options: WebsocketDoorOptions): WebsocketDoor 
         perMessageDeflate: false,
         open: (ws) => {
           connections++;
-          perAddress.set(ws.data.address, (perAddress.get(ws.data.address) ?? 0) + 1);
-          openPassage(ws.data, target, (datagram) => {
+          perHost.set(ws.data.host, (perHost.get(ws.data.host) ?? 0) + 1);
+          openPassage(ws.data, passageAddress(ws.data.host, seed), target, (datagram) => {
             if (ws.getBufferedAmount() < BACKLOG_BYTES_MAX) ws.sendBinary(datagram);
           }).catch((error: unknown) => {
             log.warn("no loopback socket for a WebSocket: {error}", { error: String(error) });
@@ -89,6 +112,8 @@ export function openWebsocketDoor(options: WebsocketDoorOptions): WebsocketDoor 
         },
         message: (ws, message) => {
           if (typeof message === "string") return ws.close(1003, "datagrams are binary");
+          // What is too much is lost, as it would be at the data plane.
+          if (message[0] === PacketType.bind && !ws.data.binds.take(performance.now())) return;
           forward(ws.data, target, message);
         },
         close: (ws) => leave(ws.data),
@@ -112,18 +137,23 @@ export function openWebsocketDoor(options: WebsocketDoorOptions): WebsocketDoor 
 
 async function openPassage(
   passage: Passage,
+  own: string,
   target: Endpoint,
   deliver: (datagram: Uint8Array) => void,
 ): Promise<void> {
   const { address } = splitEndpoint(target);
-  const socket = await openUdp({
-    address,
-    port: 0,
-    family: address.includes(":") ? 6 : 4,
-    onBatch: (batch) => {
-      for (let i = 0; i < batch.count; i++) deliver(batch.bytes(i));
-    },
-  });
+  const open = (at: string): Promise<DatagramSocket> =>
+    openUdp({
+      address: at,
+      port: 0,
+      family: at.includes(":") ? 6 : 4,
+      onBatch: (batch) => {
+        for (let i = 0; i < batch.count; i++) deliver(batch.bytes(i));
+      },
+    });
+  // Linux has all of 127.0.0.0/8 at hand; elsewhere, and with IPv6 alone, clients share one address and its limits.
+  const hasOwn = process.platform === "linux" && !address.includes(":");
+  const socket = hasOwn ? await open(own).catch(() => open(address)) : await open(address);
   if (passage.closed) return socket.close();
   passage.socket = socket;
   for (const datagram of passage.waiting.splice(0)) forward(passage, target, datagram);
@@ -139,9 +169,22 @@ function forward(passage: Passage, target: Endpoint, datagram: Uint8Array): void
   socket.flush();
 }
 
-/** How this machine reaches its own socket: an unspecified address is reached at loopback. */
-function loopbackOf(local: Endpoint): Endpoint {
-  const { address, port } = splitEndpoint(local);
-  if (address === "0.0.0.0") return endpoint("127.0.0.1", port);
-  return address === "::" ? endpoint("::1", port) : local;
+/** Where this machine reaches the data plane: by IPv4 if it can, since passages then have addresses of their own. */
+function insideOf(local: readonly [Endpoint, ...Endpoint[]]): Endpoint {
+  return loopbackOf(local.find((one) => !one.startsWith("[")) ?? local[0]);
+}
+
+/** Whoever has one address of an IPv6 /64 has them all. */
+function hostOf(address: string): string {
+  const canonical = parseAddress(address);
+  if (!canonical?.includes(":")) return canonical ?? address;
+  const bytes = writeEndpoint(new Writer(ENDPOINT_LENGTH), endpoint(canonical, 1)).finish();
+  return toHex(bytes.subarray(0, 8));
+}
+
+/** A client's own address among the passages'. The seed is this process's secret: nobody picks a neighbour. */
+export function passageAddress(address: string, seed: bigint): string {
+  const hash = Number(Bun.hash.wyhash(hostOf(address), seed) & BigInt(PASSAGES_HOST_MASK));
+  const word = PASSAGES_NETWORK | hash;
+  return [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255].join(".");
 }

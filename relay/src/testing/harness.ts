@@ -95,7 +95,7 @@ class TestAddresses implements Addresses {
   }
 
   isLoopback(handle: number): boolean {
-    return this.endpoint(handle).startsWith("127.");
+    return splitEndpoint(this.endpoint(handle)).address === "127.0.0.1";
   }
 
   hostHash(handle: number): number {

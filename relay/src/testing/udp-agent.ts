@@ -5,6 +5,8 @@ import type { Endpoint } from "@burrow/protocol";
 
 export class UdpPeer {
   readonly arrived: Uint8Array[] = [];
+  /** Where the latest datagram came from. */
+  lastFrom: Endpoint | undefined;
   readonly #socket: DatagramSocket;
   #waiting: ((bytes: Uint8Array) => void)[] = [];
 
@@ -18,8 +20,11 @@ export class UdpPeer {
       address,
       port: 0,
       family: address.includes(":") ? 6 : 4,
-      onBatch(batch) {
-        for (let i = 0; i < batch.count; i++) peer?.take(batch.bytes(i).slice());
+      onBatch(batch, from) {
+        for (let i = 0; i < batch.count && peer !== undefined; i++) {
+          peer.lastFrom = from.addresses.endpoint(batch.source(i));
+          peer.take(batch.bytes(i).slice());
+        }
       },
     });
     peer = new UdpPeer(socket);

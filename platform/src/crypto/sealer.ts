@@ -1,6 +1,6 @@
-/** Sealing of control packets by the platform's AEAD: native where it loads. */
-import type { Primitives } from "@burrow/platform";
+/** The sealing of control packets (protocol's `Sealer`) by the platform's primitives. */
 import type { Sealer } from "@burrow/protocol";
+import type { Primitives } from "./primitives.ts";
 
 export function sealerOf(primitives: Primitives): Sealer {
   return {
