@@ -131,11 +131,9 @@ test("a home that is gone is left for any that answers, however far it is", () =
 });
 
 test("a draining relay is nobody's standby", () => {
-  const draining = option("a", 10, { draining: true });
-  expect(chooseHomes([option("b", 20), draining], at("b"), false).standby).toBeUndefined();
-  expect(chooseHomes([option("b", 20), draining, option("c", 90)], at("b"), false).standby).toBe(
-    "c" as RelayId,
-  );
+  const draining = option("b", 10, { draining: true, isReserve: true });
+  expect(atHome(draining).homes.standby).toBeUndefined();
+  expect(atHome(draining, option("c", 90)).homes.standby).toBe(id("c"));
 });
 
 test("a draining home is left for one that stays, and kept where there is none", () => {
