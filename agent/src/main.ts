@@ -113,9 +113,8 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
   const given = iface === undefined ? undefined : await interfaceKey(iface);
   const identity = await loadIdentity(config.stateDir, primitives, given?.privateKey);
   const borrowed = iface === undefined ? undefined : await BorrowedInterface.open(iface, config.stateDir);
-  const loaded = await loadNetmap(config.stateDir);
-  const saved = typeof loaded === "string" ? undefined : loaded;
-  if (saved === undefined && config.device.kind === "tun") await rehearseTunDevice(config.device.name);
+  const saved = await loadNetmap(config.stateDir);
+  if (config.device.kind === "tun") await rehearseTunDevice(config.device.name);
   const saver = new NetmapSaver(config.stateDir);
   const clients = (config.clients ?? []).map(parseClient);
   const welcome = Promise.withResolvers<"welcome">();
@@ -187,8 +186,8 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
       headers: config.headers ?? {},
       hello: {
         token: config.token,
-        // Only a first start proposes a name: whoever lost its map must not be renamed by that.
-        name: config.name ?? (loaded === "none" ? nameOfHost() : undefined),
+        name: config.name,
+        nameHint: nameOfHost(),
         version: AGENT_VERSION,
         acceptsOutside: clients.length > 0,
       },
@@ -307,8 +306,8 @@ function nameOfHost(): string | undefined {
   const [first = ""] = hostname().toLowerCase().split(".");
   const name = first
     .replace(/[^a-z0-9-]/g, "-")
-    .replace(/^-+|-+$/g, "")
-    .slice(0, 63);
+    .slice(0, 63)
+    .replace(/^-+|-+$/g, "");
   return name === "" ? undefined : name;
 }
 
@@ -345,7 +344,7 @@ function statusOf(agent: Agent, identity: Identity, config: AgentConfig, channel
       online: peers.filter((peer) => peer.info.online).length,
       direct: peers.filter((peer) => peer.paths.isAwake && peer.paths.current?.kind === "direct").length,
       relayed: peers.filter((peer) => peer.paths.isAwake && peer.paths.current?.kind === "relay").length,
-      idle: peers.filter((peer) => !peer.paths.isAwake).length,
+      idle: peers.filter((peer) => peer.info.online && !peer.paths.isAwake).length,
     },
     drops: Object.fromEntries([...agent.drops, ...agent.tunnel.drops]),
     nowMs: clock(),

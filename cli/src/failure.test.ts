@@ -80,3 +80,38 @@ test("operators' commands: no coordinator here, none at the address, a broken fi
     rmSync(dir, { recursive: true });
   }
 });
+
+test("token files: what is no token is said at once, and nothing hangs", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "burrow-cli-"));
+  const file = join(dir, "file");
+  const told = async (path: string) => {
+    const up = [
+      "up",
+      "--coordinator",
+      "http://127.0.0.1:9",
+      "--device",
+      "none",
+      "--state",
+      join(dir, "state"),
+    ];
+    const { exitCode, stderr } = await burrow([...up, "--token-file", path]);
+    expect(exitCode).toBe(1);
+    return stderr.split("\n")[0];
+  };
+  const holding = (text: string) => {
+    writeFileSync(file, text);
+    return told(file);
+  };
+  try {
+    expect(await told("/dev/zero")).toEndWith("it is no regular file");
+    expect(Bun.spawnSync(["mkfifo", join(dir, "fifo")]).exitCode).toBe(0);
+    expect(await told(join(dir, "fifo"))).toEndWith("it is no regular file");
+    expect(await told(dir)).toEndWith("it is no regular file");
+    expect(await holding("x".repeat(2_000))).toEndWith("it has more than 1024 bytes");
+    expect(await holding("burrow_one\nburrow_two\n")).toEndWith("holds more than a token");
+    expect(await holding("-----BEGIN")).toEndWith("holds something that is no enrolment token");
+    expect(await holding("burrow_op_abc\n")).toContain("holds the operator's token");
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});

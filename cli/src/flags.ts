@@ -1,5 +1,5 @@
 /** The flags that several commands share, each with its BURROW_… variable; and secrets that files may hold. */
-import { readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { UserError } from "@burrow/protocol";
 import type { LogLevel } from "@logtape/logtape";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -40,29 +40,65 @@ export function tokenFrom(command: Command, flags: TokenFlags): string | undefin
   }
   if (flags.tokenFile === undefined || fromFlag("token")) return flags.token;
   if (flags.token !== undefined && !fromFlag("tokenFile")) return flags.token;
-  return secretFromFile(flags.tokenFile);
+  return enrolmentTokenFromFile(flags.tokenFile);
 }
 
-/** A secret from the first line of a file. */
+/** Ample for every token, and little enough that a file given by mistake shows at once. */
+const SECRET_BYTES_MAX = 1024;
+
+/** A secret that is all of a small file but for white space around it. Neither pipes nor devices: they may not end. */
 export function secretFromFile(path: string): string {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const why =
-      (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is none" : (error as Error).message;
+  const secret = readSmallFile(path).trim();
+  if (secret === "")
+    throw new UserError(`${path} holds no secret`, "its one line must be the token, nothing else");
+  if (/\s/.test(secret))
+    throw new UserError(`${path} holds more than a token`, "its one line must be the token, nothing else");
+  return secret;
+}
+
+/** An enrolment token, as far as its looks go: what the coordinator would refuse anyway is told before it is asked. */
+function enrolmentTokenFromFile(path: string): string {
+  const token = secretFromFile(path);
+  if (token.startsWith("burrow_op_")) {
     throw new UserError(
-      `cannot read the secret in ${path}: ${why}`,
-      "check the path and who may read the file",
-      {
-        cause: error,
-      },
+      `${path} holds the operator's token, which enrols nobody`,
+      "make one that does: `burrow token create --for agent --out FILE`",
     );
   }
-  const secret = text.split("\n", 1)[0]?.trim() ?? "";
-  if (secret === "")
-    throw new UserError(`${path} holds no secret`, "its first line must be the token, nothing else");
-  return secret;
+  if (!/^burrow_[A-Za-z0-9_-]+$/.test(token)) {
+    throw new UserError(
+      `${path} holds something that is no enrolment token`,
+      "those begin with burrow_; `burrow token create --out FILE` writes one",
+    );
+  }
+  return token;
+}
+
+function readSmallFile(path: string): string {
+  let file: number | undefined;
+  try {
+    // Not waiting for a writer, should it be a pipe.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (!fstatSync(file).isFile()) throw unreadable(path, "it is no regular file");
+    const bytes = Buffer.alloc(SECRET_BYTES_MAX + 1);
+    const length = readSync(file, bytes);
+    if (length > SECRET_BYTES_MAX) throw unreadable(path, `it has more than ${SECRET_BYTES_MAX} bytes`);
+    return bytes.toString("utf8", 0, length);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw unreadable(path, code === "ENOENT" ? "there is none" : message, error);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+function unreadable(path: string, why: string, cause?: unknown): UserError {
+  return new UserError(
+    `cannot read the secret in ${path}: ${why}`,
+    "check the path and who may read the file",
+    { cause },
+  );
 }
 
 /** Flags without a value: a variable that says no must not switch them on. */

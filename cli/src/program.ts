@@ -25,9 +25,9 @@ declare const BURROW_COMMIT: string | undefined;
 const EXAMPLES = `
 Try it:      burrow demo
 Run a mesh:  burrow coordinator
-             burrow token create --for relay
+             burrow token create --for relay --out FILE
              burrow relay --coordinator URL --token-file FILE --region eu
-             burrow token create --for agent
+             burrow token create --for agent --out FILE
              burrow up --coordinator URL --token-file FILE
 Look at it:  burrow status, burrow peers, burrow why PEER
 Empty one:   burrow relay drain ID

@@ -62,12 +62,38 @@ export function styleFor(isTerminal: boolean, env: NodeJS.ProcessEnv): Style {
   return isTerminal && TERM !== "dumb" ? COLOURED : PLAIN;
 }
 
+/** What a shell reports for a process that SIGPIPE ended: its reader has seen enough. */
+const READER_GONE_EXIT = 141;
+
+function outputFailed(error: NodeJS.ErrnoException): never {
+  if (error.code === "EPIPE") process.exit(READER_GONE_EXIT);
+  try {
+    process.stderr.write(
+      `error: cannot write the output: ${error.message}\n  try: give standard output a place that takes it\n`,
+    );
+  } catch {}
+  process.exit(1);
+}
+
 export function processTerminal(): Terminal {
   const outIsTerminal = process.stdout.isTTY === true;
   const errIsTerminal = process.stderr.isTTY === true;
+  process.stdout.on("error", outputFailed);
+  // There is nowhere left to say it; a daemon goes on without its log.
+  process.stderr.on("error", () => {});
   return {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
+    out: (text) => {
+      try {
+        process.stdout.write(text);
+      } catch (error) {
+        outputFailed(error as NodeJS.ErrnoException);
+      }
+    },
+    err: (text) => {
+      try {
+        process.stderr.write(text);
+      } catch {}
+    },
     outStyle: styleFor(outIsTerminal, process.env),
     errStyle: styleFor(errIsTerminal, process.env),
     outIsTerminal,

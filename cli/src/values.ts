@@ -1,5 +1,5 @@
 /** What the texts after flags mean. Each parser throws commander's error, which becomes a usage error (exit 2). */
-import { type Endpoint, keyFromText, parseAddress, parseEndpoint } from "@burrow/protocol";
+import { DATAGRAMS_PATH, type Endpoint, keyFromText, parseAddress, parseEndpoint } from "@burrow/protocol";
 import type { LogLevel } from "@logtape/logtape";
 import { InvalidArgumentError } from "commander";
 
@@ -65,6 +65,29 @@ export function coordinatorUrl(text: string): string {
   }
   return url.href.replace(/\/+$/, "");
 }
+
+/** A relay's WebSocket door as others reach it; without a path the one that Burrow's relays serve. */
+export function websocketUrl(text: string): string {
+  const hint = `Give a wss: URL, like wss://relay.example.net${DATAGRAMS_PATH}.`;
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new InvalidArgumentError(hint);
+  }
+  if (url.protocol !== "wss:" || url.hostname === "") throw new InvalidArgumentError(hint);
+  if (url.username !== "" || url.password !== "" || url.hash !== "") {
+    throw new InvalidArgumentError("Only scheme, host, port and path may stand in it.");
+  }
+  if (url.pathname === "/") url.pathname = DATAGRAMS_PATH;
+  if (url.href.length > WEBSOCKET_URL_LENGTH_MAX) {
+    throw new InvalidArgumentError(`It may have ${WEBSOCKET_URL_LENGTH_MAX} characters.`);
+  }
+  return url.href;
+}
+
+/** The side channel takes no longer one. */
+const WEBSOCKET_URL_LENGTH_MAX = 256;
 
 export type DeviceChoice =
   | { readonly kind: "tun"; readonly name: string }
@@ -137,6 +160,23 @@ export function durationMs(text: string): number {
   return Math.round(total);
 }
 
+/** The coordinator takes no shorter and no longer lives of tokens. */
+const TOKEN_LIFE_MIN_MS = 1_000;
+const TOKEN_LIFE_MAX_DAYS = 3_650;
+
+export function tokenLifeMs(text: string): number {
+  const ms = durationMs(text);
+  if (ms < TOKEN_LIFE_MIN_MS || ms > TOKEN_LIFE_MAX_DAYS * UNITS_MS.d) {
+    throw new InvalidArgumentError(`Give a time from 1s to ${TOKEN_LIFE_MAX_DAYS}d.`);
+  }
+  return ms;
+}
+
+export function networkName(text: string): string {
+  if (LABEL.test(text)) return text;
+  throw new InvalidArgumentError("Use letters a-z, digits and -, 63 at most, like office.");
+}
+
 /** The WireGuard client that may come in through this agent's relays, and its address in the tunnel. */
 export interface OutsideClient {
   readonly publicKey: string;
@@ -173,8 +213,10 @@ export function outsideClients(
 }
 
 /** A name that works as a DNS label (RFC 1123 §2.1). */
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
 export function agentName(text: string): string {
-  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
+  if (LABEL.test(text)) return text;
   throw new InvalidArgumentError("Use letters a-z, digits and -, 63 at most, like office-laptop.");
 }
 

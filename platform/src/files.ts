@@ -82,7 +82,9 @@ async function syncDirectory(directory: string): Promise<void> {
 /** The bytes of a file that only its owner may read, or undefined when there is none. */
 export async function readPrivateFile(path: string): Promise<Uint8Array | undefined> {
   try {
-    const { mode } = await stat(path);
+    const found = await stat(path);
+    if (found.isDirectory()) throw Object.assign(new Error("a directory"), { code: "EISDIR" });
+    const { mode } = found;
     if ((mode & OTHERS) !== 0) {
       throw new UserError(
         `${path} holds a secret, but others than its owner may use it (mode ${(mode & 0o777).toString(8)})`,

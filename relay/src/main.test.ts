@@ -10,6 +10,7 @@ import { FakeCoordinator } from "./testing/fake-coordinator.ts";
 import { seededRandom, TestAgent, type TicketSource, transport } from "./testing/harness.ts";
 import { UdpPeer } from "./testing/udp-agent.ts";
 
+const SOCKET_VARIABLE = "BURROW_SOCKET";
 const cleanups: (() => unknown)[] = [];
 
 afterEach(async () => {
@@ -115,29 +116,34 @@ const getJson = async (url: string, init?: RequestInit) => {
 };
 
 describe("packets", () => {
-  test("two agents bind, shake hands and exchange data", async () => {
-    const from = coordinator();
-    const running = await relay(from);
-    expect(running.registered).toBe(true);
-    const a = await liveAgent(from, running);
-    const b = await liveAgent(from, running);
-    const bound = await a.bind();
-    expect(bound).toMatchObject({ status: BindStatus.bound, observed: a.peer.at, lifetimeS: 60 });
-    await b.bind();
-    const initiation = a.agent.initiationTo(b.agent, 1);
-    a.send(initiation);
-    expect(await b.peer.next()).toEqual(initiation);
-    const response = b.agent.responseTo(a.agent, 2, 1);
-    b.send(response);
-    expect(await a.peer.next()).toEqual(response);
-    const data = transport(2, 1420);
-    a.send(data);
-    expect(await b.peer.next()).toEqual(data);
-    await until(
-      () => from.heartbeats.some(({ load }) => load.sessions === 2 && load.packets >= 3),
-      "the load",
-    );
-  });
+  test.each(["batched", "portable"])(
+    "two agents bind, shake hands and exchange data (%s)",
+    async (socket) => {
+      process.env[SOCKET_VARIABLE] = socket;
+      cleanups.push(() => delete process.env[SOCKET_VARIABLE]);
+      const from = coordinator();
+      const running = await relay(from);
+      expect(running.registered).toBe(true);
+      const a = await liveAgent(from, running);
+      const b = await liveAgent(from, running);
+      const bound = await a.bind();
+      expect(bound).toMatchObject({ status: BindStatus.bound, observed: a.peer.at, lifetimeS: 60 });
+      await b.bind();
+      const initiation = a.agent.initiationTo(b.agent, 1);
+      a.send(initiation);
+      expect(await b.peer.next()).toEqual(initiation);
+      const response = b.agent.responseTo(a.agent, 2, 1);
+      b.send(response);
+      expect(await a.peer.next()).toEqual(response);
+      const data = transport(2, 1420);
+      a.send(data);
+      expect(await b.peer.next()).toEqual(data);
+      await until(
+        () => from.heartbeats.some(({ load }) => load.sessions === 2 && load.packets >= 3),
+        "the load",
+      );
+    },
+  );
 
   test("agents of both address families meet at one relay", async () => {
     const from = coordinator();

@@ -16,6 +16,7 @@ import { Channel, channelUrl } from "./io/channel.ts";
 import { type DataPlane, type OpenRelaySocket, openDataPlane } from "./io/data-plane.ts";
 import { type HttpServer, type RelayView, serveHttp } from "./io/http.ts";
 import { type Journal, openJournal } from "./io/journal.ts";
+import { LoadReport } from "./io/load-report.ts";
 import { log } from "./io/log.ts";
 import { Metrics } from "./io/metrics.ts";
 import { SelfCheck } from "./io/self-check.ts";
@@ -132,7 +133,6 @@ class Relay implements RunningRelay, RelayView {
   #http: HttpServer | undefined;
   #door: WebsocketDoor | undefined;
   #saver: ReturnType<typeof setInterval> | undefined;
-  #load = { sessions: 0, flows: 0, packets: 0, bytes: 0, drops: {} as Record<string, number> };
   #firstTry = Promise.withResolvers<UserError | undefined>();
   #stopping: Promise<void> | undefined;
   /** The ticket key is known, from this life or an earlier one. */
@@ -277,6 +277,7 @@ class Relay implements RunningRelay, RelayView {
 
   #openChannel(plane: DataPlane, websocket: RelayHello["websocket"]): Channel {
     const { token, region, at, advertise } = this.#config;
+    const load = new LoadReport(plane);
     return new Channel({
       url: this.#url,
       identity: this.#state.identity,
@@ -290,7 +291,7 @@ class Relay implements RunningRelay, RelayView {
       agreement: (privateKey, publicKey) => this.#primitives.x25519(privateKey, publicKey),
       random: () => new DataView(this.#random(4).slice().buffer).getUint32(0) / 2 ** 32,
       now: this.#now,
-      load: () => this.#takeLoad(plane),
+      load: (now) => load.take(now),
       apply: (update) => this.#apply(plane, update),
       registered: (endpoints) => this.#registered(endpoints),
       lost: (reason, retryMs) => this.#lost(reason, retryMs),
@@ -338,19 +339,6 @@ class Relay implements RunningRelay, RelayView {
       );
     }
     this.#firstTry.resolve(undefined);
-  }
-
-  /** The latest counters that have come; asking for the next ones, which may take a thread's answer. */
-  #takeLoad(plane: DataPlane) {
-    const last = this.#load;
-    plane.snapshot().then(
-      ({ forwarder: { sessions, flows, packets, bytes, drops } }) => {
-        const met = Object.entries(drops).filter(([, count]) => count > 0);
-        this.#load = { sessions, flows, packets, bytes, drops: Object.fromEntries(met) };
-      },
-      (error: unknown) => log.warn("the data plane gives no counters: {error}", { error }),
-    );
-    return last;
   }
 
   async #save(): Promise<void> {

@@ -50,7 +50,7 @@ describe.skipIf(!mayRun || target === undefined)("on Debian", () => {
     const system = makeRoot(root);
     await bundle({ target: own, outfile: executable, commit: COMMIT });
     await system;
-  }, 240_000);
+  }, 480_000);
   afterAll(() => removeRoot(work), 120_000);
 
   const burrow = (...args: string[]) =>
@@ -286,14 +286,7 @@ async function relayHeals(machine: Machine): Promise<void> {
   machine.run("systemctl start burrow-health && test -e /run/burrow-health/was-healthy");
   const before = machine.run("systemctl show --property=MainPID --value burrow-relay");
   machine.run("systemctl kill --signal=STOP burrow-relay && echo 3 > /run/burrow-health/failures");
-  machine.run("systemctl start --no-block burrow-health");
-  await until(
-    "the health timer's restart",
-    20_000,
-    () => machine.run("cat /run/burrow-health/failures") === "4" || undefined,
-  );
-  // A stopped process cannot end in order; an operator's SIGCONT stands for the minutes until it is killed.
-  machine.run("systemctl kill --signal=CONT burrow-relay");
+  machine.run("systemctl start burrow-health");
   await until("the relay after a hang", 60_000, () => healthy(machine));
   expect(machine.run("systemctl show --property=MainPID --value burrow-relay")).not.toBe(before);
 }

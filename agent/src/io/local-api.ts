@@ -54,12 +54,18 @@ export function localApi(running: RunningAgent): Hono {
   const app = new Hono();
   const problem = (code: string, message: string, remedy: string) => ({ code, message, remedy });
   const find = (text: string): Peer | undefined => agent.peers.find(text);
+  const isSelf = (text: string) => {
+    const self = agent.netmap?.agent;
+    return self !== undefined && [self.id, self.name, self.ipv4, self.ipv6].some((own) => own === text);
+  };
   const unknownPeer = (text: string) =>
-    problem(
-      "peer-unknown",
-      `no peer is called ${text}`,
-      "`burrow peers` lists them; names, ids and overlay addresses will do",
-    );
+    isSelf(text)
+      ? problem("peer-self", `${text} is this agent itself`, "take a peer: `burrow peers` lists them")
+      : problem(
+          "peer-unknown",
+          `no peer is called ${text}`,
+          "`burrow peers` lists them; names, ids and overlay addresses will do",
+        );
 
   app.get("/v1/status", (context) => context.json(running.status()));
   app.get("/v1/peers", (context) => context.json(peerViews(agent)));

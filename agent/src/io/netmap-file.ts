@@ -11,9 +11,9 @@ const FILE_NAME = "netmap.json";
 const SAVE_PAUSE_MS = 1_000;
 
 /** The saved map, if there is one. One that cannot be read is said so and done without. */
-export async function loadNetmap(stateDir: string): Promise<Netmap | "none" | "broken"> {
+export async function loadNetmap(stateDir: string): Promise<Netmap | undefined> {
   const bytes = await readPrivateFile(join(stateDir, FILE_NAME));
-  if (bytes === undefined) return "none";
+  if (bytes === undefined) return undefined;
   const parsed = parseMessage(toAgent, new TextDecoder().decode(bytes));
   if (parsed.ok && parsed.message.type === "welcome") {
     const { type: _, ...netmap } = parsed.message;
@@ -22,7 +22,7 @@ export async function loadNetmap(stateDir: string): Promise<Netmap | "none" | "b
   log.warn("the saved network map is not readable and is ignored: {problem}", {
     problem: parsed.ok ? "not a welcome" : parsed.problem,
   });
-  return "broken";
+  return undefined;
 }
 
 /** Saves maps one after another, each whole, the latest soon after it was given. */

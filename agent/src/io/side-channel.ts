@@ -37,7 +37,7 @@ export interface SideChannelOptions {
   readonly identity: Identity;
   readonly primitives: Primitives;
   readonly headers: Readonly<Record<string, string>>;
-  readonly hello: Pick<AgentHello, "token" | "name" | "version" | "acceptsOutside">;
+  readonly hello: Pick<AgentHello, "token" | "name" | "nameHint" | "version" | "acceptsOutside">;
   onMessage(message: ToAgent): void;
   /** Up: welcomed. Down: why. */
   onState(state: ChannelState): void;
@@ -105,7 +105,7 @@ export class SideChannel {
       problem = refused ?? problem;
     });
     socket.on("error", (error: Error) => {
-      problem ??= error.message === "" ? "cannot connect" : error.message;
+      problem ??= connectProblem(error);
     });
     socket.on("close", () => {
       if (this.#socket !== socket) return;
@@ -188,6 +188,21 @@ export class SideChannel {
     this.#state = { state, sinceMs: Date.now(), problem };
     this.#options.onState(this.#state);
   }
+}
+
+/** What `ws` and the system say of a failed connection, in words that tell what to mend. */
+function connectProblem({ message }: Error): string {
+  const status = /Unexpected server response: (\d+)|Expected 101/.exec(message);
+  if (status !== null) {
+    const [, code = ""] = status;
+    return code.startsWith("5")
+      ? `the server there answers ${code}: is the coordinator behind it up?`
+      : "what answers there is no coordinator; check host, port and path";
+  }
+  if (/wrong version number|WRONG_VERSION_NUMBER|packet length too long|TLS handshake/i.test(message)) {
+    return "it speaks no TLS there; is it http:// instead of https://?";
+  }
+  return message === "" ? "cannot connect" : message;
 }
 
 function textsOf(addresses: readonly LocalAddress[]): ReadonlySet<string> {

@@ -17,7 +17,15 @@ import {
 import { configureLogging } from "../log.ts";
 import { defaultStateDir } from "../state-dir.ts";
 import type { Terminal } from "../terminal.ts";
-import { advertisedEndpoint, type ListenAddress, listenAddress, place, region, threads } from "../values.ts";
+import {
+  advertisedEndpoint,
+  type ListenAddress,
+  listenAddress,
+  place,
+  region,
+  threads,
+  websocketUrl,
+} from "../values.ts";
 
 interface RelayFlags extends TokenFlags {
   readonly coordinator: string;
@@ -69,7 +77,12 @@ export function addRelay(program: Command, terminal: Terminal): Command {
         listenAddress,
       ),
     )
-    .addOption(flag("--wss-url <URL>", "wss: URL of that door, if not the address the coordinator sees"))
+    .addOption(
+      flag(
+        "--wss-url <URL>",
+        "wss: URL of that door, if not the address the coordinator sees; /v1/datagrams unless it has a path",
+      ).argParser(websocketUrl),
+    )
     .addOption(flag("--tls-cert <FILE>", "its certificate chain (PEM); without one the relay makes its own"))
     .addOption(flag("--tls-key <FILE>", "the certificate's key (PEM)"))
     .addOption(flag("--threads <N>", "threads that move packets (Linux)").argParser(threads).default(1))

@@ -3,7 +3,7 @@ import type { CreatedToken } from "@burrow/coordinator";
 import type { Command } from "commander";
 import { flag, jsonFlag } from "../flags.ts";
 import type { Terminal } from "../terminal.ts";
-import { durationMs, uses } from "../values.ts";
+import { networkName, tokenLifeMs, uses } from "../values.ts";
 import { addOperatorFlags, type OperatorFlags, operatorOf } from "./operator.ts";
 
 interface TokenCreateFlags extends OperatorFlags {
@@ -11,6 +11,7 @@ interface TokenCreateFlags extends OperatorFlags {
   readonly network?: string;
   readonly uses: number;
   readonly expires: number;
+  readonly out?: string;
   readonly json?: boolean;
 }
 
@@ -21,16 +22,21 @@ export function addToken(program: Command, terminal: Terminal): void {
   const create = token.command("create").description("make a token that lets agents or relays join");
   create
     .addOption(flag("--for <KIND>", "who may use it").choices(["agent", "relay"]).makeOptionMandatory())
-    .addOption(flag("--network <NAME>", "network that agents join with it; made if new (default: default)"))
+    .addOption(
+      flag("--network <NAME>", "network that agents join with it; made if new (default: default)").argParser(
+        networkName,
+      ),
+    )
+    .addOption(flag("--out <FILE>", "write the token to this file, for its owner alone"))
     .addOption(flag("--uses <N>", "how often it can be used").argParser(uses).default(1))
     .addOption(
-      flag("--expires <TIME>", "how long it is good for").argParser(durationMs).default(DAY_MS, "24h"),
+      flag("--expires <TIME>", "how long it is good for").argParser(tokenLifeMs).default(DAY_MS, "24h"),
     );
   addOperatorFlags(create)
     .addOption(jsonFlag())
     .addHelpText(
       "after",
-      "\nExamples: burrow token create --for relay > relay.token\n          burrow token create --for agent --network office --uses 20",
+      "\nExamples: burrow token create --for relay --out relay.token\n          burrow token create --for agent --network office --uses 20",
     )
     .action((flags: TokenCreateFlags) => createToken(flags, terminal));
 }
@@ -43,13 +49,17 @@ async function createToken(flags: TokenCreateFlags, terminal: Terminal): Promise
     uses: flags.uses,
     expiresInMs: flags.expires,
   });
+  if (flags.out !== undefined) {
+    const { writeFileAtomic } = await import("@burrow/platform");
+    await writeFileAtomic(flags.out, `${created.token}\n`, 0o600);
+  }
   if (flags.json === true) {
     terminal.out(`${JSON.stringify(created, null, 2)}\n`);
     return;
   }
   // The token alone on standard output, so that `> file` and $(…) hold it and nothing else.
-  terminal.out(`${created.token}\n`);
-  terminal.err(terminal.errStyle.dim(`${describe(created)}\n${nextStep(created, url)}\n`));
+  if (flags.out === undefined) terminal.out(`${created.token}\n`);
+  terminal.err(terminal.errStyle.dim(`${describe(created)}\n${nextStep(created, url, flags.out)}\n`));
 }
 
 function describe(created: CreatedToken): string {
@@ -59,7 +69,8 @@ function describe(created: CreatedToken): string {
   return `For ${whom}, usable ${times}, until ${new Date(created.expiresAtMs).toISOString()}.`;
 }
 
-function nextStep(created: CreatedToken, url: string): string {
+function nextStep(created: CreatedToken, url: string, file: string | undefined): string {
   const command = created.for === "relay" ? "burrow relay --region NAME" : "burrow up";
-  return `Next: put it into a file and run: ${command} --coordinator ${url} --token-file FILE`;
+  const first = file === undefined ? "put it into a file and run" : "run";
+  return `Next: ${first}: ${command} --coordinator ${url} --token-file ${file ?? "FILE"}`;
 }

@@ -48,7 +48,7 @@ export function addUp(program: Command, terminal: Terminal): void {
     .addOption(coordinatorFlag().makeOptionMandatory());
   addTokenFlags(up, "enrolment token, needed on the first start")
     .addOption(
-      flag("--name <NAME>", "name in the network (default: given by the coordinator)").argParser(agentName),
+      flag("--name <NAME>", "name in the network (default: the host's, or one like it)").argParser(agentName),
     )
     .addOption(
       flag("--device <DEVICE>", "tun:NAME, wireguard:IFACE (one that exists), or none")

@@ -55,6 +55,11 @@ export class AgentRegistry {
     return [...this.#entries.values()];
   }
 
+  /** How many networks have agents. */
+  get networks(): number {
+    return this.#networks.size;
+  }
+
   inNetwork(network: NetworkId): ReadonlyMap<AgentId, AgentEntry> {
     return this.#networks.get(network) ?? new Map();
   }

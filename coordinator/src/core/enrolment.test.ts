@@ -2,10 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { type AgentId, keyToText, overlayAddress4 } from "@burrow/protocol";
 import { agentRecord, keyOf, NETWORK, relayRecord } from "../testing/mesh.ts";
-import { type EnrolmentFacts, enrolAgent, enrolRelay, freeName } from "./enrolment.ts";
+import { type EnrolmentFacts, enrolAgent, enrolRelay, freeName, freeNameLike } from "./enrolment.ts";
 import type { TokenRecord } from "./records.ts";
 
 const PAST_THE_END = 0x40_0000 - 1;
+const OTHER = "0123456789abcdef" as AgentId;
 const token: TokenRecord = {
   hash: "h",
   kind: "agent",
@@ -56,6 +57,36 @@ describe("ids", () => {
 });
 
 describe("names", () => {
+  const taken = facts({ nameOwner: (_, name) => (name === "laptop" ? OTHER : undefined) });
+
+  test("that are demanded are had or refused", () => {
+    expect(enrolAgent({ ...request, name: "laptop" }, taken, 1)).toMatchObject({ code: "name-taken" });
+    expect(enrolAgent({ ...request, name: "server", nameHint: "laptop" }, taken, 1)).toMatchObject({
+      record: { name: "server" },
+    });
+  });
+
+  test("that are wished for give way, and rename nobody", () => {
+    const wish = { ...request, nameHint: "laptop" };
+    expect(enrolAgent(wish, facts(), 1)).toMatchObject({ record: { name: "laptop" } });
+    expect(enrolAgent(wish, taken, 1)).toMatchObject({ record: { name: "laptop-2" } });
+    const known = { ...agentRecord(1), name: "laptop-2" };
+    const again = facts({ agent: () => known, nameOwner: () => known.id });
+    expect(enrolAgent(wish, again, 1)).toMatchObject({ isNew: false, record: { name: "laptop-2" } });
+  });
+
+  test("made from a wish stay labels", () => {
+    const long = `${"a".repeat(60)}-bc`;
+    const had = new Set([long]);
+    const names = Array.from({ length: 9 }, () => {
+      const name = freeNameLike(long, (name) => had.has(name));
+      had.add(name);
+      return name;
+    });
+    expect(names[0]).toBe(`${"a".repeat(60)}-2`);
+    expect(names.at(-1)).toBe(`${"a".repeat(60)}-10`);
+  });
+
   test("grow until one is free", () => {
     const id = "0123456789abcdef" as AgentId;
     const taken = new Set<string>();

@@ -20,11 +20,17 @@ import type { AgentRecord, NetworkRecord, RelayRecord, TokenKind, TokenRecord } 
 import { isRefused, type Refused, refused } from "./refused.ts";
 import { judgeToken } from "./tokens.ts";
 
+/** RFC 1035 §2.3.4. */
+const LABEL_LENGTH_MAX = 63;
+
 /** What a hello asks for, its key already proven. */
 export interface AgentRequest {
   readonly key: KeyText;
   readonly tokenHash?: string | undefined;
+  /** Demanded: refused if it is taken. */
   readonly name?: string | undefined;
+  /** For a new agent without a demand: this name, or one like it that is free. */
+  readonly nameHint?: string | undefined;
   readonly version: string;
 }
 
@@ -82,7 +88,10 @@ function admitAgent(id: AgentId, request: AgentRequest, facts: EnrolmentFacts, n
   if (isRefused(token)) return token;
   const network = token.network === undefined ? undefined : facts.network(token.network);
   invariant(network !== undefined, "an agent's token has no network");
-  const name = request.name ?? freeName(id, (name) => facts.nameOwner(network.id, name) !== undefined);
+  const isTaken = (name: string) => facts.nameOwner(network.id, name) !== undefined;
+  const { nameHint } = request;
+  const name =
+    request.name ?? (nameHint === undefined ? freeName(id, isTaken) : freeNameLike(nameHint, isTaken));
   const owner = facts.nameOwner(network.id, name);
   if (owner !== undefined) return nameTaken(name, network);
   const addressIndex = freeAddress(network.id, facts);
@@ -201,6 +210,16 @@ export function freeName(id: AgentId, isTaken: (name: string) => boolean): strin
   }
   for (let n = 2; ; n++) {
     const name = `agent-${id}-${n}`;
+    if (!isTaken(name)) return name;
+  }
+}
+
+/** The name itself, or with -2, -3 … behind it, still a label of 63 characters at most. */
+export function freeNameLike(wish: string, isTaken: (name: string) => boolean): string {
+  if (!isTaken(wish)) return wish;
+  for (let n = 2; ; n++) {
+    const suffix = `-${n}`;
+    const name = `${wish.slice(0, LABEL_LENGTH_MAX - suffix.length).replace(/-+$/, "")}${suffix}`;
     if (!isTaken(name)) return name;
   }
 }

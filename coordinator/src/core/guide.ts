@@ -4,6 +4,7 @@
  */
 import type { AgentId, NetworkId, RelayId } from "@burrow/protocol";
 import { type Ranked, rankFor } from "./ranking.ts";
+import { RelayEvidence } from "./relay-evidence.ts";
 import type { RelayEntry } from "./relays.ts";
 import type { RankableRelay } from "./selection/cost.ts";
 import { seedOf } from "./selection/hash.ts";
@@ -24,11 +25,12 @@ interface Booking {
 }
 
 /** An agent this near to a relay measures the others from there, give or take as much. */
-const BESIDE_MS = 3;
+export const BESIDE_MS = 3;
 const NOTHING_MEASURED: ReadonlyMap<RelayId, number> = new Map();
 
 export class Guide {
   readonly rtts = new RelayRtts();
+  readonly #evidence = new RelayEvidence();
   readonly #reservations = new Reservations();
   readonly #bookings = new Map<AgentId, Booking>();
   readonly #homes = new Map<RelayId, number>();
@@ -60,20 +62,29 @@ export class Guide {
     return rankFor({ seed: seedOf(id), network, hasOwnRelays }, byMap, measured, this.rtts);
   }
 
-  /** The agent told where it is bound. */
-  book(told: Told, home: RankableRelay | undefined, standby: RelayId | undefined): void {
+  /**
+   * The agent told where it is bound, and what it measured of known relays.
+   * @param networks how many there are: so many may speak of the way between two relays
+   */
+  book(told: Told, home: RankableRelay | undefined, standby: RelayId | undefined, networks: number): void {
     this.#unbook(told.id);
     if (home === undefined) return;
     this.#homes.set(home.id, (this.#homes.get(home.id) ?? 0) + 1);
     if (standby !== undefined) this.#reservations.count(home.region, standby, 1);
     this.#bookings.set(told.id, { home: home.id, region: home.region, standby });
     const rttMs = told.rtts.find(({ relay }) => relay === home.id)?.rttMs;
-    if (rttMs !== undefined && rttMs <= BESIDE_MS) this.rtts.report(home.id, told.rtts);
+    if (rttMs === undefined || rttMs > BESIDE_MS) return;
+    this.rtts.report(home.id, this.#evidence.hear(home.id, told.network, told.rtts, networks));
   }
 
   forget(agent: AgentId): void {
     this.#unbook(agent);
     this.#advised.delete(agent);
+  }
+
+  forgetRelay(relay: RelayId): void {
+    this.rtts.forget(relay);
+    this.#evidence.forget(relay);
   }
 
   /**

@@ -7,6 +7,7 @@ import {
   type AgentId,
   type FromAgent,
   type FromRelay,
+  type RankedRelay,
   type RelayId,
   type Sealer,
   type ToAgent,
@@ -14,14 +15,15 @@ import {
   toBase64,
 } from "@burrow/protocol";
 import { type AgentEntry, AgentRegistry, type Presence } from "./agents.ts";
-import type { GeoLocation } from "./geo.ts";
-import { Guide, type Told } from "./guide.ts";
+import { distanceKm, type GeoLocation } from "./geo.ts";
+import { BESIDE_MS, Guide, type Told } from "./guide.ts";
 import { Introductions } from "./introduce.ts";
+import { IntroductionLimits } from "./introduction-limits.ts";
 import { earlier, News } from "./news.ts";
 import type { Output } from "./outputs.ts";
 import { type Ranked, rankingForAgents, rankRelays } from "./ranking.ts";
 import type { AgentRecord, NetworkRecord, RelayRecord } from "./records.ts";
-import { RelayRegistry, relayInfo } from "./relays.ts";
+import { type RelayEntry, RelayRegistry, relayInfo } from "./relays.ts";
 import { relaysForPair, selectMore, selectRelays } from "./selection.ts";
 import { allRoutes, peerNews, peersOf, routeNews } from "./telling.ts";
 import { type RandomBytes, TICKET_LIFE_MS, TicketOffice } from "./ticket-office.ts";
@@ -39,12 +41,18 @@ export class Mesh {
   readonly agents: AgentRegistry;
   readonly #office: TicketOffice;
   readonly #introductions: Introductions;
+  readonly #introductionLimits = new IntroductionLimits();
   readonly #news = new News();
   readonly #guide = new Guide();
   /** Keys that were revoked while tickets of theirs may still be good. */
   readonly #revoked = new Map<AgentId, number>();
   /** Rankings by origin, good for as long as the relay map stays the same. */
   readonly #rankings = new Map<string, readonly Ranked[]>();
+  /** What was told of each lately: many arrive from one place at once. */
+  readonly #told = new WeakMap<
+    readonly Ranked[],
+    { readonly atMs: number; readonly ranking: RankedRelay[] }
+  >();
   #outputs: Output[] = [];
 
   constructor(start: MeshStart) {
@@ -105,6 +113,8 @@ export class Mesh {
 
   /** Already removed from the store; its channel is for the shell to close. */
   relayRemoved(id: RelayId, now: number): void {
+    this.#office.forgetRelay(id);
+    this.#guide.forgetRelay(id);
     if (this.relays.forget(id)) this.#relayMapChanged(now);
   }
 
@@ -133,7 +143,7 @@ export class Mesh {
       },
       observed: location === undefined ? { address } : { address, place: location.label },
       relays: this.#relayMap(),
-      ranking: rankingForAgents(ranking),
+      ranking: this.#tellable(byMap, now),
       tickets: this.#issue(entry, relays, now, true),
       peers: peersOf(this.agents, entry),
     });
@@ -152,8 +162,7 @@ export class Mesh {
         this.#homeReported(entry, message, now);
         break;
       case "introduce":
-        this.#outputs.push(...this.#introductions.request(id, message.peer));
-        this.#guidePair(entry, this.agents.get(message.peer), now);
+        this.#introduce(entry, message.peer, now);
         break;
       case "ticket-request":
         this.#ticketsRequested(entry, message.relays, now);
@@ -182,6 +191,7 @@ export class Mesh {
     const entry = this.agents.forget(id);
     this.#guide.forget(id);
     this.#introductions.forget(id);
+    this.#introductionLimits.forget(id);
     this.#office.forget(id);
     this.#revoked.set(id, now);
     this.#outputs.push({ to: "relays", message: { type: "revoke", agent: id } });
@@ -235,28 +245,42 @@ export class Mesh {
     return ranking;
   }
 
+  /** The round trip between two relays as agents measured it, ms; undefined when it is the map's guess alone. */
+  rttBetween(a: RelayId, b: RelayId): number | undefined {
+    return this.#guide.rtts.between({ id: a }, { id: b })?.ms;
+  }
+
   // ── what agents say ──
 
   #homeReported(entry: AgentEntry, said: Extract<FromAgent, { type: "home" }>, now: number): void {
     const { id } = entry.record;
     const isKnown = (relay: RelayId | undefined) =>
       relay !== undefined && this.relays.get(relay) !== undefined ? relay : undefined;
-    this.agents.update(id, { rtts: said.rtts, homeReason: said.reason });
-    this.#guideAgent(entry, said, now);
-    if (!this.agents.setHome(id, isKnown(said.home), isKnown(said.standby))) return;
+    const rtts = said.rtts.filter(({ relay }) => isKnown(relay) !== undefined);
+    this.agents.update(id, { rtts, homeReason: said.reason });
+    const [home, standby] = [isKnown(said.home), isKnown(said.standby)];
+    this.#guideAgent(entry, home, standby, now);
+    if (!this.agents.setHome(id, home, standby)) return;
     this.#news.route(id, now);
     this.#peerChanged(entry, now);
   }
 
   /** By what it measured: further relays that may be nearer still, and a standby that can take it if need be. */
-  #guideAgent(entry: AgentEntry, said: Extract<FromAgent, { type: "home" }>, now: number): void {
+  #guideAgent(
+    entry: AgentEntry,
+    homeId: RelayId | undefined,
+    standbyId: RelayId | undefined,
+    now: number,
+  ): void {
     const { id } = entry.record;
     if (entry.presence === undefined) return;
-    const home = said.home === undefined ? undefined : this.relays.get(said.home);
+    const home = homeId === undefined ? undefined : this.relays.get(homeId);
+    const told = toldBy(entry);
     this.#guide.book(
-      toldBy(entry),
+      home === undefined ? told : { ...told, rtts: told.rtts.filter((rtt) => this.#isPossible(home, rtt)) },
       home === undefined ? undefined : this.#guide.rankable(home),
-      said.standby,
+      standbyId,
+      this.agents.networks,
     );
     const ranking = this.#rankingFor(entry);
     this.#grantMissing(entry, selectMore(ranking), now);
@@ -265,6 +289,24 @@ export class Mesh {
     this.#grantMissing(entry, [standby], now);
     const advice = { relays: this.#relayMap(), ranking: rankingForAgents(ranking, standby) };
     this.#toAgent(id, { type: "relays", ...advice });
+  }
+
+  /** Whether light could have made it: an agent beside `home` that measured it tells of the way between the relays. */
+  #isPossible(home: RelayEntry, { relay, rttMs }: AgentEntry["rtts"][number]): boolean {
+    const at = this.relays.get(relay)?.record.at;
+    const from = home.record.at;
+    if (at === undefined || from === undefined) return true;
+    return rttMs + BESIDE_MS >= distanceKm(from, at) / LIGHT_RTT_KM_PER_MS;
+  }
+
+  #introduce(entry: AgentEntry, peer: AgentId, now: number): void {
+    const { id } = entry.record;
+    if (!this.#introductionLimits.take(id, peer, now)) {
+      this.#outputs.push({ to: "log", event: { kind: "introduction-dropped", from: id, peer } });
+      return;
+    }
+    this.#outputs.push(...this.#introductions.request(id, peer));
+    this.#guidePair(entry, this.agents.get(peer), now);
   }
 
   /** Two that want to talk: both measure the relays that may be the best for the two of them. */
@@ -307,7 +349,7 @@ export class Mesh {
     }
     for (const [ranked, entries] of groups) {
       const agents = entries.map(({ record }) => record.id);
-      const message: ToAgent = { type: "relays", relays, ranking: rankingForAgents(ranked) };
+      const message: ToAgent = { type: "relays", relays, ranking: this.#tellable(ranked, now) };
       this.#outputs.push({ to: "agents", agents, message });
       for (const entry of entries)
         this.#grantMissing(entry, selectRelays(entry.presence?.location, ranked), now);
@@ -327,6 +369,15 @@ export class Mesh {
   }
 
   // ── helpers ──
+
+  /** The ranking by the map as agents are told it: for all of a place the same, and loads a moment old at most. */
+  #tellable(byMap: readonly Ranked[], now: number): RankedRelay[] {
+    const known = this.#told.get(byMap);
+    if (known !== undefined && now - known.atMs < TOLD_FOR_MS) return known.ranking;
+    const ranking = rankingForAgents(byMap);
+    this.#told.set(byMap, { atMs: now, ranking });
+    return ranking;
+  }
 
   /** Where it is bound, what may be nearer still, and what the map says. */
   #selectionFor(entry: AgentEntry): RelayId[] {
@@ -382,8 +433,11 @@ export class Mesh {
   }
 }
 
+/** There and back through fibre, 200,000 km/s one way: nothing is faster. */
+const LIGHT_RTT_KM_PER_MS = 100;
 /** Most agents come from few places; dropped as a whole whenever the relay map changes. */
 const RANKINGS_MAX = 1_000;
+const TOLD_FOR_MS = 1_000;
 
 function toldBy({ record: { id, network }, rtts }: AgentEntry): Told {
   return { id, network, rtts };

@@ -17,4 +17,6 @@ export type Output =
 export type MeshEvent =
   | { readonly kind: "relay-state"; readonly entry: RelayEntry }
   | { readonly kind: "introduced"; readonly from: AgentId; readonly peer: AgentId }
+  /** Asked for too often. */
+  | { readonly kind: "introduction-dropped"; readonly from: AgentId; readonly peer: AgentId }
   | { readonly kind: "tickets"; readonly count: number };

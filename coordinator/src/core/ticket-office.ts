@@ -67,6 +67,11 @@ export class TicketOffice {
     this.#renewals.delete(agent);
   }
 
+  /** The relay was removed: should it come back, it has another ticket key, and all need tickets anew. */
+  forgetRelay(relay: RelayId): void {
+    for (const held of this.#held.values()) held.delete(relay);
+  }
+
   /** Agents whose tickets are to be renewed now. They stay due until `issue` renews or `forget` ends it. */
   due(now: number): AgentId[] {
     const due: AgentId[] = [];

@@ -77,8 +77,8 @@ export async function admit(
   const { key, version } = hello;
   const tokenHash = hello.token === undefined ? undefined : hashSecret(hello.token);
   if (hello.role === "agent") {
-    const { name, acceptsOutside } = hello;
-    const outcome = await store.enrolAgent({ key, tokenHash, name, version }, now);
+    const { name, nameHint, acceptsOutside } = hello;
+    const outcome = await store.enrolAgent({ key, tokenHash, name, nameHint, version }, now);
     if (outcome.kind === "refused") return outcome;
     const { record, network, isNew } = outcome;
     return { kind: "agent", record, network, acceptsOutside, isNew };

@@ -68,7 +68,7 @@ export function createHttpApp(parts: HttpParts): Hono<HttpEnv> {
     problem(context, 404, {
       code: "not-found",
       message: "There is nothing at this path.",
-      remedy: "See the HTTP paths in the documentation; check the method, too.",
+      remedy: "See docs/api.md for the paths; check the method, too.",
     }),
   );
   app.onError((error, context) => {
@@ -267,7 +267,7 @@ function noSuch(context: Context, what: "agent" | "relay"): Response {
   return problem(context, 404, {
     code: "not-found",
     message: `There is no ${what} of this id.`,
-    remedy: `List them with GET /v1/${what}s.`,
+    remedy: `\`burrow ${what}s\` lists them, and so does GET /v1/${what}s.`,
   });
 }
 

@@ -61,6 +61,7 @@ export function createMetrics(relays: RelayRegistry, agents: AgentRegistry, conn
     connected: counter("connected_total", "Agents and relays that proved their key", ["role"]),
     replaced: counter("replaced_total", "Channels replaced by a newer one of the same key", ["role"]),
     introduced: counter("introductions_total", "Pairs told to probe each other now"),
+    introductionsDropped: counter("introductions_dropped_total", "Introductions asked for too often"),
     tickets: counter("tickets_issued_total", "Tickets sealed for agents"),
     relayStates: counter("relay_state_changes_total", "Relays that changed to a state", ["state"]),
     storeFailures: counter("store_failures_total", "Changes that could not be stored", ["what"]),

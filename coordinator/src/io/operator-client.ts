@@ -40,6 +40,7 @@ export interface OperatorClient {
 }
 
 const TIMEOUT_MS = 15_000;
+const PLAIN_TIMEOUT_MS = 2_000;
 const problemBody = z.object({ message: z.string(), remedy: z.string() });
 
 export function operatorClient(access: OperatorAccess): OperatorClient {
@@ -58,6 +59,17 @@ export function operatorClient(access: OperatorAccess): OperatorClient {
   };
 }
 
+/** Whether https: was asked of a port at which plain HTTP answers. */
+async function speaksPlainHttp(url: string): Promise<boolean> {
+  if (!url.startsWith("https:")) return false;
+  const plain = `http:${url.slice("https:".length)}`;
+  const signal = AbortSignal.timeout(PLAIN_TIMEOUT_MS);
+  return await fetch(plain, { signal, redirect: "manual" }).then(
+    (response) => response.status < 300 || response.status === 404,
+    () => false,
+  );
+}
+
 async function ask<T>(access: OperatorAccess, method: string, path: string, body?: unknown): Promise<T> {
   let response: Response;
   try {
@@ -68,15 +80,18 @@ async function ask<T>(access: OperatorAccess, method: string, path: string, body
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch (cause) {
-    throw new UserError(
-      `the coordinator at ${access.url} does not answer`,
-      "check that it runs and that the URL is right",
-      { cause },
-    );
+    const remedy = (await speaksPlainHttp(access.url))
+      ? "it speaks no TLS there: write http:// instead of https://, or give the URL of the TLS proxy before it"
+      : "check that it runs and that the URL is right";
+    throw new UserError(`the coordinator at ${access.url} does not answer`, remedy, { cause });
   }
-  if (response.ok) return (await response.json()) as T;
-  const told = problemBody.safeParse(await response.json().catch(() => undefined));
+  const answer: unknown = await response.json().catch(() => undefined);
+  if (response.ok && answer !== undefined) return answer as T;
+  const told = problemBody.safeParse(answer);
   throw told.success
     ? new UserError(told.data.message, told.data.remedy)
-    : new UserError(`the coordinator at ${access.url} answered ${response.status}`, "see its log");
+    : new UserError(
+        `the server at ${access.url} is no coordinator (it answered ${response.status})`,
+        "check the URL: scheme, host and port; `burrow coordinator` prints it when it is ready",
+      );
 }

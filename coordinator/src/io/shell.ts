@@ -125,6 +125,10 @@ export class Shell {
         metrics.introduced.inc();
         log.debug("introduced {from} and {peer}", { from: event.from, peer: event.peer });
         break;
+      case "introduction-dropped":
+        metrics.introductionsDropped.inc();
+        log.debug("{from} asks for {peer} too often", { from: event.from, peer: event.peer });
+        break;
       case "tickets":
         metrics.tickets.inc(event.count);
         break;

@@ -31,21 +31,25 @@ const UNPINNABLE_DEFAULT = 2_048;
 
 const NONE = -1;
 
+/** Words of an entry, eight of them: the address in the first four, then these. */
+const ENTRY_SHIFT = 3;
+const PORT = 4;
+const PINS = 5;
+const CHAIN = 6;
+
 export class AddressTable {
   readonly capacity: number;
   readonly #pinnedMax: number;
   /** Sources choose their addresses: a secret seed keeps them from choosing their buckets too. */
   readonly #seed: number;
 
-  readonly #words: Uint32Array<ArrayBuffer>;
-  readonly #ports: Uint16Array<ArrayBuffer>;
-  readonly #pins: Uint32Array<ArrayBuffer>;
+  /** By handle: the address's four words, the port, the pins, and the next of its bucket: half a cache line. */
+  readonly #entries: Uint32Array<ArrayBuffer>;
   readonly #texts: (Endpoint | undefined)[];
   readonly #hosts: (string | undefined)[];
 
-  /** Hash buckets, each the head of a chain through `#chain`. */
+  /** Hash buckets, each the head of a chain through the entries. */
   readonly #buckets: Int32Array<ArrayBuffer>;
-  readonly #chain: Int32Array<ArrayBuffer>;
 
   /** Unpinned handles from the longest unseen to the latest seen: a ring through a sentinel at `capacity`. */
   readonly #older: Int32Array<ArrayBuffer>;
@@ -63,13 +67,10 @@ export class AddressTable {
       throw new Error("unpinnable must be 1 to capacity");
     this.#pinnedMax = this.capacity - unpinnable;
     this.#seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-    this.#words = new Uint32Array(this.capacity * 4);
-    this.#ports = new Uint16Array(this.capacity);
-    this.#pins = new Uint32Array(this.capacity);
+    this.#entries = new Uint32Array(this.capacity << ENTRY_SHIFT);
     this.#texts = new Array(this.capacity);
     this.#hosts = new Array(this.capacity);
     this.#buckets = new Int32Array(1 << Math.ceil(Math.log2(this.capacity * 2))).fill(NONE);
-    this.#chain = new Int32Array(this.capacity).fill(NONE);
     this.#older = new Int32Array(this.capacity + 1);
     this.#newer = new Int32Array(this.capacity + 1);
     this.#older[this.capacity] = this.capacity;
@@ -92,17 +93,17 @@ export class AddressTable {
   internWords(w0: number, w1: number, w2: number, w3: number, port: number): AddressHandle {
     if (port === 0) return NO_ADDRESS;
     const bucket = this.#bucketOf(w0, w1, w2, w3, port);
-    const words = this.#words;
-    for (let at = this.#buckets[bucket] ?? NONE; at !== NONE; at = this.#chain[at] ?? NONE) {
-      const base = at << 2;
+    const entries = this.#entries;
+    for (let at = this.#buckets[bucket] ?? NONE; at !== NONE; at = this.#after(at)) {
+      const entry = at << ENTRY_SHIFT;
       if (
-        words[base + 3] === w3 &&
-        this.#ports[at] === port &&
-        words[base] === w0 &&
-        words[base + 1] === w1 &&
-        words[base + 2] === w2
+        entries[entry + 3] === w3 &&
+        entries[entry + PORT] === port &&
+        entries[entry] === w0 &&
+        entries[entry + 1] === w1 &&
+        entries[entry + 2] === w2
       ) {
-        if (this.#pins[at] === 0) {
+        if (entries[entry + PINS] === 0) {
           this.#unlink(at);
           this.#linkNewest(at);
         }
@@ -144,12 +145,12 @@ export class AddressTable {
   }
 
   port(handle: AddressHandle): number {
-    return this.#ports[handle] ?? 0;
+    return this.#entries[(handle << ENTRY_SHIFT) + PORT] ?? 0;
   }
 
   /** The 32-bit word `index` (0 to 3) of the address in IPv6 form. */
   word(handle: AddressHandle, index: number): number {
-    return this.#words[handle * 4 + index] ?? 0;
+    return this.#entries[(handle << ENTRY_SHIFT) + index] ?? 0;
   }
 
   family(handle: AddressHandle): 4 | 6 {
@@ -158,21 +159,22 @@ export class AddressTable {
 
   /** Keeps the handle's meaning until as many `unpin`s. False, and not kept, when all that may be pinned is. */
   pin(handle: AddressHandle): boolean {
-    const pins = this.#pins[handle];
-    if (pins === undefined || handle >= this.#used) throw new Error(`no such address handle: ${handle}`);
+    const pins = this.#entries[(handle << ENTRY_SHIFT) + PINS];
+    if (pins === undefined || handle < 0 || handle >= this.#used)
+      throw new Error(`no such address handle: ${handle}`);
     if (pins === 0) {
       if (this.#pinned >= this.#pinnedMax) return false;
       this.#pinned++;
       this.#unlink(handle);
     }
-    this.#pins[handle] = pins + 1;
+    this.#entries[(handle << ENTRY_SHIFT) + PINS] = pins + 1;
     return true;
   }
 
   unpin(handle: AddressHandle): void {
-    const pins = this.#pins[handle];
+    const pins = this.#entries[(handle << ENTRY_SHIFT) + PINS];
     if (pins === undefined || pins === 0) throw new Error(`address handle is not pinned: ${handle}`);
-    this.#pins[handle] = pins - 1;
+    this.#entries[(handle << ENTRY_SHIFT) + PINS] = pins - 1;
     if (pins === 1) {
       this.#pinned--;
       this.#linkNewest(handle);
@@ -181,15 +183,15 @@ export class AddressTable {
 
   #insert(w0: number, w1: number, w2: number, w3: number, port: number, bucket: number): AddressHandle {
     const at = this.#used < this.capacity ? this.#used++ : this.#evict();
-    const base = at << 2;
-    this.#words[base] = w0;
-    this.#words[base + 1] = w1;
-    this.#words[base + 2] = w2;
-    this.#words[base + 3] = w3;
-    this.#ports[at] = port;
+    const entry = at << ENTRY_SHIFT;
+    this.#entries[entry] = w0;
+    this.#entries[entry + 1] = w1;
+    this.#entries[entry + 2] = w2;
+    this.#entries[entry + 3] = w3;
+    this.#entries[entry + PORT] = port;
     this.#texts[at] = undefined;
     this.#hosts[at] = undefined;
-    this.#chain[at] = this.#buckets[bucket] ?? NONE;
+    this.#entries[entry + CHAIN] = this.#buckets[bucket] ?? NONE;
     this.#buckets[bucket] = at;
     this.#linkNewest(at);
     return at as AddressHandle;
@@ -200,23 +202,28 @@ export class AddressTable {
     const victim = this.#newer[this.capacity] ?? NONE;
     this.#evictions++;
     this.#unlink(victim);
-    const base = victim << 2;
-    const words = this.#words;
+    const entry = victim << ENTRY_SHIFT;
+    const entries = this.#entries;
     const bucket = this.#bucketOf(
-      words[base] ?? 0,
-      words[base + 1] ?? 0,
-      words[base + 2] ?? 0,
-      words[base + 3] ?? 0,
-      this.#ports[victim] ?? 0,
+      entries[entry] ?? 0,
+      entries[entry + 1] ?? 0,
+      entries[entry + 2] ?? 0,
+      entries[entry + 3] ?? 0,
+      entries[entry + PORT] ?? 0,
     );
-    const next = this.#chain[victim] ?? NONE;
+    const next = this.#after(victim);
     let at = this.#buckets[bucket] ?? NONE;
     if (at === victim) this.#buckets[bucket] = next;
     else {
-      while (this.#chain[at] !== victim) at = this.#chain[at] ?? NONE;
-      this.#chain[at] = next;
+      while (this.#after(at) !== victim) at = this.#after(at);
+      entries[(at << ENTRY_SHIFT) + CHAIN] = next;
     }
     return victim;
+  }
+
+  /** The next in the chain of its bucket, or NONE. */
+  #after(at: number): number {
+    return (this.#entries[(at << ENTRY_SHIFT) + CHAIN] ?? NONE) | 0;
   }
 
   #unlink(at: number): void {

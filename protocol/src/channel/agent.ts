@@ -28,8 +28,10 @@ export const agentHello = z.object({
   key: claimedKey,
   proof: base64Of(32),
   token: z.string().max(256).optional(),
-  /** Asked for on enrolment; the coordinator takes the host's name or another if absent. */
+  /** Demanded: refused if another agent of the network bears it. */
   name: label.optional(),
+  /** A wish for an agent that is new and demands no name: the coordinator takes it or one like it that is free. */
+  nameHint: label.optional(),
   version: softwareVersion,
   /** Whether the agent takes unmodified WireGuard clients through its relays. */
   acceptsOutside: z.boolean(),

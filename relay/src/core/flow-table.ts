@@ -2,7 +2,7 @@
  * The flow table: (source, receiver index) → destination, the one look-up of the packet path.
  *
  * Open addressing with linear probing in typed arrays; removal shifts the run back, so there are no tombstones
- * (Knuth, TAOCP vol. 3, 6.4, algorithm R). Nothing is allocated after construction. Sources and destinations
+ * (Knuth, TAOCP vol. 3, 6.4, algorithm R). An entry lies within one cache line. Nothing is allocated after construction. Sources and destinations
  * are named by serials that are never used twice, so entries of the gone need no hunting down: they do not match.
  */
 import { FLOW_LIFETIME_S, FLOW_UNUSED_LIFETIME_S } from "./limits.ts";
@@ -13,19 +13,22 @@ export const NO_FLOW = -1;
 /** Entries looked at when a full table needs room: the oldest of them goes. */
 const EVICTION_SAMPLE = 16;
 
+/** Words of an entry, eight of them: the source's serial (0 where the place is empty), the receiver index, */
+const ENTRY_SHIFT = 3;
+const SOURCE = 0;
+const INDEX = 1;
+/** the destination's slot and serial, when it was last used, and 1 once a packet went this way. */
+const SLOT = 2;
+const SERIAL = 3;
+const USED_S = 4;
+const PROVEN = 5;
+
 export class FlowTable {
   readonly #max: number;
   readonly #mask: number;
   readonly #seed: number;
 
-  /** Serial of the source; 0 where the place is empty. */
-  readonly #source: Int32Array;
-  readonly #index: Uint32Array;
-  readonly #slot: Int32Array;
-  readonly #serial: Int32Array;
-  readonly #usedS: Uint32Array;
-  /** 1 once a packet went this way. */
-  readonly #proven: Uint8Array;
+  readonly #entries: Int32Array;
 
   #size = 0;
   #evictions = 0;
@@ -38,12 +41,7 @@ export class FlowTable {
     this.#max = flowsMax;
     this.#mask = places - 1;
     this.#seed = seed | 0;
-    this.#source = new Int32Array(places);
-    this.#index = new Uint32Array(places);
-    this.#slot = new Int32Array(places);
-    this.#serial = new Int32Array(places);
-    this.#usedS = new Uint32Array(places);
-    this.#proven = new Uint8Array(places);
+    this.#entries = new Int32Array(places << ENTRY_SHIFT);
   }
 
   get size(): number {
@@ -56,32 +54,37 @@ export class FlowTable {
 
   /** The place of a flow, valid until the next `put`, `remove` or `sweep`. */
   find(source: number, receiverIndex: number): number {
-    let at = this.#home(source, receiverIndex);
+    const index = receiverIndex | 0;
+    const entries = this.#entries;
+    let at = this.#home(source, index);
     for (;;) {
-      const there = this.#source[at];
+      const entry = at << ENTRY_SHIFT;
+      const there = entries[entry];
       if (there === 0) return NO_FLOW;
-      if (there === source && this.#index[at] === receiverIndex) return at;
+      if (there === source && entries[entry + INDEX] === index) return at;
       at = (at + 1) & this.#mask;
     }
   }
 
   destinationSlot(at: number): number {
-    return this.#slot[at] ?? NO_FLOW;
+    return this.#entries[(at << ENTRY_SHIFT) + SLOT] ?? NO_FLOW;
   }
 
   destinationSerial(at: number): number {
-    return this.#serial[at] ?? 0;
+    return this.#entries[(at << ENTRY_SHIFT) + SERIAL] ?? 0;
   }
 
   /** A packet went this way: the flow is worth its full lifetime from now. */
   touch(at: number, nowS: number): void {
-    this.#usedS[at] = nowS;
-    this.#proven[at] = 1;
+    const entry = at << ENTRY_SHIFT;
+    this.#entries[entry + USED_S] = nowS;
+    this.#entries[entry + PROVEN] = 1;
   }
 
   isStale(at: number, nowS: number): boolean {
-    const lifetimeS = this.#proven[at] === 1 ? FLOW_LIFETIME_S : FLOW_UNUSED_LIFETIME_S;
-    return nowS - (this.#usedS[at] ?? 0) > lifetimeS;
+    const entry = at << ENTRY_SHIFT;
+    const lifetimeS = this.#entries[entry + PROVEN] === 1 ? FLOW_LIFETIME_S : FLOW_UNUSED_LIFETIME_S;
+    return nowS - (this.#entries[entry + USED_S] ?? 0) > lifetimeS;
   }
 
   /** Sets a flow, over whatever it was. `proven`: the source itself declared it. */
@@ -96,16 +99,17 @@ export class FlowTable {
     let at = this.find(source, receiverIndex);
     if (at === NO_FLOW) {
       if (this.#size >= this.#max) this.#evict();
-      at = this.#home(source, receiverIndex);
-      while (this.#source[at] !== 0) at = (at + 1) & this.#mask;
+      at = this.#home(source, receiverIndex | 0);
+      while (!this.#isEmpty(at)) at = (at + 1) & this.#mask;
       this.#size++;
     }
-    this.#source[at] = source;
-    this.#index[at] = receiverIndex;
-    this.#slot[at] = slot;
-    this.#serial[at] = serial;
-    this.#usedS[at] = nowS;
-    this.#proven[at] = proven ? 1 : 0;
+    const entry = at << ENTRY_SHIFT;
+    this.#entries[entry + SOURCE] = source;
+    this.#entries[entry + INDEX] = receiverIndex;
+    this.#entries[entry + SLOT] = slot;
+    this.#entries[entry + SERIAL] = serial;
+    this.#entries[entry + USED_S] = nowS;
+    this.#entries[entry + PROVEN] = proven ? 1 : 0;
   }
 
   /** Looks at the next `places` places and removes what is stale; a bounded piece of work. */
@@ -113,7 +117,7 @@ export class FlowTable {
     for (let i = 0; i < places; i++) {
       const at = this.#sweepAt;
       // After a removal the place may hold the next of its run: look again before moving on.
-      if (this.#source[at] !== 0 && this.isStale(at, nowS)) this.#remove(at);
+      if (!this.#isEmpty(at) && this.isStale(at, nowS)) this.#remove(at);
       else this.#sweepAt = (at + 1) & this.#mask;
     }
   }
@@ -127,9 +131,11 @@ export class FlowTable {
     let oldest = Number.POSITIVE_INFINITY;
     for (let seen = 0, at = this.#evictAt; seen < EVICTION_SAMPLE; at = (at + 1) & this.#mask) {
       this.#evictAt = (at + 1) & this.#mask;
-      if (this.#source[at] === 0) continue;
+      if (this.#isEmpty(at)) continue;
       seen++;
-      const usedS = (this.#usedS[at] ?? 0) + (this.#proven[at] === 1 ? FLOW_LIFETIME_S : 0);
+      const entry = at << ENTRY_SHIFT;
+      const usedS =
+        (this.#entries[entry + USED_S] ?? 0) + (this.#entries[entry + PROVEN] === 1 ? FLOW_LIFETIME_S : 0);
       if (usedS < oldest) {
         oldest = usedS;
         victim = at;
@@ -144,25 +150,26 @@ export class FlowTable {
     let at = hole;
     for (;;) {
       at = (at + 1) & this.#mask;
-      if (this.#source[at] === 0) break;
-      const home = this.#home(this.#source[at] ?? 0, this.#index[at] ?? 0);
+      if (this.#isEmpty(at)) break;
+      const entry = at << ENTRY_SHIFT;
+      const home = this.#home(this.#entries[entry + SOURCE] ?? 0, this.#entries[entry + INDEX] ?? 0);
       // Move it back only if its home does not lie between the hole and its place.
       if (((at - home) & this.#mask) >= ((at - empty) & this.#mask)) {
         this.#copy(at, empty);
         empty = at;
       }
     }
-    this.#source[empty] = 0;
+    this.#entries[(empty << ENTRY_SHIFT) + SOURCE] = 0;
     this.#size--;
   }
 
+  #isEmpty(at: number): boolean {
+    return this.#entries[(at << ENTRY_SHIFT) + SOURCE] === 0;
+  }
+
   #copy(from: number, to: number): void {
-    this.#source[to] = this.#source[from] ?? 0;
-    this.#index[to] = this.#index[from] ?? 0;
-    this.#slot[to] = this.#slot[from] ?? 0;
-    this.#serial[to] = this.#serial[from] ?? 0;
-    this.#usedS[to] = this.#usedS[from] ?? 0;
-    this.#proven[to] = this.#proven[from] ?? 0;
+    const entry = from << ENTRY_SHIFT;
+    this.#entries.copyWithin(to << ENTRY_SHIFT, entry, entry + (1 << ENTRY_SHIFT));
   }
 
   /** Murmur3's finalizer (Appleby, public domain) over both halves of the key. */

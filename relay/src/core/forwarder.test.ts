@@ -37,6 +37,47 @@ function handshake(relay: TestRelay, a: TestAgent, b: TestAgent): Sent[] {
   return [...relay.feed(a.initiationTo(b, 1), a.at), ...relay.feed(b.responseTo(a, 2, 1), b.at)];
 }
 
+describe("runs of packets at one moment", () => {
+  const run = (relay: TestRelay, a: TestAgent) => {
+    const sent = [];
+    for (let n = 0; n < 3; n++) sent.push(...whereTo(relay.feed(transport(2, 100), a.at)));
+    return sent;
+  };
+
+  test("each packet counts; another index or source begins another run", () => {
+    const { relay, a, b } = pair();
+    handshake(relay, a, b);
+    expect(run(relay, a)).toEqual([1, 2, 3].map(() => `wireguard ${B_AT}`));
+    expect(whereTo(relay.feed(transport(1, 100), b.at))).toEqual([`wireguard ${A_AT}`]);
+    expect(relay.feed(transport(9, 100), a.at)).toEqual([]);
+    expect(run(relay, a).length).toBe(3);
+    expect(relay.forwarder.snapshot().transports).toBe(7);
+    expect(relay.drops()).toEqual({ "unknown-flow": 1 });
+  });
+
+  test("whatever changes the way ends a run at once", () => {
+    const changes: ((relay: TestRelay, a: TestAgent, b: TestAgent) => unknown)[] = [
+      (relay, _, b) => relay.forwarder.revoke(b.id),
+      (relay, a) => relay.forwarder.revoke(a.id),
+      (relay, _, b) => relay.feed(b.bindBytes({ leaving: true }), b.at),
+      (relay, a) => relay.feed(a.bindBytes({ leaving: true }), a.at),
+    ];
+    for (const change of changes) {
+      const { relay, a, b } = pair();
+      handshake(relay, a, b);
+      expect(run(relay, a).length).toBe(3);
+      change(relay, a, b);
+      expect(run(relay, a)).toEqual([]);
+    }
+    const { relay, a, b } = pair();
+    handshake(relay, a, b);
+    run(relay, a);
+    b.at = "198.51.100.9:900" as Endpoint;
+    b.bind(relay);
+    expect(run(relay, a)).toEqual([1, 2, 3].map(() => `wireguard ${b.at}`));
+  });
+});
+
 describe("WireGuard between bound agents", () => {
   test("a handshake goes by MAC1 and teaches where transport data goes, both ways", () => {
     const { relay, a, b } = pair();

@@ -98,6 +98,13 @@ export class Forwarder {
   readonly #router: Router;
   readonly #drops = new DropCounters();
 
+  /** The latest packet's: when it came, from where, its index, its source's slot, and where it went. */
+  #runAt = Number.NEGATIVE_INFINITY;
+  #runFrom = NO_ADDRESS;
+  #runIndex = 0;
+  #runSource = NO_PARTY;
+  #runTo = NO_ADDRESS;
+
   #era = 1;
   #isRecalling = false;
   #packets = 0;
@@ -173,6 +180,7 @@ export class Forwarder {
   forward(datagram: Bytes, from: number, now: number): number {
     this.#received++;
     if (datagram[0] !== WireGuardType.transport) {
+      this.#endRun();
       const drop = this.#slow(datagram, from, now);
       if (drop !== undefined) this.#drops.count(drop);
       return HANDLED;
@@ -243,6 +251,7 @@ export class Forwarder {
 
   /** The whole map of relays. */
   setRelays(relays: readonly RelayInfo[]): void {
+    this.#endRun();
     this.#links.learn(relays);
     this.#router.relink();
   }
@@ -254,11 +263,13 @@ export class Forwarder {
     replace: boolean,
     now: number,
   ): void {
+    this.#endRun();
     if (replace) this.#router.replace(upsert, now);
     else this.#router.change(upsert, remove, now);
   }
 
   revoke(agent: Route["agent"]): void {
+    this.#endRun();
     this.#revocations.add(agent);
     const party = this.#parties.byId(agent);
     if (party !== undefined) this.#parties.remove(party, "revoked");
@@ -271,6 +282,7 @@ export class Forwarder {
 
   /** Takes records of an earlier life, or of another thread. Flows after Binds: they need both their ends. */
   recall(records: Bytes, now: number): void {
+    this.#endRun();
     this.#isRecalling = true;
     for (const record of readMemory(records)) {
       if (record.kind !== "bind") continue;
@@ -299,6 +311,7 @@ export class Forwarder {
 
   /** Bounded work, whenever `nextDeadline` has come. */
   tick(now: number): void {
+    this.#endRun();
     this.#parties.sweep(SWEEP_SLOTS, now);
     this.#flows.table.sweep(SWEEP_PLACES, Math.floor(now / 1000));
     this.#nextTick = now + TICK_MS;
@@ -326,19 +339,40 @@ export class Forwarder {
   /** The hot path: nothing here may allocate. */
   #transport(receiverIndex: number, length: number, from: number, now: number): number {
     if (length < WireGuardTransport.lengthMin) return this.#drop(DropReason.malformed);
+    // Packets come in runs: what held for the one before, at the same moment, holds for this one.
+    const isSameRun = now === this.#runAt && from === this.#runFrom && receiverIndex === this.#runIndex;
+    if (!isSameRun) {
+      const outcome = this.#beginRun(receiverIndex, from, now);
+      if (outcome < 0) return outcome;
+    }
+    if (!this.#rates.take(this.#runSource, length, now)) return this.#drop(DropReason.rateLimited);
+    this.#packets++;
+    this.#transports++;
+    this.#bytes += length;
+    return this.#runTo;
+  }
+
+  /** Looks up where a packet goes, and remembers it until anything else happens. HANDLED, NEEDS_BYTES or 0. */
+  #beginRun(receiverIndex: number, from: number, now: number): number {
     const source = this.#parties.slotAt(from, now);
     if (source === NO_PARTY) return this.#drop(DropReason.unboundSource);
     const destination = this.#flows.follow(source, receiverIndex, Math.floor(now / 1000));
     if (destination === NO_PARTY) return this.#drop(DropReason.unknownFlow);
     const address = this.#parties.addressOf(destination, now);
     if (address === NO_ADDRESS) return NEEDS_BYTES;
-    if (!this.#rates.take(source, length, now)) return this.#drop(DropReason.rateLimited);
     this.#parties.touch(source, now);
     this.#parties.prolongOutside(source, now + OUTSIDE_LIFETIME_MS);
-    this.#packets++;
-    this.#transports++;
-    this.#bytes += length;
-    return address;
+    this.#runAt = now;
+    this.#runFrom = from;
+    this.#runIndex = receiverIndex;
+    this.#runSource = source;
+    this.#runTo = address;
+    return 0;
+  }
+
+  /** Whatever may change where packets go ends the run. */
+  #endRun(): void {
+    this.#runAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Transport data from a bound source with a known flow, whose destination is not bound here. */

@@ -68,8 +68,10 @@ class Bench {
     this.now,
   );
 
+  load: RelayLoad | undefined = LOAD;
+
   turn(): readonly RegistrationAction[] {
-    this.machine.tick(this.now, () => LOAD);
+    this.machine.tick(this.now, () => this.load);
     return this.machine.takeActions();
   }
 
@@ -125,6 +127,28 @@ describe("registration", () => {
     expect(beats).toHaveLength(10_000 / HEARTBEAT_INTERVAL_MS + 1);
     expect(beats[0]).toEqual({ do: "send", message: { type: "heartbeat", load: LOAD, draining: false } });
     expect(verbs(done).filter((verb) => verb === "ping")).toHaveLength(2);
+  });
+
+  test("is silent while there is nothing to tell, and stays registered", () => {
+    const bench = new Bench();
+    bench.register();
+    bench.load = undefined;
+    expect(verbs(bench.pass(4_000))).not.toContain("send");
+    expect(bench.machine.isRegistered).toBe(true);
+    bench.load = LOAD;
+    expect(verbs(bench.pass(1_000))).toContain("send");
+  });
+
+  test("who is thrown out by another holder of its key comes back after the longest pause, each time", () => {
+    const bench = new Bench();
+    for (let i = 0; i < 3; i++) {
+      bench.register();
+      bench.machine.disconnected("closed", bench.now, 4001);
+      const lost = bench.machine.takeActions().find((action) => action.do === "lost");
+      expect(lost).toMatchObject({ retryMs: 11_250 });
+      expect(bench.machine.reason).toContain("state directory");
+      bench.now = bench.machine.nextDeadline() ?? bench.now;
+    }
   });
 
   test("a loss is followed by growing, bounded pauses, until a welcome", () => {

@@ -33,6 +33,11 @@ import type { DataPlaneUpdate } from "./updates.ts";
 /** First pause after a loss; doubled each time up to the most, then jittered down to a half of it. */
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MOST_MS = 15_000;
+/**
+ * The coordinator closes with this when another connection has proven the same key. Two relays with one state directory
+ * would throw each other out for ever: whoever is thrown out comes back only after the longest pause.
+ */
+const CLOSE_REPLACED = 4001;
 /** A coordinator that does not even answer pings is gone, whatever TCP thinks. */
 const PING_INTERVAL_MS = 5_000;
 const PONG_SILENCE_MAX_MS = 15_000;
@@ -113,8 +118,14 @@ export class Registration {
     this.#state = { is: "proving", until: now + HELLO_TIMEOUT_MS };
   }
 
-  disconnected(reason: string, now: number): void {
-    this.#lose(reason, now);
+  /** `closeCode`: the WebSocket's, if it came to that. */
+  disconnected(reason: string, now: number, closeCode?: number): void {
+    if (closeCode !== CLOSE_REPLACED) {
+      this.#lose(reason, now);
+      return;
+    }
+    this.#failures = Number.MAX_SAFE_INTEGER;
+    this.#lose("another process has proven this relay's key: is its state directory in use twice?", now);
   }
 
   pong(now: number): void {
@@ -147,8 +158,8 @@ export class Registration {
     this.#reason = "the relay is stopping";
   }
 
-  /** `load` is asked for only when a heartbeat is due. */
-  tick(now: number, load: () => RelayLoad): void {
+  /** `load` is asked for only when a heartbeat is due; without one there is none: silence says that all is not well. */
+  tick(now: number, load: (now: number) => RelayLoad | undefined): void {
     const state = this.#state;
     switch (state.is) {
       case "waiting":
@@ -176,7 +187,11 @@ export class Registration {
     return "until" in state ? state.until : undefined;
   }
 
-  #keepAlive(state: Extract<State, { is: "registered" }>, now: number, load: () => RelayLoad): void {
+  #keepAlive(
+    state: Extract<State, { is: "registered" }>,
+    now: number,
+    load: (now: number) => RelayLoad | undefined,
+  ): void {
     if (now - state.heardAt > PONG_SILENCE_MAX_MS) {
       this.#act({ do: "close" });
       this.#lose("the coordinator has fallen silent", now);
@@ -184,8 +199,9 @@ export class Registration {
     }
     if (now >= state.heartbeatAt) {
       state.heartbeatAt = now + HEARTBEAT_INTERVAL_MS;
-      const message: FromRelay = { type: "heartbeat", load: load(), draining: this.isDraining };
-      this.#act({ do: "send", message });
+      const told = load(now);
+      const message = { type: "heartbeat", draining: this.isDraining } as const;
+      if (told !== undefined) this.#act({ do: "send", message: { ...message, load: told } });
     }
     if (now >= state.pingAt) {
       state.pingAt = now + PING_INTERVAL_MS;

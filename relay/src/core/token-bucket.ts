@@ -24,49 +24,56 @@ export class TokenBucket {
   }
 }
 
+/** Numbers of an index's buckets, four of them: its class, tokens of both kinds, and when they were last filled. */
+const BUCKET_SHIFT = 2;
+const CLASS = 0;
+const PACKETS = 1;
+const BYTES = 2;
+const FILLED_AT = 3;
+
 /** A packet and a byte bucket per index. Nothing is allocated after construction. */
 export class RateLimiter {
   readonly #classes: readonly RateClass[];
-  readonly #class: Uint8Array;
-  readonly #packets: Float64Array;
-  readonly #bytes: Float64Array;
-  readonly #at: Float64Array;
+  readonly #buckets: Float64Array;
 
   constructor(capacity: number, classes: readonly RateClass[]) {
     this.#classes = classes;
-    this.#class = new Uint8Array(capacity);
-    this.#packets = new Float64Array(capacity);
-    this.#bytes = new Float64Array(capacity);
-    this.#at = new Float64Array(capacity);
+    this.#buckets = new Float64Array(capacity << BUCKET_SHIFT);
   }
 
   /** Full buckets of this class for `index`. */
   reset(index: number, rateClass: number, now: number): void {
     const known = rateClass < this.#classes.length ? rateClass : 0;
-    this.#class[index] = known;
-    this.#packets[index] = this.#classes[known]?.packets.burst ?? 0;
-    this.#bytes[index] = this.#classes[known]?.bytes.burst ?? 0;
-    this.#at[index] = now;
+    const at = index << BUCKET_SHIFT;
+    this.#buckets[at + CLASS] = known;
+    this.#buckets[at + PACKETS] = this.#classes[known]?.packets.burst ?? 0;
+    this.#buckets[at + BYTES] = this.#classes[known]?.bytes.burst ?? 0;
+    this.#buckets[at + FILLED_AT] = now;
   }
 
   /** Another class from now on; what was used up stays so. */
   reclassify(index: number, rateClass: number): void {
-    this.#class[index] = rateClass < this.#classes.length ? rateClass : 0;
+    this.#buckets[(index << BUCKET_SHIFT) + CLASS] = rateClass < this.#classes.length ? rateClass : 0;
   }
 
   take(index: number, lengthBytes: number, now: number): boolean {
-    const limits = this.#classes[this.#class[index] ?? 0];
+    const buckets = this.#buckets;
+    const at = index << BUCKET_SHIFT;
+    const limits = this.#classes[buckets[at + CLASS] ?? 0];
     if (limits === undefined) return true;
-    const elapsedS = Math.max(0, now - (this.#at[index] ?? 0)) / 1000;
+    const elapsedS = Math.max(0, now - (buckets[at + FILLED_AT] ?? 0)) / 1000;
     const packets = Math.min(
       limits.packets.burst,
-      (this.#packets[index] ?? 0) + elapsedS * limits.packets.perSecond,
+      (buckets[at + PACKETS] ?? 0) + elapsedS * limits.packets.perSecond,
     );
-    const bytes = Math.min(limits.bytes.burst, (this.#bytes[index] ?? 0) + elapsedS * limits.bytes.perSecond);
+    const bytes = Math.min(
+      limits.bytes.burst,
+      (buckets[at + BYTES] ?? 0) + elapsedS * limits.bytes.perSecond,
+    );
     const granted = packets >= 1 && bytes >= lengthBytes;
-    this.#at[index] = now;
-    this.#packets[index] = granted ? packets - 1 : packets;
-    this.#bytes[index] = granted ? bytes - lengthBytes : bytes;
+    buckets[at + FILLED_AT] = now;
+    buckets[at + PACKETS] = granted ? packets - 1 : packets;
+    buckets[at + BYTES] = granted ? bytes - lengthBytes : bytes;
     return granted;
   }
 }

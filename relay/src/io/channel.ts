@@ -7,7 +7,8 @@ import type { DataPlaneUpdate } from "../core/updates.ts";
 export interface ChannelOptions extends RegistrationSettings {
   readonly url: URL;
   readonly now: () => number;
-  load(): RelayLoad;
+  /** Undefined while there is nothing to tell; then no heartbeat is sent. */
+  load(now: number): RelayLoad | undefined;
   apply(update: DataPlaneUpdate): void;
   registered(endpoints: readonly Endpoint[]): void;
   /** The connection, or a try at one, has failed; the next one follows. */
@@ -124,7 +125,7 @@ export class Channel {
     socket.on("close", (code: number) => {
       if (!isCurrent()) return;
       const why = problem === "" ? `the channel was closed (code ${code})` : problem;
-      this.registration.disconnected(why, now());
+      this.registration.disconnected(why, now(), code);
       this.#turn();
     });
   }

@@ -72,7 +72,9 @@ export async function measurePair({ from, to, class: kind, a, b }: Pair): Promis
     passed: failures.length === 0,
     failures,
     firstByteMs: stream.firstByteMs ?? null,
-    directMs: direct === undefined ? null : Math.max(direct.there, direct.back) - firstSentMs,
+    // Not below zero: agents may greet each other before anybody sends a packet.
+    directMs:
+      direct === undefined ? null : Math.max(direct.there - firstSentMs, direct.back - firstSentMs, 0),
     path: stream.firstByteMs === undefined ? "none" : describe(there),
     rttMs: held.received > 0 ? held.medianRttMs : null,
     reason: isDirect ? null : `${reasonOf(there)}; from the other side: ${reasonOf(back)}`,
