@@ -35,6 +35,7 @@ import { loadNetmap, NetmapSaver } from "./io/netmap-file.ts";
 import { Pinger, type PingOptions, type PingResult } from "./io/pinger.ts";
 import { clock, type OpenSocket, Runtime } from "./io/runtime.ts";
 import { type ChannelState, SideChannel } from "./io/side-channel.ts";
+import { SilenceWatch } from "./io/silence-watch.ts";
 import { StandIns } from "./io/wireguard-device.ts";
 
 export type { AgentEvent } from "./core/events.ts";
@@ -169,7 +170,9 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
       config.onEvent?.(event, atMs);
     },
   });
+  const silenceWatch = new SilenceWatch(() => runtime.agent);
   const closeAll = async () => {
+    silenceWatch.close();
     channel?.close();
     await runtime.stop();
     standIns?.close();

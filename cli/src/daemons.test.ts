@@ -1,6 +1,6 @@
 /** The daemons as processes: a small mesh by commands alone, and every mistake with its error, exit code and remedy. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -193,9 +193,72 @@ describe("a mesh by commands alone", () => {
     const undone = await burrow(["relay", "drain", id, "--undo", "--json"], access);
     expect(JSON.parse(undone.stdout)).toMatchObject({ id });
     const unknown = await burrow(["relay", "drain", "0011223344556677"], access);
-    expect(unknown.stderr).toMatch(/^error: .*no relay/i);
+    expect(unknown.stderr).toMatch(/^error: .*no relay.*\n {2}try: `burrow relays` lists them/i);
     expect(unknown.exitCode).toBe(1);
   });
+
+  test("agents without a name of their own take the host's, or one like it, and keep it", async () => {
+    const unnamed = (name: string) => agentArgs(name).toSpliced(3, 2);
+    const nameOf = async (name: string) => {
+      const { stdout } = await burrow(["status", "--state", state(name), "--json"]);
+      return (JSON.parse(stdout) as { readonly name: string }).name;
+    };
+    const tokens = await token("agent", "--uses", "2");
+    const first = await start([...unnamed("u1"), "--token", tokens]);
+    const second = await start([...unnamed("u2"), "--token", tokens]);
+    const name = await nameOf("u1");
+    expect(await nameOf("u2")).toBe(`${name}-2`);
+    expect([await stop(first), await stop(second)]).toEqual([0, 0]);
+    rmSync(join(state("u2"), "netmap.json"));
+    const again = await start(unnamed("u2"));
+    expect(await nameOf("u2")).toBe(`${name}-2`);
+    expect(await stop(again)).toBe(0);
+    const access = ["--state", state("coordinator")];
+    const listed = await burrow(["agents", ...access]);
+    expect(listed.stdout).toMatch(/^NAME +ID +NETWORK +ADDRESS +ONLINE +HOME\n/);
+    const removed = await burrow(["agent", "remove", String(second.ready.id), ...access]);
+    expect(removed).toMatchObject({
+      exitCode: 0,
+      stdout: `agent ${second.ready.id} (${name}-2) is removed\n`,
+    });
+    const left = await burrow(["agents", ...access, "--json"]);
+    expect(JSON.parse(left.stdout)).not.toContainEqual(expect.objectContaining({ id: second.ready.id }));
+    const refused = await burrow(["agent", "remove", "0011223344556677", ...access]);
+    expect(refused.stderr).toMatch(
+      /^error: There is no agent of this id.\n {2}try: `burrow agents` lists them/,
+    );
+  }, 30_000);
+
+  test("a relay that is gone for good is removed", async () => {
+    const gone = await start([...relayArgs("gone"), "--token", await token("relay")]);
+    expect(await stop(gone)).toBe(0);
+    const access = ["--state", state("coordinator")];
+    const removed = await burrow(["relay", "remove", String(gone.ready.id), ...access]);
+    expect(removed).toMatchObject({ exitCode: 0, stdout: `relay ${gone.ready.id} in gone is removed\n` });
+    expect((await burrow(["relay", "remove", String(gone.ready.id), ...access])).exitCode).toBe(1);
+  }, 30_000);
+
+  test("a ping to oneself is told to be that", async () => {
+    const { exitCode, stderr } = await burrow(["ping", "ann", "--state", state("ann")]);
+    expect(stderr).toMatch(/^error: ann is this agent itself\n/);
+    expect(exitCode).toBe(1);
+  });
+
+  test.skipIf(process.getuid?.() !== 0 || !existsSync("/dev/net/tun"))(
+    "a TUN name that is in use is told before the token is spent",
+    async () => {
+      const once = await token("agent", "--uses", "2");
+      const onTun = (name: string) => [...agentArgs(name), "--device", "tun:bwtaken0", "--token", once];
+      const holder = await start(onTun("holder"));
+      const { exitCode, stderr } = await burrow(onTun("late"));
+      expect(stderr).toMatch(/error: the interface bwtaken0 is in use/);
+      expect(exitCode).toBe(1);
+      expect(await stop(holder)).toBe(0);
+      const late = await start(onTun("late"));
+      expect(await stop(late)).toBe(0);
+    },
+    30_000,
+  );
 
   test("a name that is taken", async () => {
     const args = [...agentArgs("ann"), "--state", state("impostor")];

@@ -13,12 +13,14 @@ function find(program: Command, path: readonly string[]): Command {
   }, program);
 }
 
+const SUBCOMMANDS = new Set(["create", "drain", "remove"]);
+
 /** What a command line comes to, without doing it. */
 async function parsed(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   return withEnvironment(env, async () => {
     tidyEnvironment(process.env);
     const program = buildProgram(captured());
-    const depth = args[1] === "create" || args[1] === "drain" ? 2 : 1;
+    const depth = SUBCOMMANDS.has(args[1] ?? "") ? 2 : 1;
     let options: Record<string, unknown> | undefined;
     find(program, args.slice(0, depth)).action((...given: unknown[]) => {
       options = (given.at(-1) as Command).opts();
@@ -85,6 +87,14 @@ const FLAGS: readonly (readonly [readonly string[], string, string, unknown])[] 
   [["relay", "drain", "0011223344556677"], "--state", "/srv/c", "/srv/c"],
   [["relay", "drain", "0011223344556677"], "--coordinator", "http://[::1]:1", "http://[::1]:1"],
   [["relay", "drain", "0011223344556677"], "--operator-token-file", "/run/op", "/run/op"],
+  ...[["agents"], ["agent", "remove", "0011223344556677"], ["relay", "remove", "0011223344556677"]].flatMap(
+    (command) =>
+      [
+        [command, "--state", "/srv/c", "/srv/c"],
+        [command, "--coordinator", "http://[::1]:1", "http://[::1]:1"],
+        [command, "--operator-token-file", "/run/op", "/run/op"],
+      ] as const,
+  ),
 ];
 
 const SWITCHES: readonly (readonly [readonly string[], string])[] = [
@@ -102,6 +112,9 @@ const SWITCHES: readonly (readonly [readonly string[], string])[] = [
   [["token", "create"], "--json"],
   [["relay", "drain", "0011223344556677"], "--json"],
   [["relay", "drain", "0011223344556677"], "--undo"],
+  [["agents"], "--json"],
+  [["agent", "remove", "0011223344556677"], "--json"],
+  [["relay", "remove", "0011223344556677"], "--json"],
 ];
 
 const RELAY_NEEDS = ["--coordinator", "http://127.0.0.1:1", "--region", "here"];
@@ -112,7 +125,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
 };
 
 function needed(command: readonly string[], flag: string): readonly string[] {
-  const all = command[1] === "drain" ? [] : (NEEDED[command[0] ?? ""] ?? []);
+  const all = command[1] === "drain" || command[1] === "remove" ? [] : (NEEDED[command[0] ?? ""] ?? []);
   const at = all.indexOf(flag);
   return at === -1 ? all : all.toSpliced(at, 2);
 }
@@ -148,7 +161,7 @@ test("every flag of every command is tested here", () => {
   const tested = new Set(
     [...FLAGS, ...SWITCHES].map(
       ([command, flag]) =>
-        `${command[0]} ${command[1] === "create" || command[1] === "drain" ? `${command[1]} ` : ""}${flag}`,
+        `${command[0]} ${SUBCOMMANDS.has(command[1] ?? "") ? `${command[1]} ` : ""}${flag}`,
     ),
   );
   const missing: string[] = [];

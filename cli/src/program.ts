@@ -1,9 +1,10 @@
 /** The `burrow` command as a tree of commands. Parses and dispatches; each command's file does its work. */
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
+import { addAgents } from "./commands/agents.ts";
 import { addCoordinator } from "./commands/coordinator.ts";
 import { addDemo } from "./commands/demo.ts";
-import { addDrain } from "./commands/drain.ts";
+import { addDrain, addRemove } from "./commands/drain.ts";
 import { addNetcheck } from "./commands/netcheck.ts";
 import { addPeers } from "./commands/peers.ts";
 import { addPing } from "./commands/ping.ts";
@@ -98,7 +99,9 @@ export function buildProgram(terminal: Terminal): Command {
   addWhy(program, terminal);
   program.commandsGroup("Ask the coordinator (operators):");
   addToken(program, terminal);
+  addAgents(program, terminal);
   addDrain(relay, terminal);
+  addRemove(relay, terminal);
   pointToHelp(program, "burrow");
   return program;
 }

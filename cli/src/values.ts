@@ -1,5 +1,12 @@
 /** What the texts after flags mean. Each parser throws commander's error, which becomes a usage error (exit 2). */
-import { DATAGRAMS_PATH, type Endpoint, keyFromText, parseAddress, parseEndpoint } from "@burrow/protocol";
+import {
+  DATAGRAMS_PATH,
+  type Endpoint,
+  isId,
+  keyFromText,
+  parseAddress,
+  parseEndpoint,
+} from "@burrow/protocol";
 import type { LogLevel } from "@logtape/logtape";
 import { InvalidArgumentError } from "commander";
 
@@ -218,6 +225,15 @@ const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 export function agentName(text: string): string {
   if (LABEL.test(text)) return text;
   throw new InvalidArgumentError("Use letters a-z, digits and -, 63 at most, like office-laptop.");
+}
+
+/** An id of 16 hex digits; `listedBy` names the command that shows them. */
+export function idArgument(listedBy: "agents" | "relays"): (text: string) => string {
+  return (text) => {
+    const id = text.toLowerCase();
+    if (isId(id)) return id;
+    throw new InvalidArgumentError(`An id has 16 hex digits; \`burrow ${listedBy}\` shows them.`);
+  };
 }
 
 export function region(text: string): string {

@@ -12,6 +12,7 @@ import { getLogger } from "@logtape/logtape";
 import type { GeoResolver } from "./core/geo.ts";
 import { Mesh } from "./core/mesh.ts";
 import type { RandomBytes } from "./core/ticket-office.ts";
+import { Census } from "./io/census.ts";
 import { Channel } from "./io/channel.ts";
 import { followGeoip } from "./io/geoip-file.ts";
 import { createHttpApp } from "./io/http.ts";
@@ -20,6 +21,7 @@ import { readOperatorFile, secretText, writeOperatorFile } from "./io/operator.t
 import { type Listen, listen } from "./io/server.ts";
 import { Shell } from "./io/shell.ts";
 import { openSqliteStore } from "./io/store/sqlite.ts";
+import { refuseEmptied } from "./io/store/sqlite-file.ts";
 import type { Store } from "./io/store/store.ts";
 
 export type { GeoLocation, GeoResolver } from "./core/geo.ts";
@@ -90,7 +92,9 @@ async function startLocked(
   const lock = await lockDirectory(config.stateDir);
   let store: Store | undefined;
   try {
-    store = openSqliteStore(join(config.stateDir, DATABASE_FILE));
+    const database = join(config.stateDir, DATABASE_FILE);
+    if ((await readOperatorFile(config.stateDir)) !== undefined) refuseEmptied(database);
+    store = openSqliteStore(database);
     const running = await serve(config, geo, store);
     return {
       ...running,
@@ -121,7 +125,8 @@ async function serve(
   const networkNames = new Map<NetworkId, string>(networks.map(({ id, name }) => [id, name]));
   const mesh = new Mesh({ agents, relays, sealer: sealerOf(keys), random, now: now() });
   let connections = () => 0;
-  const metrics = createMetrics(mesh.relays, mesh.agents, () => connections());
+  const census = new Census(mesh.agents);
+  const metrics = createMetrics(mesh.relays, census, () => connections());
   const shell = new Shell({ mesh, store, metrics, now });
   const channel = new Channel({ shell, store, metrics, geo, keys, random });
   connections = () => channel.size;
@@ -130,6 +135,7 @@ async function serve(
     store,
     channel,
     metrics,
+    census,
     geo,
     operatorToken,
     random,

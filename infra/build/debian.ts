@@ -15,10 +15,13 @@ const FILES: readonly (readonly [from: string, to: string, mode: number])[] = [
   ["infra/systemd/burrow-agent.service", "/usr/lib/systemd/system/burrow-agent.service", 0o644],
   ["infra/systemd/burrow-health.service", "/usr/lib/systemd/system/burrow-health.service", 0o644],
   ["infra/systemd/burrow-health.timer", "/usr/lib/systemd/system/burrow-health.timer", 0o644],
+  ["infra/systemd/burrow-forget.service", "/usr/lib/systemd/system/burrow-forget.service", 0o644],
+  ["infra/systemd/burrow-forget.timer", "/usr/lib/systemd/system/burrow-forget.timer", 0o644],
   ["infra/systemd/sysctl.conf", "/usr/lib/sysctl.d/60-burrow.conf", 0o644],
   ["infra/systemd/sysusers.conf", "/usr/lib/sysusers.d/burrow.conf", 0o644],
   ["infra/lib/drain", "/usr/lib/burrow/drain", 0o755],
   ["infra/lib/health", "/usr/lib/burrow/health", 0o755],
+  ["infra/lib/forget", "/usr/lib/burrow/forget", 0o755],
   ["infra/lib/find-addresses", "/usr/lib/burrow/find-addresses", 0o755],
 ];
 
@@ -45,7 +48,7 @@ fi
 const BEFORE_REMOVE = `#!/bin/sh
 set -e
 [ "$1" = remove ] && [ -d /run/systemd/system ] || exit 0
-systemctl disable --now burrow-health.timer burrow-relay.service burrow-coordinator.service burrow-agent.service
+systemctl disable --now burrow-health.timer burrow-forget.timer burrow-relay.service burrow-coordinator.service burrow-agent.service
 `;
 
 const AFTER_REMOVE = `#!/bin/sh
@@ -85,7 +88,7 @@ Architecture: ${target.debian}
 Maintainer: Burrow's maintainers <burrow@localhost>
 Installed-Size: ${kilobytes}
 Depends: libc6 (>= 2.17), libstdc++6, systemd, procps, curl, iproute2
-Suggests: wireguard-tools
+Suggests: wireguard-tools, python3
 Section: net
 Priority: optional
 ${DESCRIPTION}`;

@@ -1,4 +1,5 @@
 /** The machine's own addresses, and word of their changes: today by looking now and then. */
+import { readFileSync } from "node:fs";
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 
 export interface LocalAddress {
@@ -44,6 +45,15 @@ function toLocalAddress(name: string, info: NetworkInterfaceInfo): LocalAddress 
     privateUse: isPrivateUse(info.address),
     mac: info.mac,
   };
+}
+
+/** Linux: an interface without a link layer (ARPHRD_NONE) is a tunnel, be it TUN or WireGuard. */
+export function isTunnelInterface(name: string): boolean {
+  try {
+    return readFileSync(`/sys/class/net/${name}/type`, "utf8").trim() === "65534";
+  } catch {
+    return false;
+  }
 }
 
 /** Every address of every interface that is up, ordered so that equal states give equal lists. */

@@ -8,6 +8,7 @@ import {
   type Endpoint,
   endpoint,
   familyOf,
+  hostOf,
   isUsableTarget,
   parseAddress,
   parseEndpoint,
@@ -169,4 +170,12 @@ test("a caller may allow loopback, but nobody may allow multicast", () => {
   expect(isUsableTarget(loopback, ["link-local"])).toBe(false);
   expect(isUsableTarget(endpoint("224.0.0.1", 9), ["multicast"])).toBe(false);
   expect(isUsableTarget(endpoint("1.1.1.1", 9))).toBe(true);
+});
+
+test("a host is an IPv4 address, or a /64 of IPv6 however its addresses are written", () => {
+  expect(hostOf("192.0.2.1")).toBe("192.0.2.1");
+  expect(hostOf("::ffff:192.0.2.1")).toBe("192.0.2.1");
+  expect(hostOf("2001:db8::1")).toBe(hostOf("2001:0db8:0:0:ffff::2"));
+  expect(hostOf("2001:db8::1")).not.toBe(hostOf("2001:db8:0:1::1"));
+  expect(hostOf("no address")).toBe("no address");
 });

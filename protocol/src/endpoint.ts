@@ -30,6 +30,16 @@ function withHexTail(text: string): string | undefined {
   return `${text.slice(0, tailAt)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
 }
 
+/** Whose address it is, for limits: of IPv4 the address itself, of IPv6 its /64, since who has one of it has them all. */
+export function hostOf(address: string): string {
+  const canonical = parseAddress(address);
+  if (!canonical?.includes(":")) return canonical ?? address;
+  return `${ipaddr.IPv6.parse(canonical)
+    .parts.slice(0, 4)
+    .map((part) => part.toString(16))
+    .join(":")}::/64`;
+}
+
 /** The endpoint of an address and a port that are known to be good (from the kernel, say). */
 export function endpoint(address: string, port: number): Endpoint {
   const canonical = address.includes(":") ? parseAddress(address) : address;

@@ -124,6 +124,8 @@ class Relay implements RunningRelay, RelayView {
   readonly #primitives: Primitives;
   readonly #random: (length: number) => Bytes;
   readonly #now: () => number;
+  /** For tickets alone: they expire by the clock of the wall, which NTP may set after the machine's start. */
+  readonly #unixNow: () => number;
   readonly #refuse: (error: UserError) => void;
 
   #plane: DataPlane | undefined;
@@ -145,6 +147,7 @@ class Relay implements RunningRelay, RelayView {
     this.#primitives = primitives;
     this.#random = config.randomBytes ?? primitives.randomBytes;
     this.#now = config.now ?? steadyNow;
+    this.#unixNow = config.now ?? Date.now;
     this.id = state.identity.id;
     this.boot = state.identity.boot;
     this.region = config.region;
@@ -247,6 +250,7 @@ class Relay implements RunningRelay, RelayView {
       primitives: this.#primitives,
       random: this.#random,
       now: this.#now,
+      unixNow: this.#unixNow,
       limits: this.#config.limits ?? DEFAULT_LIMITS,
       onLearned: (records) => this.#journal?.append(records),
       onEvent: ({ kind, party, reason }) => log.debug("{party} {kind}: {reason}", { kind, party, reason }),
@@ -257,8 +261,15 @@ class Relay implements RunningRelay, RelayView {
     this.#mayServe = remembered.length > 0;
     const [local] = plane.local;
     if (local !== undefined) {
-      const { random, now } = { random: this.#random, now: this.#now };
-      this.#check = new SelfCheck({ relay: this.id, selfKey, local, sealer, random, now });
+      const clocks = { now: this.#now, unixNow: this.#unixNow };
+      this.#check = new SelfCheck({
+        relay: this.id,
+        selfKey,
+        local,
+        sealer,
+        random: this.#random,
+        ...clocks,
+      });
     }
     log.info("relay {id} listens on {local}", { id: this.id, local: plane.local.join(" and ") });
     return plane;

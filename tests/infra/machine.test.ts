@@ -12,14 +12,14 @@ import { debianPackage } from "../../infra/build/debian.ts";
 import { TARGETS, type Target } from "../../infra/build/targets.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { inNamespace, type Namespace, withNamespaces } from "../../platform/src/testing/namespaces.ts";
-import { has, skipped } from "./files.ts";
+import { has, ROOT, skipped } from "./files.ts";
 import { Machine, makeRoot, removeRoot, runInRoot, until } from "./machine.ts";
 import { Terraform } from "./terraform.ts";
 
 const WHAT = "the executable and cloud-init in a Debian system";
 const mayRun =
   (process.getuid?.() === 0 || skipped(WHAT, "not root")) &&
-  ["mmdebstrap", "systemd-nspawn", "dpkg-deb", "ip", "nsenter", "curl"].every((command) =>
+  ["mmdebstrap", "systemd-nspawn", "dpkg-deb", "ip", "nsenter", "curl", "python3"].every((command) =>
     has(command, WHAT),
   );
 const hasTerraform = Bun.which("terraform") !== null;
@@ -74,6 +74,20 @@ describe.skipIf(!mayRun || target === undefined)("on Debian", () => {
     expect(report.steps).toHaveLength(6);
     expect(stderr).toBe("");
   }, 60_000);
+
+  test("the other architecture's executable is that, and has its native library inside", async () => {
+    const other = TARGETS.find(({ arch }) => arch !== own.arch) as Target;
+    const outfile = join(work, "other");
+    await bundle({ target: other, outfile, commit: COMMIT });
+    const bytes = readFileSync(outfile);
+    // e_machine of the ELF header: 62 is x86-64, 183 is AArch64.
+    expect(bytes.readUInt16LE(18)).toBe(other.arch === "arm64" ? 183 : 62);
+    const library = readFileSync(
+      join(ROOT, `node_modules/sodium-native/prebuilds/linux-${other.arch}/sodium-native.node`),
+    );
+    expect(bytes.includes(library)).toBe(true);
+    rmSync(outfile);
+  }, 120_000);
 
   test("dpkg takes the package, and the service manager its units", () => {
     writeFileSync(
@@ -222,6 +236,12 @@ class Deployment {
     }
   }
 
+  /** As the coordinator's timer does once a day, but impatiently. */
+  forget(): void {
+    const env = [`BURROW_STATE=${this.#state}`, "BURROW_FORGET_DAYS=0"];
+    inNamespace(this.#namespace, "env", ...env, "python3", join(ROOT, "infra/lib/forget"));
+  }
+
   relays(): readonly RelayView[] {
     return JSON.parse(
       inNamespace(this.#namespace, "curl", "--silent", `http://${COORDINATOR}:8080/v1/relays`),
@@ -320,4 +340,6 @@ async function relayDrains(machine: Machine, deployment: Deployment): Promise<vo
     20_000,
     () => deployment.relays()[0]?.state === "down" || undefined,
   );
+  deployment.forget();
+  expect(deployment.relays()).toEqual([]);
 }

@@ -84,9 +84,14 @@ export class Agent {
     });
     this.#puncher = new Puncher(
       {
-        probe: (peer, endpoint, socket) => {
+        probe: (peer, endpoint, socket, isOpening) => {
           const target = { kind: "direct", endpoint, ...(socket === undefined ? {} : { socket }) } as const;
-          this.#probes.send(peer, target, transactionOf(options.random(8)));
+          this.#probes.send(
+            peer,
+            target,
+            transactionOf(options.random(8)),
+            isOpening ? OPENING_TTL : undefined,
+          );
         },
         openSockets: (count) => sink.openSockets(count),
         closeSockets: (ids) => sink.closeSockets(ids),
@@ -219,7 +224,8 @@ export class Agent {
   #welcomed(welcome: Welcome, now: number): void {
     const { type: _, ...netmap } = welcome;
     this.netmap = netmap;
-    this.whereabouts.joined(netmap.agent.network);
+    const { network, ipv4 } = netmap.agent;
+    this.whereabouts.joined(network, (address) => address === ipv4 || this.peers.hasOverlayAddress(address));
     const listed = new Set(welcome.peers.map((peer) => peer.id));
     for (const peer of [...this.peers.all]) if (!listed.has(peer.info.id)) this.#removePeer(peer.info.id);
     for (const info of welcome.peers) this.#upsertPeer(info, now);

@@ -4,8 +4,8 @@ import { CANDIDATES_MAX, type Endpoint } from "@burrow/protocol";
 import { gatherCandidates, isInside, sameCandidates } from "./candidates.ts";
 
 const at = (text: string) => text as Endpoint;
-const OVERLAY = ["100.64.0.0/10", "fd12:3456:789a::/64"];
-const options = { loopback: false, overlay: OVERLAY };
+const OVERLAY = ["100.64.0.9/32", "fd12:3456:789a::/64"];
+const options = { loopback: false, isOverlay: (address: string) => isInside(address, OVERLAY) };
 
 function kinds(local: string[], reflexive: string[] = [], stated: string[] = [], more = options): string[] {
   const found = gatherCandidates(local.map(at), reflexive.map(at), stated.map(at), more);
@@ -32,6 +32,8 @@ test("a path never leads through the tunnel that it carries", () => {
   expect(kinds(["100.64.0.9:1", "[fd12:3456:789a::9]:1", "[fd12:3456:789b::9]:1"])).toEqual([
     "host [fd12:3456:789b::9]:1",
   ]);
+  // Behind a carrier's NAT the same block is an ordinary network.
+  expect(kinds(["100.64.0.10:1"])).toEqual(["host 100.64.0.10:1"]);
   expect(isInside("::ffff:1.2.3.4", ["1.2.0.0/16"])).toBe(false);
 });
 

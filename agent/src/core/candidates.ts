@@ -5,8 +5,8 @@ import ipaddr from "ipaddr.js";
 export interface CandidateOptions {
   /** Loopback addresses count: for meshes on one machine. */
   readonly loopback: boolean;
-  /** The overlay's own prefixes (CIDR): a path to a peer must not lead through the tunnel that it carries. */
-  readonly overlay: readonly string[];
+  /** Whether an address is the overlay's own: a path to a peer must not lead through the tunnel that it carries. */
+  isOverlay(address: string): boolean;
 }
 
 /**
@@ -49,7 +49,7 @@ function isHost(of: Endpoint, options: CandidateOptions): boolean {
   if (address === undefined) return false;
   const range = ipaddr.parse(address).range();
   if (range === "loopback") return options.loopback;
-  if (isInside(address, options.overlay)) return false;
+  if (options.isOverlay(address)) return false;
   return range !== "linkLocal" && range !== "unspecified" && range !== "multicast";
 }
 

@@ -79,6 +79,7 @@ export interface PeersOptions {
 export class Peers {
   readonly #options: PeersOptions;
   readonly #byId = new Map<AgentId, Peer>();
+  readonly #addresses = new Set<string>();
 
   constructor(options: PeersOptions) {
     this.#options = options;
@@ -90,6 +91,11 @@ export class Peers {
 
   get all(): IterableIterator<Peer> {
     return this.#byId.values();
+  }
+
+  /** Whether this IPv4 address is some peer's in the overlay. */
+  hasOverlayAddress(address: string): boolean {
+    return this.#addresses.has(address);
   }
 
   /** By name, id, or overlay address. */
@@ -106,6 +112,8 @@ export class Peers {
   upsert(info: PeerInfo): { readonly peer: Peer; readonly isNew: boolean } | undefined {
     const known = this.#byId.get(info.id);
     if (known !== undefined) {
+      this.#addresses.delete(known.info.ipv4);
+      this.#addresses.add(info.ipv4);
       known.info = info;
       return { peer: known, isNew: false };
     }
@@ -119,11 +127,13 @@ export class Peers {
       return shared === undefined ? undefined : probeKey(shared, publicKey, key);
     });
     this.#byId.set(info.id, peer);
+    this.#addresses.add(info.ipv4);
     return { peer, isNew: true };
   }
 
   remove(id: AgentId): Peer | undefined {
     const peer = this.#byId.get(id);
+    if (peer !== undefined) this.#addresses.delete(peer.info.ipv4);
     this.#byId.delete(id);
     return peer;
   }

@@ -23,6 +23,11 @@ export type PunchRole = "many-sockets" | "many-ports";
 /** What easier ways get before this one starts: they cost next to nothing and mostly win. */
 const PAUSE_MS = 300;
 export const PUNCH_SOCKETS = 256;
+/**
+ * Every other socket only opens our own NAT, by a probe that dies on the way: a router that takes strays for itself
+ * would otherwise hold all of our ports for its own. The rest go through, since our NAT may be further off than that.
+ */
+const OPENING_EVERY = 2;
 /** A peer's outside is one address, seldom two; a liar may name strangers' ones. */
 const TARGETS_MAX = 2;
 /** Finds a pair with 1 - (1 - 256/64512)^2048 = 99.97 %. */
@@ -41,7 +46,7 @@ const PORT_COUNT = 65_536 - PORT_MIN;
 
 export interface PuncherSink {
   /** A probe to an endpoint, from one of our sockets (undefined: the main one). */
-  probe(peer: Peer, to: Endpoint, socket: number | undefined): void;
+  probe(peer: Peer, to: Endpoint, socket: number | undefined, isOpening: boolean): void;
   /** Asks for further sockets; `socketsOpened` tells their ids. */
   openSockets(count: number): void;
   closeSockets(ids: readonly number[]): void;
@@ -180,9 +185,12 @@ export class Puncher {
     for (let i = 0; i < BURST_PROBES && attempt.sent < total; i++) {
       const target = targets[attempt.sent % targets.length];
       if (target === undefined) break;
-      if (role === "many-sockets")
-        this.#sink.probe(peer, target, sockets[Math.floor(attempt.sent / targets.length)]);
-      else this.#sink.probe(peer, endpoint(splitEndpoint(target).address, this.#randomPort()), undefined);
+      if (role === "many-sockets") {
+        const index = Math.floor(attempt.sent / targets.length);
+        this.#sink.probe(peer, target, sockets[index], index % OPENING_EVERY === 0);
+      } else {
+        this.#sink.probe(peer, endpoint(splitEndpoint(target).address, this.#randomPort()), undefined, false);
+      }
       attempt.sent++;
     }
     attempt.untilMs = now + BURST_INTERVAL_MS;

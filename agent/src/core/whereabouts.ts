@@ -5,7 +5,6 @@ import {
   isUsableTarget,
   type NatMapping,
   type NetworkId,
-  OVERLAY_V4_PREFIX,
   overlayPrefix6,
   splitEndpoint,
 } from "@burrow/protocol";
@@ -26,7 +25,8 @@ export class Whereabouts {
   readonly #options: WhereaboutsOptions;
   /** Undefined until the shell has looked. Empty is a network of its own: none. */
   #local: readonly Endpoint[] | undefined;
-  #network: NetworkId | undefined;
+  #prefix6: string | undefined;
+  #isOverlay4: (address: string) => boolean = () => false;
 
   constructor(options: WhereaboutsOptions) {
     this.#options = options;
@@ -45,9 +45,10 @@ export class Whereabouts {
     return before !== undefined && hosts.length > before.length ? "more" : "none";
   }
 
-  /** The network whose overlay addresses are no candidates: a path must not lead through the tunnel it carries. */
-  joined(network: NetworkId): void {
-    this.#network = network;
+  /** The network whose overlay addresses are no candidates; which IPv4 ones those are, the list of peers knows. */
+  joined(network: NetworkId, isOverlay4: (address: string) => boolean): void {
+    this.#prefix6 = overlayPrefix6(network);
+    this.#isOverlay4 = isOverlay4;
   }
 
   /** Takes in how relays see us. True when others should be told. */
@@ -66,8 +67,9 @@ export class Whereabouts {
 
   /** May probes go there? Not to ourselves, not into the overlay, not where datagrams harm (`targetProblem`). */
   mayProbe(of: Endpoint): boolean {
-    if (this.local.includes(of) || isInside(splitEndpoint(of).address, this.#overlay())) return false;
-    return isUsableTarget(of, this.#options.loopbackCandidates ? ["loopback"] : []);
+    if (this.local.includes(of) || this.#isOverlay(splitEndpoint(of).address)) return false;
+    // 100.64.0.0/10 is the carriers' (RFC 6598) before it is ours: only the overlay's own addresses are refused.
+    return isUsableTarget(of, this.#options.loopbackCandidates ? ["loopback", "overlay"] : ["overlay"]);
   }
 
   #hosts(local: readonly Endpoint[]): readonly Endpoint[] {
@@ -75,10 +77,14 @@ export class Whereabouts {
   }
 
   #candidateOptions() {
-    return { loopback: this.#options.loopbackCandidates, overlay: this.#overlay() };
+    return {
+      loopback: this.#options.loopbackCandidates,
+      isOverlay: (address: string) => this.#isOverlay(address),
+    };
   }
 
-  #overlay(): readonly string[] {
-    return this.#network === undefined ? [] : [OVERLAY_V4_PREFIX, overlayPrefix6(this.#network)];
+  #isOverlay(address: string): boolean {
+    if (!address.includes(":")) return this.#isOverlay4(address);
+    return this.#prefix6 !== undefined && isInside(address, [this.#prefix6]);
   }
 }

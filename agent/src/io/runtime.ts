@@ -5,6 +5,7 @@
 import {
   type DatagramBatch,
   type DatagramSocket,
+  isTunnelInterface,
   type LocalAddress,
   localAddresses,
   type openDualStack,
@@ -30,6 +31,8 @@ export const clock = (): number => performance.timeOrigin + performance.now();
 
 /** A look costs 0.1 ms; a stream waits for it when the machine changes its network. */
 const ADDRESS_POLL_MS = 250;
+/** 100.64.0.0/10. */
+const OVERLAY_V4 = /^100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./;
 /** Timers may fire a little early; earlier than that is not worth another timer. */
 const TIMER_SLACK_MS = 0.5;
 
@@ -158,7 +161,11 @@ export class Runtime {
   }
 
   #setAddresses(addresses: readonly LocalAddress[]): void {
-    const usable = addresses.filter(({ name }) => name !== this.#options.overlayInterface);
+    const usable = addresses.filter(({ name, address }) => {
+      // Other overlays number their tunnels like ours: a path through one of them would not carry whole packets.
+      const isOverlays = OVERLAY_V4.test(address) && isTunnelInterface(name);
+      return name !== this.#options.overlayInterface && !isOverlays;
+    });
     const local: Endpoint[] = usable
       .filter(({ family }) => this.socket.hasFamily(family))
       .map(({ address }) => endpoint(address, this.socket.port));

@@ -1,6 +1,7 @@
 /** `burrow relay`: a Gerbil. Carries packets that it cannot read. */
 import type { Endpoint } from "@burrow/protocol";
 import type { LogLevel } from "@logtape/logtape";
+import { getLogger } from "@logtape/logtape";
 import type { Command } from "commander";
 import { runDaemon } from "../daemon.ts";
 import {
@@ -15,6 +16,7 @@ import {
   tokenFrom,
 } from "../flags.ts";
 import { configureLogging } from "../log.ts";
+import { reachOf } from "../print/reach.ts";
 import { defaultStateDir } from "../state-dir.ts";
 import type { Terminal } from "../terminal.ts";
 import {
@@ -114,6 +116,11 @@ function websocketOf(flags: RelayFlags, command: Command) {
   return { listen: wss, url: wssUrl, tls };
 }
 
+const REACH = {
+  loopback: "only this machine can reach that",
+  private: "only its own network can reach that",
+} as const;
+
 /** Agents re-home within a second or two of being told; the rest of the time to stop is for saying goodbye. */
 const DRAIN_MS = 8_000;
 
@@ -140,12 +147,20 @@ async function runRelay(flags: RelayFlags, command: Command, terminal: Terminal)
         ...(flags.at === undefined ? {} : { at: flags.at }),
       }),
     ({ id, httpUrl, endpoints, registered }) => {
+      const { region } = flags;
+      const reach = reachOf(endpoints);
+      const isNear = registered && reach !== "public";
+      if (isNear) {
+        getLogger(["burrow", "relay"]).warn(
+          "agents are told to reach this relay at {endpoints}: {where}; give its public address with --advertise IP:PORT",
+          { endpoints: endpoints.join(" and "), where: REACH[reach] },
+        );
+      }
+      const note = isNear ? `\n  ${REACH[reach]}: others need --advertise IP:PORT` : "";
       terminal.out(
         flags.json === true
-          ? `${JSON.stringify({ event: "ready", id, region: flags.region, endpoints, httpUrl, registered, stateDir })}
-`
-          : `relay ${id} ready in ${flags.region}, at ${endpoints.join(" and ")}; health: ${httpUrl}/healthz
-`,
+          ? `${JSON.stringify({ event: "ready", id, region, endpoints, reach, httpUrl, registered, stateDir })}\n`
+          : `relay ${id} ready in ${region}, at ${endpoints.join(" and ")}; health: ${httpUrl}/healthz${note}\n`,
       );
     },
   );

@@ -1,6 +1,8 @@
 /** `burrow relays`: every relay this agent knows, as it measures them. */
+import type { Endpoint } from "@burrow/protocol";
 import type { Command } from "commander";
 import type { RelayView } from "../client/shapes.ts";
+import { reachOf } from "../print/reach.ts";
 import { table } from "../print/table.ts";
 import { milliseconds } from "../print/units.ts";
 import type { Style, Terminal } from "../terminal.ts";
@@ -41,7 +43,22 @@ export function showRelays(relays: readonly RelayView[], style: Style): string {
   ]);
   const home = sorted.find((relay) => relay.home);
   const why = home?.reason === undefined ? "" : `\n${style.dim("home because:")} ${home.reason}\n`;
-  return table(COLUMNS, rows, style) + why;
+  return table(COLUMNS, rows, style) + why + silentNote(sorted, style);
+}
+
+/** Where those that do not answer were tried, and what is likely wrong. */
+function silentNote(relays: readonly RelayView[], style: Style): string {
+  const silent = relays.filter(
+    ({ bound, rttMs, state }) => !bound && rttMs === undefined && state !== "down",
+  );
+  if (silent.length === 0) return "";
+  const lines = silent.map(({ region, endpoint }) => {
+    const reach =
+      endpoint === undefined || endpoint.startsWith("wss:") ? "public" : reachOf([endpoint as Endpoint]);
+    const why = reach === "public" ? "" : `, a ${reach} address: start it with --advertise IP:PORT`;
+    return `  ${region} at ${endpoint ?? "no address"}${why}\n`;
+  });
+  return `\n${style.dim("no answer yet from:")}\n${lines.join("")}`;
 }
 
 function statePaint(state: string, style: Style) {

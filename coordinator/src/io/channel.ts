@@ -9,6 +9,7 @@ import {
   fromRelay,
   HELLO_TIMEOUT_MS,
   hello as helloSchema,
+  hostOf,
   parseMessage,
   type RelayId,
   type ToAgent,
@@ -41,6 +42,8 @@ const IDLE_TIMEOUT_S = 60;
 const UNSENT_BYTES_MAX = 32 * 1024 * 1024;
 /** Strangers cost memory and an X25519 key each: no more of them at a time. */
 export const STRANGERS_MAX = 10_000;
+/** Of them from one address, or /64 of IPv6: a proof takes one round trip, so that a whole office fits. */
+export const STRANGERS_PER_HOST_MAX = 64;
 /** Messages that may wait while a hello is with the store. */
 const WAITING_MAX = 64;
 
@@ -75,6 +78,7 @@ export class Channel implements Post {
   readonly #relays = new Map<RelayId, Socket>();
   readonly #sockets = new Set<Socket>();
   #strangers = 0;
+  readonly #strangersOf = new Map<string, number>();
   #stopped = false;
 
   constructor(parts: ChannelParts) {
@@ -103,6 +107,9 @@ export class Channel implements Post {
     address: string,
   ): "upgraded" | "crowded" | "not-websocket" {
     if (this.#strangers >= STRANGERS_MAX) return "crowded";
+    const host = strangersHost(address);
+    const ofHost = host === undefined ? 0 : (this.#strangersOf.get(host) ?? 0);
+    if (ofHost >= STRANGERS_PER_HOST_MAX) return "crowded";
     const data = new Connection(address, this.#parts.shell.now);
     return server.upgrade(request, { data }) ? "upgraded" : "not-websocket";
   }
@@ -156,7 +163,7 @@ export class Channel implements Post {
     const challenge = makeChallenge(this.#parts.keys, this.#parts.random);
     socket.data.state = { kind: "challenged", challenge };
     this.#sockets.add(socket);
-    this.#strangers++;
+    this.#countStranger(socket, 1);
     socket.data.helloTimer = setTimeout(() => {
       this.#parts.metrics.messagesRefused.inc({ reason: "hello-timeout" });
       this.#end(socket, CloseCode.policyViolation, {
@@ -364,7 +371,16 @@ export class Channel implements Post {
 
   #noLongerStranger(socket: Socket): void {
     const { kind } = socket.data.state;
-    if (kind === "challenged" || kind === "enrolling") this.#strangers--;
+    if (kind === "challenged" || kind === "enrolling") this.#countStranger(socket, -1);
+  }
+
+  #countStranger(socket: Socket, change: 1 | -1): void {
+    this.#strangers += change;
+    const host = strangersHost(socket.data.address);
+    if (host === undefined) return;
+    const count = (this.#strangersOf.get(host) ?? 0) + change;
+    if (count === 0) this.#strangersOf.delete(host);
+    else this.#strangersOf.set(host, count);
   }
 
   #sendError(socket: Socket, { code, message, remedy }: Problem): void {
@@ -374,6 +390,12 @@ export class Channel implements Post {
   #send(socket: Socket, message: ToAgent | ToRelay): void {
     socket.sendText(JSON.stringify(message));
   }
+}
+
+/** Who shares a limit; undefined for this machine itself, where a proxy may speak for all the world. */
+function strangersHost(address: string): string | undefined {
+  const host = hostOf(address);
+  return address === "::1" || host.startsWith("127.") ? undefined : host;
 }
 
 function bad(problem: string): Problem {

@@ -10,6 +10,7 @@ import { z } from "zod";
 import type { GeoResolver } from "../core/geo.ts";
 import type { RandomBytes } from "../core/ticket-office.ts";
 import { TOKEN_USES_MAX } from "../core/tokens.ts";
+import type { Census } from "./census.ts";
 import type { Channel } from "./channel.ts";
 import type { Metrics } from "./metrics.ts";
 import { bearsToken, hashSecret, secretText } from "./operator.ts";
@@ -31,6 +32,7 @@ export interface HttpParts {
   readonly store: Store;
   readonly channel: Channel;
   readonly metrics: Metrics;
+  readonly census: Census;
   readonly geo: GeoResolver | undefined;
   readonly operatorToken: string;
   readonly random: RandomBytes;
@@ -107,11 +109,12 @@ function addHealth(app: Hono<HttpEnv>, { store, metrics }: HttpParts): void {
 }
 
 function addRelays(app: Hono<HttpEnv>, parts: HttpParts): void {
-  const { shell, store, channel, geo, operatorToken } = parts;
-  app.get("/v1/relays", (context) => context.json(relayViews(shell.mesh)));
+  const { shell, store, channel, census, geo, operatorToken } = parts;
+  app.get("/v1/relays", (context) => context.json(relayViews(shell.mesh, census)));
   app.get("/v1/relays/:id", (context) => {
-    const view = relayViews(shell.mesh).find(({ id }) => id === context.req.param("id"));
-    return view === undefined ? noSuch(context, "relay") : context.json(view);
+    const id = relayId.safeParse(context.req.param("id"));
+    const entry = id.success ? shell.mesh.relays.get(id.data) : undefined;
+    return entry === undefined ? noSuch(context, "relay") : context.json(relayView(entry, census));
   });
   app.post("/v1/relays/:id/drain", operatorsOnly(operatorToken), async (context) => {
     const id = relayId.safeParse(context.req.param("id"));
@@ -125,9 +128,7 @@ function addRelays(app: Hono<HttpEnv>, parts: HttpParts): void {
       relay: record.id,
       draining: record.drainRequested,
     });
-    return entry === undefined
-      ? noSuch(context, "relay")
-      : context.json(relayViews(shell.mesh).find(({ id }) => id === record.id) ?? relayView(entry, []));
+    return entry === undefined ? noSuch(context, "relay") : context.json(relayView(entry, census));
   });
   app.delete("/v1/relays/:id", operatorsOnly(operatorToken), async (context) => {
     const id = relayId.safeParse(context.req.param("id"));

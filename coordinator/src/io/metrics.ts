@@ -1,11 +1,11 @@
 /** What the coordinator counts, as Prometheus metrics. Each instance has a registry of its own. */
 import { Counter, Gauge, Registry } from "prom-client";
-import type { AgentRegistry } from "../core/agents.ts";
 import type { RelayRegistry } from "../core/relays.ts";
+import type { Census } from "./census.ts";
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-export function createMetrics(relays: RelayRegistry, agents: AgentRegistry, connections: () => number) {
+export function createMetrics(relays: RelayRegistry, census: Census, connections: () => number) {
   const registry = new Registry();
   const registers = [registry];
   const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
@@ -30,15 +30,14 @@ export function createMetrics(relays: RelayRegistry, agents: AgentRegistry, conn
     for (const { state } of relays.all()) to.inc({ state });
   });
   gauge("agents", "Agents by whether they are connected", ["online"], (to) => {
-    for (const online of ["true", "false"]) to.set({ online }, 0);
-    for (const { presence } of agents.all()) to.inc({ online: String(presence !== undefined) });
+    const { online, offline } = census.take();
+    to.set({ online: "true" }, online);
+    to.set({ online: "false" }, offline);
   });
   gauge("agents_by_home", "Connected agents by the relay they are bound to", ["relay", "region"], (to) => {
-    for (const { record } of relays.all()) to.set({ relay: record.id, region: record.region }, 0);
-    for (const { record, presence } of agents.all()) {
-      const home = record.home === undefined ? undefined : relays.get(record.home);
-      if (presence === undefined || home === undefined) continue;
-      to.inc({ relay: home.record.id, region: home.record.region });
+    const { guests } = census.take();
+    for (const { record } of relays.all()) {
+      to.set({ relay: record.id, region: record.region }, guests.get(record.id)?.agents ?? 0);
     }
   });
   gauge("resident_memory_bytes", "Memory of this process", [], (to) => {

@@ -5,28 +5,16 @@ import type { GeoResolver } from "../core/geo.ts";
 import type { Mesh } from "../core/mesh.ts";
 import type { RelayEntry } from "../core/relays.ts";
 import { probesWidely, selectRelays } from "../core/selection.ts";
+import type { Census } from "./census.ts";
 
 const NO_LOAD: RelayLoad = { sessions: 0, flows: 0, packets: 0, bytes: 0, drops: {} };
 
-export function relayViews(mesh: Mesh) {
-  const guests = new Map<string, AgentEntry[]>();
-  for (const agent of mesh.agents.all()) {
-    const { home } = agent.record;
-    if (home === undefined || agent.presence === undefined) continue;
-    const list = guests.get(home) ?? [];
-    guests.set(home, list);
-    list.push(agent);
-  }
-  return mesh.relays.all().map((entry) => relayView(entry, guests.get(entry.record.id) ?? []));
+export function relayViews(mesh: Mesh, census: Census) {
+  return mesh.relays.all().map((entry) => relayView(entry, census));
 }
 
-export function relayView(entry: RelayEntry, agents: readonly AgentEntry[]) {
-  const { record, state, reason, sinceMs, load } = entry;
-  const rtts: number[] = [];
-  for (const agent of agents) {
-    const measured = agent.rtts.find(({ relay }) => relay === record.id);
-    if (measured !== undefined) rtts.push(measured.rttMs);
-  }
+export function relayView({ record, state, reason, sinceMs, load }: RelayEntry, census: Census) {
+  const { agents, rtt } = census.of(record.id);
   return {
     id: record.id,
     region: record.region,
@@ -37,8 +25,8 @@ export function relayView(entry: RelayEntry, agents: readonly AgentEntry[]) {
     sinceMs,
     load: load ?? NO_LOAD,
     sessions: load?.sessions ?? 0,
-    agents: agents.length,
-    rtt: percentiles(rtts),
+    agents,
+    rtt,
     version: record.version,
   };
 }
@@ -111,11 +99,4 @@ export function nearestView(mesh: Mesh, ip: string, geo: GeoResolver | undefined
       probed: tickets.has(relay.id),
     })),
   };
-}
-
-function percentiles(values: number[]) {
-  if (values.length === 0) return null;
-  values.sort((a, b) => a - b);
-  const at = (share: number) => values[Math.min(values.length - 1, Math.floor(share * values.length))] ?? 0;
-  return { samples: values.length, p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99) };
 }

@@ -41,7 +41,7 @@ locals {
   cloud_config = merge(
     {
       package_update = true
-      packages       = ["ca-certificates", "curl"]
+      packages       = ["ca-certificates", "curl", "python3"]
       write_files = concat(
         [
           {
@@ -54,12 +54,16 @@ locals {
         local.proxy_files,
         local.geoip_files,
         local.disk_files,
+        var.forget_days == null ? [] : [
+          { path = "/etc/burrow/forget.env", permissions = "0644", content = "BURROW_FORGET_DAYS=${var.forget_days}\n" },
+        ],
       )
       runcmd = concat(
         var.state_device == null ? [] : [["/usr/local/sbin/burrow-mount-state"]],
         [["/usr/local/sbin/burrow-install"]],
         var.geoip == null ? [] : [["/usr/local/sbin/burrow-fetch-geoip"]],
         [["systemctl", "enable", "--now", "burrow-coordinator.service"]],
+        var.forget_days == null ? [] : [["systemctl", "enable", "--now", "burrow-forget.timer"]],
         # The proxy's package must not ask about the file that is there before it.
         var.domain == null ? [] : [[
           "apt-get", "install", "--yes", "--quiet", "--no-install-recommends",

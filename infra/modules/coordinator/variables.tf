@@ -82,6 +82,17 @@ variable "store" {
   }
 }
 
+variable "forget_days" {
+  description = "Relays that have been down for so many days are forgotten; one that comes back later needs a token again. Null: none is."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.forget_days == null || try(var.forget_days >= 1, false)
+    error_message = "forget_days must be at least 1, or null."
+  }
+}
+
 variable "settings" {
   description = "Further settings of the coordinator, BURROW_… variables, such as { BURROW_LOG_LEVEL = \"debug\" }."
   type        = map(string)

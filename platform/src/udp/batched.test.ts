@@ -13,6 +13,17 @@ import type { DatagramBatch, DatagramSocket } from "./socket.ts";
 const isHere = hasBatchedCalls();
 if (!isHere) console.log("batched socket: not tested here: needs Linux on x86-64 or arm64");
 
+function opens(family: 4 | 6, address: string): boolean {
+  try {
+    openBatchedUdp({ address, port: 0, family, onBatch() {} }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const hasV6 = isHere && opens(6, "::1");
+
 const OFF = { gso: false, gro: false } as const;
 
 /** Batched sockets have no event loop: here the test's turns it. */
@@ -115,6 +126,50 @@ describe.skipIf(!isHere)("runs", () => {
     source.flush();
     await until(() => got.length === expected.length);
     expect(got).toEqual(expected);
+  });
+
+  test.skipIf(!hasV6)("IPv6: runs, answers, and what came by IPv4 leaves from where it lies", async () => {
+    const got: string[] = [];
+    const sink = await openPumped({
+      address: "::1",
+      port: 0,
+      family: 6,
+      onBatch(batch, socket) {
+        for (let i = 0; i < batch.count; i++) {
+          got.push(Buffer.from(batch.bytes(i)).toString("latin1"));
+          if (batch.length(i) < 20) socket.send(batch.source(i), Buffer.from("heard"));
+        }
+      },
+    });
+    let heard = 0;
+    const out = await openPumped({
+      address: "::1",
+      port: 0,
+      family: 6,
+      onBatch: (batch) => {
+        heard += batch.count;
+      },
+    });
+    const inward = await openPumped({
+      ...loopback,
+      addresses: out.addresses,
+      onBatch(batch) {
+        const to = out.addresses.intern("::1", sink.port);
+        for (let i = 0; i < batch.count; i++) out.forward(to, batch, i);
+        out.flush();
+      },
+    });
+    const source = await openPumped({ ...loopback, onBatch() {} });
+    const to = source.addresses.intern("127.0.0.1", inward.port);
+    const expected = Array.from({ length: 120 }, (_, n) =>
+      n % 7 === 6 ? `odd ${n}` : `${n}`.padEnd(1300, "x"),
+    );
+    for (const text of expected) source.send(to, Buffer.from(text));
+    source.flush();
+    await until(() => got.length === expected.length && heard === 17);
+    expect(got).toEqual(expected);
+    const [local] = out.local;
+    expect(sink.addresses.endpoint(sink.addresses.intern("::1", out.port))).toBe(local as never);
   });
 
   test("a poll waits for datagrams and for an event, each told apart", async () => {
@@ -231,6 +286,30 @@ test.skipIf(!isHere || !needs("a slow link, batched", { root: true, commands: ["
       expect(blocked.dropQueueFull).toBeGreaterThan(0);
       expect(after.sent + after.dropQueueFull).toBe(asked);
       expect(after.sent).toBeGreaterThan(blocked.sent);
+    });
+  },
+  30_000,
+);
+
+test.skipIf(!isHere || !needs("runs beyond the MTU", { root: true, commands: ["ip"] }))(
+  "runs that the link cannot take as such leave one by one, whole",
+  async () => {
+    await withNamespaces(["bruns", "brsink"], async ([from, to]) => {
+      inNamespace(from, ..."ip link add far type veth peer name near netns".split(" "), to);
+      inNamespace(to, ..."ip addr add 10.9.9.2/24 dev near".split(" "));
+      inNamespace(to, ..."ip link set near up".split(" "));
+      inNamespace(from, ..."ip addr add 10.9.9.1/24 dev far".split(" "));
+      inNamespace(from, ..."ip link set far up".split(" "));
+      const child = `${import.meta.dir}/long-runs.child.ts`;
+      const sink = Bun.spawn(["ip", "netns", "exec", to, process.execPath, child, "sink"], {
+        stdout: "pipe",
+      });
+      const reader = sink.stdout.getReader();
+      expect(new TextDecoder().decode((await reader.read()).value)).toBe("ready\n");
+      const { asked, counters } = JSON.parse(inNamespace(from, process.execPath, child, "send"));
+      expect(counters.sent).toBe(asked);
+      expect(JSON.parse(new TextDecoder().decode((await reader.read()).value))).toEqual({ whole: asked });
+      await sink.exited;
     });
   },
   30_000,

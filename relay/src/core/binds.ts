@@ -65,6 +65,8 @@ export class BindDesk {
   /** Answers given, by status. */
   readonly answers = new Float64Array(Object.keys(BindStatus).length);
   draining = false;
+  /** What the wall clock shows beyond `now`: tickets expire by it. */
+  wallAheadMs = 0;
 
   constructor(parts: BindDeskParts, now: number) {
     this.#parts = parts;
@@ -85,7 +87,7 @@ export class BindDesk {
     if (typeof bind === "string") return DropReason.bindForged;
 
     const id = agentIdOf(ticket.agentKey);
-    if (ticket.expiresAtMs <= now) return this.#answer(bind, ticket, BindStatus.expired, from, now);
+    if (this.#isExpired(ticket, now)) return this.#answer(bind, ticket, BindStatus.expired, from, now);
     if (revocations.has(id)) return this.#answer(bind, ticket, BindStatus.refused, from, now);
     if (!cookies.isRight(bind.cookie, addresses.endpoint(from), ticket.agentKey, now)) {
       return this.#answer(bind, ticket, BindStatus.challenge, from, now);
@@ -106,10 +108,14 @@ export class BindDesk {
     if (typeof ticket === "string") return;
     const bind = openBind(datagram, ticket.sessionKey, sealer);
     const id = agentIdOf(ticket.agentKey);
-    if (typeof bind === "string" || ticket.expiresAtMs <= now || revocations.has(id)) return;
+    if (typeof bind === "string" || this.#isExpired(ticket, now) || revocations.has(id)) return;
     const known = parties.byId(id);
     if (known !== undefined && bind.sequence <= parties.lastSequence(known, ticket.sessionKey)) return;
     this.#accept(datagram, known, id, bind, ticket, from, now);
+  }
+
+  #isExpired(ticket: Ticket, now: number): boolean {
+    return ticket.expiresAtMs <= now + this.wallAheadMs;
   }
 
   #accept(

@@ -298,6 +298,18 @@ describe("Binds", () => {
     expect(a?.bind(relay).status).toBe(BindStatus.bound);
   });
 
+  test("tickets expire by the wall clock, though it was set right after the start only", () => {
+    const relay = new TestRelay();
+    const late = new TestAgent(relay, A_AT, { expiresAtMs: T0 - 1 });
+    expect(late.bindOnce(relay).status).toBe(BindStatus.expired);
+    relay.forwarder.tick(relay.now, T0 - 3_600_000);
+    expect(late.bind(relay).status).toBe(BindStatus.bound);
+    const good = new TestAgent(relay, B_AT);
+    expect(good.bind(relay).status).toBe(BindStatus.bound);
+    relay.forwarder.tick(relay.now, T0 + 90_000_000);
+    expect(good.bindOnce(relay).status).toBe(BindStatus.expired);
+  });
+
   test("floods of Binds meet a budget; bound agents keep theirs", () => {
     const { relay, a } = pair();
     const stranger = new TestAgent({ id: relay.id, ticketKey: new Uint8Array(32) }, "198.51.100.1:1");

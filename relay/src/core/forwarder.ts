@@ -309,8 +309,12 @@ export class Forwarder {
 
   // Time.
 
-  /** Bounded work, whenever `nextDeadline` has come. */
-  tick(now: number): void {
+  /**
+   * Bounded work, whenever `nextDeadline` has come.
+   * @param unixMs the wall clock, which somebody may have set since the start: tickets expire by it, all else by `now`
+   */
+  tick(now: number, unixMs: number = now): void {
+    this.#binds.wallAheadMs = unixMs - now;
     this.#endRun();
     this.#parties.sweep(SWEEP_SLOTS, now);
     this.#flows.table.sweep(SWEEP_PLACES, Math.floor(now / 1000));

@@ -45,6 +45,11 @@ export const BINDING_LIFETIME_MS = 60_000;
  * no change of home, and whoever is bound elsewhere has bound there anew or is gone by then.
  */
 export const LEARNED_ROUTE_LIFETIME_MS = BINDING_LIFETIME_MS;
+/**
+ * How long a revocation must be remembered over restarts: tickets live 24 h, and clocks may be off; what is older than
+ * twice that says `expired` by itself.
+ */
+export const REVOCATION_LIFE_MS = 48 * 3_600_000;
 /** Captured cookies die after twice this. WireGuard's own cookie secrets live as long (§5.4.7). */
 export const COOKIE_SECRET_LIFETIME_MS = 120_000;
 /**

@@ -58,10 +58,12 @@ export interface DataPlaneOptions {
   /** Then the data plane stays on this thread. */
   readonly openSocket?: OpenRelaySocket | undefined;
   readonly primitives: Primitives;
-  /** `random` and `now` are those of a data plane on this thread; one of its own has the system's. */
+  /** `random`, `now` and `unixNow` are those of a data plane on this thread; one of its own has the system's. */
   readonly random: (length: number) => Bytes;
-  /** Unix milliseconds. */
+  /** Unix milliseconds that nobody sets back or forth. */
   readonly now: () => number;
+  /** The wall clock, which may have been set since the start. */
+  readonly unixNow: () => number;
   readonly limits: Limits;
   /** Applied before the first packet is looked at. */
   readonly initial: readonly DataPlaneUpdate[];

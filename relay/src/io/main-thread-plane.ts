@@ -41,7 +41,7 @@ export async function openMainThreadPlane(options: MainThreadOptions): Promise<D
   );
   forwarder.setTicketKeys([selfKey]);
   for (const update of options.initial) applyUpdate(forwarder, update, selfKey, now());
-  const plane = new MainThreadDataPlane(forwarder, socket, selfKey, now);
+  const plane = new MainThreadDataPlane(forwarder, socket, selfKey, options);
   plane.start();
   return plane;
 }
@@ -62,10 +62,17 @@ class MainThreadDataPlane implements DataPlane {
   readonly #socket: DatagramSocket;
   readonly #selfKey: SymmetricKey;
   readonly #now: () => number;
+  readonly #unixNow: () => number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  constructor(forwarder: Forwarder, socket: DatagramSocket, selfKey: SymmetricKey, now: () => number) {
+  constructor(
+    forwarder: Forwarder,
+    socket: DatagramSocket,
+    selfKey: SymmetricKey,
+    { now, unixNow }: Pick<DataPlaneOptions, "now" | "unixNow">,
+  ) {
+    this.#unixNow = unixNow;
     this.#forwarder = forwarder;
     this.#socket = socket;
     this.#selfKey = selfKey;
@@ -77,7 +84,7 @@ class MainThreadDataPlane implements DataPlane {
   start(): void {
     const waitMs = Math.max(1, Math.min(1_000, this.#forwarder.nextDeadline() - this.#now()));
     this.#timer = setTimeout(() => {
-      this.#forwarder.tick(this.#now());
+      this.#forwarder.tick(this.#now(), this.#unixNow());
       this.start();
     }, waitMs);
   }

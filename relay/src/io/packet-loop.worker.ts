@@ -152,7 +152,7 @@ class PacketLoop {
         for (let n = 0; n < OTHER_BATCHES_MAX && others[i]?.receive() === true; n++);
       }
       for (let i = 0; i < ways.length; i++) poller.wantWrite(i + 1, ways[i]?.isBlocked === true);
-      if (clock() >= this.#forwarder.nextDeadline()) this.#forwarder.tick(clock());
+      if (clock() >= this.#forwarder.nextDeadline()) this.#forwarder.tick(clock(), Date.now());
     }
     for (const { socket } of ways) socket.close();
     for (const socket of others) socket.close();

@@ -42,6 +42,8 @@ export interface SelfCheckOptions {
   readonly sealer: Sealer;
   readonly random: (length: number) => Bytes;
   readonly now: () => number;
+  /** The wall clock, by which tickets expire. */
+  readonly unixNow: () => number;
 }
 
 export class SelfCheck {
@@ -110,7 +112,7 @@ export class SelfCheck {
   }
 
   #mint(sessionKey: SymmetricKey): Bytes {
-    const { relay, selfKey, sealer, random, now } = this.#options;
+    const { relay, selfKey, sealer, random, unixNow } = this.#options;
     return sealTicket(
       {
         agentKey: this.#agentKey,
@@ -118,7 +120,7 @@ export class SelfCheck {
         sessionKey,
         rateClass: 0,
         acceptsOutside: false,
-        expiresAtMs: Math.floor(now()) + CHECK_TICKET_LIFE_MS,
+        expiresAtMs: Math.floor(unixNow()) + CHECK_TICKET_LIFE_MS,
       },
       relay,
       selfKey,

@@ -26,6 +26,7 @@ import {
   UserError,
 } from "@burrow/protocol";
 import { z } from "zod";
+import { REVOCATION_LIFE_MS } from "../core/limits.ts";
 import type { LinkIdentity } from "../core/links.ts";
 import type { DataPlaneUpdate } from "../core/updates.ts";
 
@@ -41,7 +42,8 @@ const coordinatorFile = z.object({
   ticketKey: base64Of(32),
   relays: z.array(relayInfo),
   routes: z.array(route),
-  revoked: z.array(z.string()),
+  /** Earlier versions named no times. */
+  revoked: z.array(z.union([z.string(), z.object({ agent: z.string(), atMs: z.number() })])),
 });
 
 export interface RelayState {
@@ -55,14 +57,18 @@ export interface RelayState {
   close(): Promise<void>;
 }
 
-/** Claims the directory, and makes the identity if there is none. UserErrors only. */
-export async function openState(directory: string, primitives: Primitives): Promise<RelayState> {
+/** Claims the directory, and makes the identity if there is none. UserErrors only. `unixNow`: the wall clock. */
+export async function openState(
+  directory: string,
+  primitives: Primitives,
+  unixNow: () => number = Date.now,
+): Promise<RelayState> {
   await ensurePrivateDirectory(directory);
   const lock = await lockDirectory(directory);
   try {
     const identity = await openIdentity(directory, primitives);
     const path = join(directory, COORDINATOR_FILE);
-    const memory = new CoordinatorMemory();
+    const memory = new CoordinatorMemory(unixNow);
     const known = await readState(path, coordinatorFile, `remove ${path}: the coordinator tells it anew`);
     if (known !== undefined) memory.restore(known);
     return new OpenState(path, lock, identity, memory);
@@ -113,13 +119,23 @@ class CoordinatorMemory {
   #ticketKey: string | undefined;
   #relays: readonly RelayInfo[] = [];
   readonly #routes = new Map<AgentId, Route>();
-  readonly #revoked = new Set<AgentId>();
+  /** When each was heard of, the earliest first. */
+  readonly #revoked = new Map<AgentId, number>();
+  readonly #unixNow: () => number;
+
+  constructor(unixNow: () => number) {
+    this.#unixNow = unixNow;
+  }
 
   restore(known: z.output<typeof coordinatorFile>): void {
     this.#ticketKey = known.ticketKey;
     this.#relays = known.relays;
     for (const entry of known.routes) this.#routes.set(entry.agent, entry);
-    for (const agent of known.revoked) this.#revoked.add(agent as AgentId);
+    for (const entry of known.revoked) {
+      const { agent, atMs } = typeof entry === "string" ? { agent: entry, atMs: this.#unixNow() } : entry;
+      this.#revoked.set(agent as AgentId, atMs);
+    }
+    this.#forgetOld();
   }
 
   note(update: DataPlaneUpdate): void {
@@ -139,8 +155,10 @@ class CoordinatorMemory {
         }
         return;
       case "revoke":
-        this.#revoked.add(update.agent);
+        this.#revoked.delete(update.agent);
+        this.#revoked.set(update.agent, this.#unixNow());
         this.#routes.delete(update.agent);
+        this.#forgetOld();
         return;
       case "drain":
       case "recall":
@@ -156,7 +174,7 @@ class CoordinatorMemory {
       { type: "ticket-key", key },
       { type: "relays", relays: this.#relays },
       { type: "routes", upsert: [...this.#routes.values()], remove: [], replace: true },
-      ...[...this.#revoked].map((agent) => ({ type: "revoke", agent }) as const),
+      ...[...this.#revoked.keys()].map((agent) => ({ type: "revoke", agent }) as const),
     ];
   }
 
@@ -166,9 +184,14 @@ class CoordinatorMemory {
       ticketKey: this.#ticketKey,
       relays: [...this.#relays],
       routes: [...this.#routes.values()],
-      revoked: [...this.#revoked],
+      revoked: [...this.#revoked].map(([agent, atMs]) => ({ agent, atMs })),
     };
     return `${JSON.stringify(file)}\n`;
+  }
+
+  #forgetOld(): void {
+    const sinceMs = this.#unixNow() - REVOCATION_LIFE_MS;
+    for (const [agent, atMs] of this.#revoked) if (atMs < sinceMs) this.#revoked.delete(agent);
   }
 }
 

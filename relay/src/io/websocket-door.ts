@@ -7,16 +7,11 @@
 import { type DatagramSocket, openUdp } from "@burrow/platform";
 import {
   DATAGRAMS_PATH,
-  ENDPOINT_LENGTH,
   type Endpoint,
-  endpoint,
+  hostOf,
   PacketType,
-  parseAddress,
   splitEndpoint,
-  toHex,
   UserError,
-  Writer,
-  writeEndpoint,
 } from "@burrow/protocol";
 import { BINDS_PER_AGENT } from "../core/limits.ts";
 import { TokenBucket } from "../core/token-bucket.ts";
@@ -172,14 +167,6 @@ function forward(passage: Passage, target: Endpoint, datagram: Uint8Array): void
 /** Where this machine reaches the data plane: by IPv4 if it can, since passages then have addresses of their own. */
 function insideOf(local: readonly [Endpoint, ...Endpoint[]]): Endpoint {
   return loopbackOf(local.find((one) => !one.startsWith("[")) ?? local[0]);
-}
-
-/** Whoever has one address of an IPv6 /64 has them all. */
-function hostOf(address: string): string {
-  const canonical = parseAddress(address);
-  if (!canonical?.includes(":")) return canonical ?? address;
-  const bytes = writeEndpoint(new Writer(ENDPOINT_LENGTH), endpoint(canonical, 1)).finish();
-  return toHex(bytes.subarray(0, 8));
 }
 
 /** A client's own address among the passages'. The seed is this process's secret: nobody picks a neighbour. */

@@ -26,6 +26,8 @@ export interface HomesPlan {
   readonly agentsPerSite: number;
   readonly minutes: number;
   readonly noise: Noise;
+  /** Whether relays measure one another, or the coordinator has only the map between them. */
+  readonly relaysMeasure: boolean;
 }
 
 export interface Judged {
@@ -75,7 +77,7 @@ export function simulateHomes(matrix: Matrix, plan: HomesPlan, askedMinutes: rea
       const random = randomFrom(plan.seed, count, i);
       const sites = sample(random, matrix.sites.length, count);
       const world = makeWorld(matrix, plan.noise, sites, plan.minutes, random);
-      const fleet = fleetOf(world, plan.seed + i);
+      const fleet = fleetOf(world, plan.seed + i, plan.relaysMeasure);
       const residents: { resident: Resident; outcome: AgentOutcome }[] = [];
       for (let site = 0; site < matrix.sites.length; site++) {
         if (sites.includes(site)) continue;
@@ -97,7 +99,7 @@ export function simulateHomes(matrix: Matrix, plan: HomesPlan, askedMinutes: rea
 }
 
 /** What the coordinator knows of the relays: places, and what they measured of one another. */
-export function fleetOf(world: World, seed: number): RelayFleet {
+export function fleetOf(world: World, seed: number, relaysMeasure: boolean): RelayFleet {
   const { matrix, relays: sites } = world;
   const random = randomFrom(seed, 99);
   const rtts = new RelayRtts();
@@ -106,7 +108,7 @@ export function fleetOf(world: World, seed: number): RelayFleet {
       relay: relayId(to),
       rttMs: Math.max(0.1, (matrix.rttMs[site]?.[other] ?? 0) * (1 + 0.02 * Math.abs(normal(random)))),
     }));
-    rtts.report(relayId(from), measured);
+    if (relaysMeasure) rtts.report(relayId(from), measured);
   }
   const relays = sites.map((site, i) => {
     const { name, at } = matrix.sites[site] ?? { name: "?", at: undefined };

@@ -19,7 +19,7 @@ export function judgeLostProbe(
   const count = Math.max(2, Math.floor(matrix.sites.length / 2));
   const sites = sample(random, matrix.sites.length, count);
   const world = makeWorld(matrix, QUIET, sites, MINUTES, random);
-  const fleet = fleetOf(world, seed);
+  const fleet = fleetOf(world, seed, true);
   let [agents, moved] = [0, 0];
   for (let n = 0; n < 200; n++) {
     const site = below(random, matrix.sites.length);

@@ -22,7 +22,8 @@ const HELP = `usage: bun run sim:selection [--seed N] [--matrix DIR]... [--world
   --worlds N    choices of relay sites per number of relays, a day each (default 2)
   --agents N    agents in the scale run (default 100000; 0: leave it out)
   --relays N    relays in the scale run (default 200)
-  --plots DIR   write the plots there as SVG`;
+  --plots DIR   write the plots there as SVG
+  --map-between-relays  relays do not measure one another: their round trips are the map's guess`;
 
 const DATA = join(import.meta.dir, "../../data/latency");
 const TARGETS = { meanMs: 1, p99Ms: 10, movesPerDay: 1, pairsMeanMs: 2, servedMs: 2_000 } as const;
@@ -35,6 +36,7 @@ const { values } = parseArgs({
     agents: { type: "string", default: "100000" },
     relays: { type: "string", default: "200" },
     plots: { type: "string" },
+    "map-between-relays": { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
@@ -60,7 +62,8 @@ process.exit(missed.length === 0 ? 0 : 1);
 
 function judgeMatrix(matrix: Matrix) {
   const counts = [0.3, 0.45, 0.6].map((share) => Math.max(2, Math.round(share * matrix.sites.length)));
-  const plan = { seed, relayCounts: counts, worlds, agentsPerSite: 1 };
+  const relaysMeasure = !values["map-between-relays"];
+  const plan = { seed, relayCounts: counts, worlds, agentsPerSite: 1, relaysMeasure };
   console.log(`\n${matrix.name}: ${matrix.sites.length} sites, ${counts.join(", ")} of them with a relay`);
 
   const quietPlan: HomesPlan = { ...plan, worlds: 10 * worlds, minutes: 10, noise: QUIET };

@@ -18,7 +18,7 @@ const DATA = join(import.meta.dir, "../../data/latency");
 const matrices = ["gcp-2020", "aws-2020"].map((name) => readMatrix(join(DATA, name)));
 
 describe.each(matrices)("homes on $name", (matrix) => {
-  const plan = { seed: 5, relayCounts: [9], agentsPerSite: 1 };
+  const plan = { seed: 5, relayCounts: [9], agentsPerSite: 1, relaysMeasure: true };
 
   test("as it is: the best relay, nearly always", () => {
     const { judged, populated } = simulateHomes(
@@ -32,6 +32,13 @@ describe.each(matrices)("homes on $name", (matrix) => {
     const { burrow, random } = judgePairs(populated, [8], 20, 5).excessMs;
     expect(burrow?.mean).toBeLessThan(2);
     expect(random?.mean).toBeGreaterThan(50);
+  });
+
+  test("pairs do nearly as well where nobody has measured between the relays", () => {
+    const guessed = { ...plan, relaysMeasure: false, worlds: 4, minutes: 10, noise: QUIET };
+    const { populated } = simulateHomes(matrix, guessed, [8]);
+    const { burrow } = judgePairs(populated, [8], 20, 5).excessMs;
+    expect(burrow?.mean).toBeLessThan(2);
   });
 
   test("with noise: within the targets, and moves are bounded", () => {

@@ -58,6 +58,13 @@ const KEEPALIVE_ACTIVE_MS = 2_000;
 const KEEPALIVE_SPARE_MS = 5_000;
 /** Probes that answer a peer's are no closer together than this. */
 const ANSWER_SPACING_MS = 40;
+/** How long a router remembers a stray packet (Linux: 30 s for UDP without an answer), and a little more. */
+const STRAY_LIFE_MS = 32_000;
+/**
+ * Of a first volley one probe opens our own NAT and dies on the way. When that was too little, the other side having
+ * begun later than that, all of the next volley's first fifth of a second does.
+ */
+const OPENERS_OF_LATER_VOLLEYS = 4;
 const NEVER = Number.POSITIVE_INFINITY;
 /** Probes whose acks are still believed. */
 const OUTSTANDING_MAX = 32;
@@ -75,6 +82,8 @@ export class Path {
   lastHeardMs: number | undefined;
   sent = 0;
   acked = 0;
+  /** A relay that is neither home nor standby, known only because the peer uses it: for want of a better one. */
+  isSpare = false;
 
   /** Since when data is out with nothing back at all, and since when a probe is out with no ack. */
   #dataUnansweredMs: number | undefined;
@@ -83,6 +92,7 @@ export class Path {
   #lastUsedMs = Number.NEGATIVE_INFINITY;
   #nextProbeMs: number | undefined;
   #tries = 0;
+  #volleys = 0;
   #ackStreak = 0;
   #distrusted = false;
   #lostIntervalMs = LOST_INTERVAL_MIN_MS;
@@ -115,13 +125,18 @@ export class Path {
    * themselves, and their NAT then gives the peer behind them another port than it has told (design §7).
    */
   get isOpening(): boolean {
-    return this.state === "trying" && this.#tries === 0 && this.origin === "reflexive";
+    const openers = this.#volleys > 1 ? OPENERS_OF_LATER_VOLLEYS : 1;
+    return this.state === "trying" && this.#tries < openers && this.origin === "reflexive";
   }
 
   /** Starts (or starts again) the volley that opens a path. A path that works is left alone. */
   start(now: number): void {
     if (this.state === "proven" || this.state === "suspect") return;
     if (this.state === "trying" && now - this.stateSinceMs < VOLLEY_SPACING_MS) return;
+    // Whatever our probes left behind in the peer's router must be forgotten first: each further one would renew it.
+    const isStale = this.state === "silent" && this.origin === "reflexive";
+    if (isStale && now - this.#lastProbeMs < STRAY_LIFE_MS) return;
+    this.#volleys++;
     this.#tries = 0;
     this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
     if (this.state !== "lost") this.#enter("trying", now);

@@ -115,7 +115,10 @@ export class PeerPaths {
     const unchanged = relays.length === this.#relays.length && relays.every((r, i) => r === this.#relays[i]);
     if (unchanged) return;
     this.#relays = relays;
-    for (const relay of relays) this.#paths.ensure({ kind: "relay", relay }, "relay", now);
+    for (const relay of relays) {
+      const path = this.#paths.ensure({ kind: "relay", relay }, "relay", now);
+      if (path !== undefined) path.isSpare = false;
+    }
     for (const path of this.#paths.all) {
       if (path.target.kind === "relay" && !relays.includes(path.target.relay)) this.#paths.delete(path);
     }
@@ -153,7 +156,9 @@ export class PeerPaths {
     known?.heard(now);
     // Neither home nor standby, but it leads to the peer: it may be the only relay that does.
     if (known === undefined && target.kind === "relay") {
-      this.#paths.ensure(target, "relay", now)?.start(now);
+      const spare = this.#paths.ensure(target, "relay", now);
+      if (spare !== undefined) spare.isSpare = true;
+      spare?.start(now);
     }
     // The peer chooses its relay and we choose ours: what comes by either answers what left by the other.
     const current = this.#current;
@@ -356,7 +361,10 @@ export class PeerPaths {
       this.#doubtedFor = undefined;
     }
     this.#route = path === undefined ? NOWHERE : { primary: path.target, also: this.#second(path)?.target };
-    if (path === before) return;
+    if (path === before) {
+      if (this.#reason === "idle" && this.isAwake && reason !== "stays") this.#reason = reason;
+      return;
+    }
     this.#current = path;
     this.#currentSinceMs = now;
     this.#reason = reason;

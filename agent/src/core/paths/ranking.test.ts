@@ -27,6 +27,11 @@ test("nothing that is not proven is chosen", () => {
   expect(choosePath([untried, one], untried, false)).toEqual({ path: one, reason: "only-path" });
 });
 
+test("of several relays the best one is taken, and said to be that", () => {
+  const [far, near] = [relay("a", 80), relay("b", 30)];
+  expect(choosePath([far, near], undefined, false)).toEqual({ path: near, reason: "best-relay" });
+});
+
 test("direct beats a relay, also a faster one, until it was clearly worse for long", () => {
   const [slow, fast] = [direct("203.0.113.1:1", 100), relay("a", 30)];
   expect(choosePath([fast, slow], fast, false)).toEqual({ path: slow, reason: "direct-beats-relay" });

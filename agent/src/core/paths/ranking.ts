@@ -14,8 +14,12 @@ const PRIVATE_BONUS_MS = 3;
 const IPV6_BONUS_MS = 1;
 const LOCAL_RANGES: ReadonlySet<string> = new Set(["private", "uniqueLocal", "linkLocal", "loopback"]);
 
+/** A relay that we are about to leave, or never chose, is used when there is nothing else. */
+const SPARE_MALUS_MS = 10_000;
+
 export type ChoiceReason =
   | "only-path"
+  | "best-relay"
   | "direct-beats-relay"
   | "direct-clearly-worse"
   | "lower-rtt"
@@ -34,8 +38,8 @@ export interface Choice {
  *   for a moment, so the caller says so only after it has lasted (`isDirectClearlyWorse`)
  */
 export function choosePath(paths: Iterable<Path>, current: Path | undefined, relayMayWin: boolean): Choice {
-  const { direct, relay } = bestOfEachKind(paths, current);
-  const [best, reason] = pick(direct, relay, relayMayWin);
+  const { direct, relay, relays } = bestOfEachKind(paths, current);
+  const [best, reason] = pick(direct, relay, relays, relayMayWin);
   if (best === undefined) return { path: undefined, reason: "nothing-proven" };
   if (best === current) return { path: best, reason: "stays" };
   const sameKind = current?.isProven === true && current.target.kind === best.target.kind;
@@ -53,20 +57,25 @@ export function isDirectClearlyWorse(paths: Iterable<Path>, current: Path | unde
 function bestOfEachKind(paths: Iterable<Path>, current: Path | undefined) {
   let direct: Path | undefined;
   let relay: Path | undefined;
+  let relays = 0;
   for (const path of paths) {
     if (!path.isProven) continue;
     if (path.target.kind === "direct") direct = better(path, direct, current);
-    else relay = better(path, relay, current);
+    else {
+      relay = better(path, relay, current);
+      relays++;
+    }
   }
-  return { direct, relay };
+  return { direct, relay, relays };
 }
 
 function pick(
   direct: Path | undefined,
   relay: Path | undefined,
+  relays: number,
   relayMayWin: boolean,
 ): [Path | undefined, ChoiceReason] {
-  if (direct === undefined) return [relay, "only-path"];
+  if (direct === undefined) return [relay, relays > 1 ? "best-relay" : "only-path"];
   if (relay === undefined) return [direct, "only-path"];
   return relayMayWin ? [relay, "direct-clearly-worse"] : [direct, "direct-beats-relay"];
 }
@@ -81,7 +90,8 @@ function better(path: Path, best: Path | undefined, current: Path | undefined): 
 
 /** Round trip in ms, as far as it is known, with jitter counted against a path and small bonuses for it. */
 export function costMs(path: Path): number {
-  return (path.rtt.smoothedMs ?? Number.POSITIVE_INFINITY) + path.rtt.jitterMs - bonusMs(path);
+  const spareMs = path.isSpare ? SPARE_MALUS_MS : 0;
+  return (path.rtt.smoothedMs ?? Number.POSITIVE_INFINITY) + path.rtt.jitterMs - bonusMs(path) + spareMs;
 }
 
 /** Addresses do not change, and reading them at every choice would be most of its cost. */

@@ -86,7 +86,15 @@ interface Sum {
 }
 
 function doubtful({ ms, lowMs, highMs, source }: Estimate): number {
-  return source === "measured" ? ms : ms + DOUBT * (highMs - lowMs);
+  switch (source) {
+    case "measured":
+      return ms;
+    case "predicted":
+      return ms + DOUBT * (highMs - lowMs);
+    case "mapped":
+      // Cables take detours that no map knows: worth it only if it is even at its worst.
+      return highMs;
+  }
 }
 
 function legsOf(ranking: readonly Ranked[]): Map<RelayId, Leg> {

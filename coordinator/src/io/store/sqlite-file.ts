@@ -1,6 +1,6 @@
 /** Opening the database file: only one that is ours and whole, brought up to the schema of this version. */
 import { Database } from "bun:sqlite";
-import { chmodSync, closeSync, existsSync, openSync, readSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { UserError } from "@burrow/protocol";
 import { APPLICATION_ID, MIGRATIONS } from "./schema.ts";
 
@@ -29,11 +29,21 @@ export function openDatabase(path: string): Database {
   }
 }
 
+/**
+ * For a coordinator that has run before: an empty file in its database's place is a loss that nobody may overlook.
+ * A new one that died in its first moment leaves the same, but has no operator.json yet, which it writes later.
+ */
+export function refuseEmptied(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.size !== 0) return;
+  throw unusable(path, "it is empty, though this coordinator has run before");
+}
+
 /** Looked at before SQLite does, which would create its side files next to it. An empty file is a new database. */
 function refuseForeignFile(path: string): void {
   const head = Buffer.alloc(SQLITE_MAGIC.length);
   let length: number;
   try {
+    if (statSync(path).isDirectory()) throw new Error("it is a directory");
     const file = openSync(path, "r");
     length = readSync(file, head);
     closeSync(file);

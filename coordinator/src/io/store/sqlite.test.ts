@@ -7,6 +7,7 @@ import { endpoint, keyToText, type NetworkId, UserError } from "@burrow/protocol
 import { temporaryDirectory } from "../../testing/coordinator.ts";
 import { keyOf } from "../../testing/mesh.ts";
 import { openSqliteStore } from "./sqlite.ts";
+import { refuseEmptied } from "./sqlite-file.ts";
 import { storeContract } from "./store.contract.ts";
 
 let directory: string;
@@ -109,6 +110,14 @@ describe("the file", () => {
     path = join(directory, "missing", "coordinator.db");
     expect(refusalToOpen().message).toContain("cannot be used");
   });
+});
+
+test("an empty file is a new database, but not for a coordinator that has run before", async () => {
+  refuseEmptied(path);
+  writeFileSync(path, "");
+  expect(() => refuseEmptied(path)).toThrow("it is empty, though this coordinator has run before");
+  await openSqliteStore(path).close();
+  refuseEmptied(path);
 });
 
 describe("a transaction that fails", () => {

@@ -45,10 +45,11 @@ run "refuses_wrong_values" {
   variables {
     domain       = "https://burrow.example.net"
     http_port    = 80
+    forget_days  = 0
     store        = "nats://127.0.0.1:4222"
     state_device = "nvme1n1"
     geoip        = { url = "city.mmdb", sha256 = "x" }
     settings     = { PATH = "/tmp" }
   }
-  expect_failures = [var.domain, var.http_port, var.store, var.state_device, var.geoip, var.settings]
+  expect_failures = [var.forget_days, var.domain, var.http_port, var.store, var.state_device, var.geoip, var.settings]
 }
