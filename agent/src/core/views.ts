@@ -188,6 +188,8 @@ export function netcheckView(agent: Agent) {
     local: agent.whereabouts.local,
     reflexive: agent.relays.reflexive,
     candidates: agent.whereabouts.candidates,
+    /** How often the home moved for a gain within a day. */
+    homeMoves: agent.relays.homeMoves,
     udp: agent.relays.links.some((link) => link.isBound && !link.isWebsocket),
     websocket: agent.relays.links.some((link) => link.isBound && link.isWebsocket),
     ipv4: agent.relays.reflexive.some((endpoint) => !endpoint.startsWith("[")),

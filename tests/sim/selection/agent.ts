@@ -3,6 +3,8 @@
  * links, homes by the agent's rule. What is decided is decided by the real modules; here is only the clock.
  */
 import type { RelayId } from "@burrow/protocol";
+import { type HomeOption, Homing } from "../../../agent/src/core/relays/homing.ts";
+import { RttEstimator } from "../../../agent/src/core/rtt.ts";
 import {
   type RankableRelay,
   type Ranked,
@@ -12,8 +14,6 @@ import {
 import { seedOf } from "../../../coordinator/src/core/selection/hash.ts";
 import type { RelayRtts } from "../../../coordinator/src/core/selection/relay-rtts.ts";
 import { selectMore, selectRelays } from "../../../coordinator/src/core/selection.ts";
-import type { HomeOption } from "./homing-next.ts";
-import type { AgentRules, HomeRule, Least } from "./rules.ts";
 import { MINUTE_MS, measure, type Resident } from "./world.ts";
 
 /** agent/src/core/relays: relay-link.ts, relay-links.ts and reporter.ts have these and say why. */
@@ -31,7 +31,7 @@ const COORDINATOR_MS = 120;
 
 interface Link {
   readonly relay: number;
-  readonly least: Least;
+  readonly rtt: RttEstimator;
   samples: number;
   smoothedMs: number;
   unanswered: number;
@@ -64,11 +64,10 @@ export function simulateAgent(
   fleet: RelayFleet,
   id: string,
   askedMinutes: ReadonlySet<number>,
-  rules: AgentRules,
   /** This probe, counted from 1, is lost whatever the world says. */
   lostProbe = 0,
 ): AgentOutcome {
-  const agent = new SimulatedAgent(resident, fleet, id, rules, lostProbe);
+  const agent = new SimulatedAgent(resident, fleet, id, lostProbe);
   return agent.run(askedMinutes);
 }
 
@@ -78,9 +77,8 @@ class SimulatedAgent {
   readonly #seed: number;
   readonly #byMap: readonly Ranked[];
   readonly #links = new Map<number, Link>();
-  readonly #rules: AgentRules;
   readonly #lostProbe: number;
-  readonly #homing: HomeRule;
+  readonly #homing = new Homing();
   readonly #indexOf: ReadonlyMap<RelayId, number>;
   readonly #moves: number[] = [];
   #forcedMoves = 0;
@@ -90,10 +88,8 @@ class SimulatedAgent {
   readonly #ranks: ReadonlyMap<RelayId, number>;
   #nextReportMs = Number.POSITIVE_INFINITY;
 
-  constructor(resident: Resident, fleet: RelayFleet, id: string, rules: AgentRules, lostProbe: number) {
+  constructor(resident: Resident, fleet: RelayFleet, id: string, lostProbe: number) {
     this.#lostProbe = lostProbe;
-    this.#rules = rules;
-    this.#homing = rules.homing();
     this.#resident = resident;
     this.#fleet = fleet;
     this.#seed = seedOf(id);
@@ -167,7 +163,7 @@ class SimulatedAgent {
     link.silent = false;
     link.samples++;
     link.smoothedMs = link.samples === 1 ? rttMs : link.smoothedMs + (rttMs - link.smoothedMs) / 8;
-    link.least.sample(rttMs, heardMs);
+    link.rtt.sample(rttMs);
     this.#firstAnswerMs ??= heardMs;
     this.#decide(heardMs);
     const { home, standby } = this.#homing.homes;
@@ -204,7 +200,7 @@ class SimulatedAgent {
     const options: HomeOption[] = [];
     for (const link of this.#links.values()) {
       const relay = this.#fleet.relays[link.relay];
-      const rttMs = link.least.leastMs;
+      const rttMs = link.rtt.leastMs;
       if (relay === undefined || rttMs === undefined || link.silent) continue;
       options.push({
         relay: relay.id,
@@ -242,7 +238,7 @@ class SimulatedAgent {
       if (relay === undefined || this.#links.has(relay)) continue;
       this.#links.set(relay, {
         relay,
-        least: this.#rules.least(),
+        rtt: new RttEstimator(),
         samples: 0,
         smoothedMs: 0,
         unanswered: 0,

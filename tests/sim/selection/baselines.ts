@@ -1,6 +1,7 @@
 /** What others do, in the same world: nearest on the map, at random, first to connect, and Tailscale's rule. */
+
+import { MOVE_GAIN_FACTOR, MOVE_GAIN_MS } from "../../../agent/src/core/relays/homing.ts";
 import { distanceKm } from "../../../coordinator/src/core/geo.ts";
-import { MOVE_GAIN_FACTOR, MOVE_GAIN_MS } from "./homing-next.ts";
 import { below, type Random, randomFrom } from "./random.ts";
 import { MINUTE_MS, measure, type Resident } from "./world.ts";
 

@@ -5,7 +5,6 @@ import { type AgentOutcome, type RelayFleet, simulateAgent } from "./agent.ts";
 import { anyRelay, type Baseline, firstToConnect, mapNearest, tailscale } from "./baselines.ts";
 import type { Matrix } from "./matrix.ts";
 import { normal, randomFrom, sample } from "./random.ts";
-import { FIXED_GAIN_RULES, RULES } from "./rules.ts";
 import { round, type Summary, summarize } from "./statistics.ts";
 import {
   bestAt,
@@ -54,7 +53,6 @@ export interface Populated {
   readonly residents: readonly { readonly resident: Resident; readonly outcome: AgentOutcome }[];
 }
 
-const FIXED_GAIN = "fixed gain alone";
 const STEADY_AFTER_MINUTES = 30;
 const BASELINES: readonly (readonly [string, Baseline])[] = [
   ["map-nearest", mapNearest],
@@ -69,7 +67,7 @@ export function relayId(index: number): RelayId {
 
 export function simulateHomes(matrix: Matrix, plan: HomesPlan, askedMinutes: readonly number[]) {
   const judges = new Map(
-    ["burrow", FIXED_GAIN, ...BASELINES.map(([name]) => name)].map((name) => [name, new Judge(name)]),
+    ["burrow", ...BASELINES.map(([name]) => name)].map((name) => [name, new Judge(name)]),
   );
   const populated: Populated[] = [];
   const asked = new Set(askedMinutes);
@@ -88,12 +86,9 @@ export function simulateHomes(matrix: Matrix, plan: HomesPlan, askedMinutes: rea
           const seed = [plan.seed, n, 7];
           const resident = makeResident(world, site, seed);
           const id = (n * 0x9e3779b1).toString(16).padStart(16, "0").slice(-16) as AgentId;
-          const outcome = simulateAgent(resident, fleet, id, asked, RULES);
+          const outcome = simulateAgent(resident, fleet, id, asked);
           residents.push({ resident, outcome });
           judges.get("burrow")?.add(resident, outcome);
-          const before = makeResident(world, site, seed);
-          const asBefore = simulateAgent(before, fleet, id, asked, FIXED_GAIN_RULES);
-          judges.get(FIXED_GAIN)?.add(before, asBefore);
           for (const [name, baseline] of BASELINES) judges.get(name)?.add(resident, baseline(resident, n));
         }
       }

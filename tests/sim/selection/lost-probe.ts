@@ -4,7 +4,6 @@ import { simulateAgent } from "./agent.ts";
 import { fleetOf } from "./homes.ts";
 import type { Matrix } from "./matrix.ts";
 import { below, randomFrom, sample } from "./random.ts";
-import { RULES } from "./rules.ts";
 import { makeResident, makeWorld, QUIET } from "./world.ts";
 
 const MINUTES = 12;
@@ -27,7 +26,7 @@ export function judgeLostProbe(
     const resident = makeResident(world, site, [seed, n, 22]);
     const lost = FIRST_LOST + below(random, LOST_RANGE);
     const id = (n * 0x9e3779b1).toString(16).padStart(16, "0").slice(-16) as AgentId;
-    const outcome = simulateAgent(resident, fleet, id, new Set(), RULES, lost);
+    const outcome = simulateAgent(resident, fleet, id, new Set(), lost);
     agents++;
     if (outcome.probes <= lost) throw new Error("the probe to be lost was never sent");
     if (outcome.moves.length + outcome.forcedMoves > 0) moved++;

@@ -1,34 +1,71 @@
-/** Which relay is home: for a real gain only, at once when the home is gone, and the ranking among equals. */
+/** Which relay is home: at once for a real gain or when it is gone, in time for a small one, and how often at most. */
 import { describe, expect, test } from "bun:test";
 import type { RelayId } from "@burrow/protocol";
 import fc from "fast-check";
-import { chooseHomes, type HomeOption, type Homes, MOVE_GAIN_FACTOR, MOVE_GAIN_MS } from "./homing.ts";
+import { type HomeOption, Homing, MOVE_GAIN_FACTOR, MOVE_GAIN_MS } from "./homing.ts";
 
-const NONE: Homes = { home: undefined, standby: undefined, reason: "" };
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
 
 function option(name: string, rttMs: number, more: Partial<HomeOption> = {}): HomeOption {
-  return { relay: name as RelayId, region: name, rttMs, samples: 5, rank: 9, draining: false, ...more };
+  return {
+    relay: name as RelayId,
+    region: name,
+    rttMs,
+    samples: 5,
+    penaltyMs: 0,
+    rank: 9,
+    isReserve: false,
+    draining: false,
+    ...more,
+  };
 }
 
-function at(home: string, standby?: string): Homes {
-  return { home: home as RelayId, standby: standby as RelayId | undefined, reason: "as before" };
+/** Settled at `a`. */
+function atHome(...others: readonly HomeOption[]): Homing {
+  const homing = new Homing();
+  homing.decide([option("a", 1)], true, 0);
+  homing.decide([option("a", 1), ...others], false, 1);
+  return homing;
+}
+
+function id(name: string): RelayId {
+  return name as RelayId;
+}
+
+/** Decides every 15 seconds, as keep-alives do. Returns when the home changed, if it did. */
+function live(
+  homing: Homing,
+  options: (now: number) => readonly HomeOption[],
+  fromMs: number,
+  forMs: number,
+): number[] {
+  const moved: number[] = [];
+  for (let now = fromMs; now < fromMs + forMs; now += 15 * SECOND_MS) {
+    const { home } = homing.homes;
+    if (homing.decide(options(now), false, now).home !== home) moved.push(now - fromMs);
+  }
+  return moved;
 }
 
 test("without any relay there is no home", () => {
-  expect(chooseHomes([], at("a"), false)).toMatchObject({ home: undefined, standby: undefined });
+  expect(new Homing().decide([], false, 0)).toMatchObject({ home: undefined, standby: undefined });
 });
 
 test("the first to answer is home at once, with one sample", () => {
-  const homes = chooseHomes([option("a", 90, { samples: 1 })], NONE, true);
-  expect(homes).toMatchObject({ home: "a" as RelayId, standby: undefined });
+  const homes = new Homing().decide([option("a", 90, { samples: 1 })], true, 0);
+  expect(homes).toMatchObject({ home: id("a"), standby: undefined });
 });
 
 test("while it settles, a nearer one takes over whatever the gain", () => {
+  const homing = atHome();
   const options = [option("a", 30, { samples: 1 }), option("b", 18, { samples: 1 })];
-  expect(chooseHomes(options, at("a"), true).home).toBe("b" as RelayId);
+  expect(homing.decide(options, true, 2).home).toBe(id("b"));
 });
 
-describe("once settled, a home moves only for 10 ms and a third, over several samples", () => {
+describe("once settled, a home moves at once only for 10 ms and a third, over several samples", () => {
   for (const [from, to, samples, moves] of [
     [100, 60, 5, true],
     [100, 70, 5, false],
@@ -37,49 +74,100 @@ describe("once settled, a home moves only for 10 ms and a third, over several sa
     [100, 60, 2, false],
   ] as const) {
     test(`${from} ms → ${to} ms after ${samples} samples: ${moves ? "moves" : "stays"}`, () => {
-      const homes = chooseHomes([option("a", from), option("b", to, { samples })], at("a"), false);
-      expect(homes.home).toBe((moves ? "b" : "a") as RelayId);
-      if (!moves) expect(homes.reason).toBe("as before");
+      const homing = atHome();
+      const { reason } = homing.homes;
+      const homes = homing.decide([option("a", from), option("b", to, { samples })], false, 2);
+      expect(homes.home).toBe(id(moves ? "b" : "a"));
+      if (!moves) expect(homes.reason).toBe(reason);
     });
   }
 });
 
-test("a home that is gone is left at once, however far the next is", () => {
-  const homes = chooseHomes([option("b", 300, { samples: 1 })], at("a", "b"), false);
-  expect(homes.home).toBe("b" as RelayId);
+describe("a smaller gain moves it in time", () => {
+  test("the sooner, the larger it is; what noise could be, never", () => {
+    const waits = [15, 8, 4].map((gainMs) => {
+      const moved = live(atHome(), () => [option("a", 50), option("b", 50 - gainMs)], 0, HOUR_MS);
+      expect(moved).toHaveLength(1);
+      return moved[0] ?? 0;
+    });
+    expect(waits).toEqual(waits.toSorted((x, y) => x - y));
+    expect(waits[0]).toBeGreaterThan(2 * MINUTE_MS);
+    expect(waits[2]).toBeLessThan(30 * MINUTE_MS);
+    expect(live(atHome(), () => [option("a", 50), option("b", 49.2)], 0, DAY_MS)).toEqual([]);
+  });
+
+  test("not when it comes and goes", () => {
+    const swings = (now: number) => [option("a", 50), option("b", now % MINUTE_MS < 30_000 ? 44 : 56)];
+    expect(live(atHome(), swings, 0, DAY_MS)).toEqual([]);
+  });
+});
+
+test("however the world swings, moves within a day are few", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 240 }), fc.integer({ min: 10, max: 300 }), (minutes, ms) => {
+      const periodMs = minutes * MINUTE_MS;
+      const swings = (now: number) => {
+        const isOdd = Math.floor(now / periodMs) % 2 === 1;
+        return [option("a", isOdd ? 20 + ms : 20), option("b", isOdd ? 20 : 20 + ms)];
+      };
+      expect(live(atHome(), swings, 0, DAY_MS).length).toBeLessThanOrEqual(11);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("a home that is gone is left at once, for the standby: room is kept there", () => {
+  const homing = atHome(option("b", 20), option("c", 40, { isReserve: true }));
+  expect(homing.homes.standby).toBe(id("c"));
+  const homes = homing.decide([option("b", 20), option("c", 40, { isReserve: true })], false, 2);
+  expect(homes).toMatchObject({ home: id("c"), standby: id("b") });
   expect(homes.reason).toContain("silent");
+  expect(homing.moves).toBe(0);
+});
+
+test("a home that is gone is left for any that answers, however far it is", () => {
+  const homing = atHome();
+  expect(homing.decide([option("b", 300, { samples: 1 })], false, 2).home).toBe(id("b"));
 });
 
 test("a draining relay is nobody's standby", () => {
-  const draining = option("a", 10, { draining: true });
-  expect(chooseHomes([option("b", 20), draining], at("b"), false).standby).toBeUndefined();
-  expect(chooseHomes([option("b", 20), draining, option("c", 90)], at("b"), false).standby).toBe(
-    "c" as RelayId,
-  );
+  const draining = option("b", 10, { draining: true, isReserve: true });
+  expect(atHome(draining).homes.standby).toBeUndefined();
+  expect(atHome(draining, option("c", 90)).homes.standby).toBe(id("c"));
 });
 
 test("a draining home is left for one that stays, and kept where there is none", () => {
   const draining = option("a", 10, { draining: true });
-  expect(chooseHomes([draining, option("b", 200)], at("a"), false).home).toBe("b" as RelayId);
-  expect(chooseHomes([draining], at("a"), false).home).toBe("a" as RelayId);
+  expect(atHome().decide([draining, option("b", 200)], false, 2).home).toBe(id("b"));
+  expect(atHome().decide([draining], false, 2).home).toBe(id("a"));
+});
+
+test("what the coordinator adds counts like distance", () => {
+  const homing = atHome();
+  const options = [option("a", 20, { penaltyMs: 5_000 }), option("b", 60)];
+  expect(homing.decide(options, false, 2).home).toBe(id("b"));
 });
 
 test("the coordinator's ranking decides among those that the round trip cannot tell apart", () => {
-  const options = [option("a", 20, { rank: 3 }), option("b", 26, { rank: 1 }), option("c", 40, { rank: 0 })];
-  expect(chooseHomes(options, NONE, true).home).toBe("b" as RelayId);
+  const options = [
+    option("a", 20, { rank: 3 }),
+    option("b", 20.8, { rank: 1 }),
+    option("c", 22, { rank: 0 }),
+  ];
+  expect(new Homing().decide(options, true, 0).home).toBe(id("b"));
 });
 
-test("the standby is of another region where there is one, and stays", () => {
+test("the standby is of another region where there is one, stays, and follows advice", () => {
   const options = [
     option("a", 10, { region: "x" }),
     option("b", 11, { region: "x" }),
     option("c", 30, { region: "y" }),
   ];
-  const homes = chooseHomes(options, NONE, false);
-  expect(homes).toMatchObject({ home: "a" as RelayId, standby: "c" as RelayId });
-  expect(chooseHomes([...options, option("d", 25, { region: "z" })], homes, false).standby).toBe(
-    "c" as RelayId,
-  );
+  const homing = new Homing();
+  expect(homing.decide(options, false, 0)).toMatchObject({ home: id("a"), standby: id("c") });
+  const near = option("d", 25, { region: "z" });
+  expect(homing.decide([...options, near], false, 1).standby).toBe(id("c"));
+  expect(homing.decide([...options, { ...near, isReserve: true }], false, 2).standby).toBe(id("d"));
 });
 
 test("home and standby never are the same, and nothing changes when nothing does", () => {
@@ -89,6 +177,7 @@ test("home and standby never are the same, and nothing changes when nothing does
       rttMs: fc.integer({ min: 1, max: 300 }),
       samples: fc.integer({ min: 1, max: 6 }),
       rank: fc.integer({ min: 0, max: 5 }),
+      isReserve: fc.boolean(),
       draining: fc.boolean(),
     }),
     { selector: ({ name }) => name, minLength: 1 },
@@ -96,10 +185,11 @@ test("home and standby never are the same, and nothing changes when nothing does
   fc.assert(
     fc.property(relays, (drawn) => {
       const options = drawn.map(({ name, ...more }) => option(name, more.rttMs, more));
-      const first = chooseHomes(options, NONE, false);
+      const homing = new Homing();
+      const first = homing.decide(options, false, 0);
       expect(first.home).toBeDefined();
       if (options.length > 1) expect(first.standby).not.toBe(first.home);
-      expect(chooseHomes(options, first, false)).toEqual(first);
+      expect(homing.decide(options, false, SECOND_MS)).toBe(first);
     }),
   );
 });

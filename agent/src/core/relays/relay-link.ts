@@ -62,6 +62,9 @@ export class RelayLink {
   rank: number;
   expectedRttMs: number | undefined;
   rankReason = "";
+  /** What the coordinator adds to the round trip, and whether it advises to stand by here. */
+  penaltyMs = 0;
+  isReserve = false;
 
   state: LinkState = "unbound";
   draining = false;

@@ -20,7 +20,7 @@ import {
   type RelayInfo,
   type Sealer,
 } from "@burrow/protocol";
-import { chooseHomes, type Homes } from "./homing.ts";
+import { type HomeOption, type Homes, Homing } from "./homing.ts";
 import { RelayLink } from "./relay-link.ts";
 
 /** For so long after the first answer the choice of the home is still free. */
@@ -50,8 +50,6 @@ export interface RelayLinksOptions {
   readonly outsideClients?: readonly unknown[];
 }
 
-const NO_HOMES: Homes = { home: undefined, standby: undefined, reason: "no relay yet" };
-
 export class RelayLinks {
   readonly #sink: RelayLinksSink;
   readonly #options: RelayLinksOptions;
@@ -59,7 +57,7 @@ export class RelayLinks {
   readonly #byEndpoint = new Map<Endpoint, RelayLink>();
   readonly #flows = new Map<number, AgentId>();
   #sequence: number;
-  #homes: Homes = NO_HOMES;
+  readonly #homing = new Homing();
   #firstAnswerMs: number | undefined;
   #settled = false;
   readonly #wantedUntilMs = new Map<RelayId, number>();
@@ -75,7 +73,12 @@ export class RelayLinks {
   }
 
   get homes(): Homes {
-    return this.#homes;
+    return this.#homing.homes;
+  }
+
+  /** How often the home moved for a gain within a day: bounded, and shown. */
+  get homeMoves(): number {
+    return this.#homing.moves;
   }
 
   get links(): readonly RelayLink[] {
@@ -112,6 +115,8 @@ export class RelayLinks {
   /** The relay map, and in which order this agent should try them. */
   setRelays(relays: readonly RelayInfo[], ranking: readonly RankedRelay[], now: number): void {
     const ranks = new Map(ranking.map((ranked, index) => [ranked.relay, { ...ranked, index }]));
+    // Advice holds until there is other advice: most rankings are for all agents of a place and have none.
+    const advises = ranking.some(({ standby }) => standby === true);
     for (const info of relays) {
       const rank = ranks.get(info.id);
       const link = this.#links.get(info.id) ?? new RelayLink(info, rank?.index ?? relays.length);
@@ -120,6 +125,8 @@ export class RelayLinks {
       link.info = info;
       link.rank = rank?.index ?? relays.length;
       link.expectedRttMs = rank?.expectedRttMs;
+      link.penaltyMs = rank?.penaltyMs ?? 0;
+      if (advises) link.isReserve = rank?.standby === true;
       link.rankReason = rank?.reason ?? "not among the nearest";
       if (moved) link.rebind(now);
     }
@@ -200,7 +207,7 @@ export class RelayLinks {
 
   /** Data goes by this relay: it stays bound for a while, be it home or not. Called for every packet. */
   want(relay: RelayId, now: number): void {
-    if (relay !== this.#homes.home && relay !== this.#homes.standby) {
+    if (relay !== this.#homing.homes.home && relay !== this.#homing.homes.standby) {
       this.#wantedUntilMs.set(relay, now + WANTED_FOR_MS);
     }
   }
@@ -253,7 +260,7 @@ export class RelayLinks {
   }
 
   #isKept(link: RelayLink): boolean {
-    const { home, standby } = this.#homes;
+    const { home, standby } = this.#homing.homes;
     if ((this.#options.outsideClients ?? []).length > 0) return true;
     if (home === undefined || link.info.id === home || link.info.id === standby) return true;
     return (this.#wantedUntilMs.get(link.info.id) ?? 0) > this.#now;
@@ -313,17 +320,17 @@ export class RelayLinks {
   #decide(now: number): void {
     const settling =
       this.#firstAnswerMs === undefined || now - this.#firstAnswerMs < SETTLING_MS || !this.#settled;
-    const options = [...this.#links.values()].flatMap((link) => {
+    const options = [...this.#links.values()].flatMap((link): HomeOption | [] => {
       const rttMs = link.rtt.leastMs;
       if (!link.isBound || rttMs === undefined) return [];
       // Down, says the coordinator; but it answers us, and where there is no other it will do.
       const draining = link.draining || link.info.state !== "healthy";
-      const { id, region } = link.info;
-      return [{ relay: id, region, rttMs, samples: link.rtt.samples, rank: link.rank, draining }];
+      const { rank, penaltyMs, isReserve, rtt, info } = link;
+      const { id: relay, region } = info;
+      return { relay, region, rttMs, samples: rtt.samples, rank, penaltyMs, isReserve, draining };
     });
-    const before = this.#homes;
-    const homes = chooseHomes(options, before, settling);
-    this.#homes = homes;
+    const before = this.#homing.homes;
+    const homes = this.#homing.decide(options, settling, now);
     if (homes.home === before.home && homes.standby === before.standby) return;
     // A binding that lapsed while it was not needed is due at once, now that it is.
     this.#sink.homesChanged(homes, before);
