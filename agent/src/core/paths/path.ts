@@ -5,7 +5,8 @@
  *   untried ──probe──▶ trying ──ack──▶ proven ◀──ack── suspect ──silence──▶ lost ──acks──▶ proven
  *                        └──silence──▶ silent   └─silence─▶ suspect
  */
-import type { Endpoint, RelayId, Transaction } from "@burrow/protocol";
+import { type Endpoint, type RelayId, splitEndpoint, type Transaction } from "@burrow/protocol";
+import ipaddr from "ipaddr.js";
 import { RttEstimator } from "../rtt.ts";
 
 export type PathTarget =
@@ -31,7 +32,7 @@ export type PathState = "untried" | "trying" | "silent" | "proven" | "suspect" |
 export type PathOrigin = "relay" | "host" | "reflexive" | "mapped" | "stated" | "peer-reflexive";
 
 /** First volley of probes to an untried path, in ms after its start: wide enough for a round trip by satellite. */
-const TRYING_OFFSETS_MS = [0, 40, 100, 200, 350, 550, 800, 1_200, 1_800, 2_600] as const;
+const TRYING_OFFSETS_MS = [0, 30, 60, 120, 200, 350, 550, 800, 1_200, 1_800, 2_600] as const;
 /** A volley that began this lately is not begun again, whatever there is to say for it. */
 const VOLLEY_SPACING_MS = 1_000;
 /** A path with something out and nothing back is probed this often, or each half round trip if that is longer. */
@@ -61,10 +62,11 @@ const ANSWER_SPACING_MS = 40;
 /** How long a router remembers a stray packet (Linux: 30 s for UDP without an answer), and a little more. */
 const STRAY_LIFE_MS = 32_000;
 /**
- * Of a first volley one probe opens our own NAT and dies on the way. When that was too little, the other side having
- * begun later than that, all of the next volley's first fifth of a second does.
+ * Of a first volley so many probes open our own NAT and die on the way, while the other side may yet have to begin.
+ * When that was too little, all of the next volley's first fifth of a second does.
  */
-const OPENERS_OF_LATER_VOLLEYS = 4;
+const OPENERS = 2;
+const OPENERS_OF_LATER_VOLLEYS = 5;
 const NEVER = Number.POSITIVE_INFINITY;
 /** Probes whose acks are still believed. */
 const OUTSTANDING_MAX = 32;
@@ -91,6 +93,8 @@ export class Path {
   #lastProbeMs = Number.NEGATIVE_INFINITY;
   #lastUsedMs = Number.NEGATIVE_INFINITY;
   #nextProbeMs: number | undefined;
+  /** Between us and the peer are the routers of both sides, as far as the address tells. */
+  readonly #crossesRouters: boolean;
   #tries = 0;
   #volleys = 0;
   #ackStreak = 0;
@@ -100,6 +104,7 @@ export class Path {
 
   constructor(target: PathTarget, origin: PathOrigin, now: number) {
     this.id = pathIdOf(target);
+    this.#crossesRouters = target.kind === "direct" && isPublic(target.endpoint);
     this.target = target;
     this.origin = origin;
     this.stateSinceMs = now;
@@ -125,8 +130,8 @@ export class Path {
    * themselves, and their NAT then gives the peer behind them another port than it has told (design §7).
    */
   get isOpening(): boolean {
-    const openers = this.#volleys > 1 ? OPENERS_OF_LATER_VOLLEYS : 1;
-    return this.state === "trying" && this.#tries < openers && this.origin === "reflexive";
+    const openers = this.#volleys > 1 ? OPENERS_OF_LATER_VOLLEYS : OPENERS;
+    return this.state === "trying" && this.#tries < openers && this.#crossesRouters;
   }
 
   /** Starts (or starts again) the volley that opens a path. A path that works is left alone. */
@@ -134,8 +139,7 @@ export class Path {
     if (this.state === "proven" || this.state === "suspect") return;
     if (this.state === "trying" && now - this.stateSinceMs < VOLLEY_SPACING_MS) return;
     // Whatever our probes left behind in the peer's router must be forgotten first: each further one would renew it.
-    const isStale = this.state === "silent" && this.origin === "reflexive";
-    if (isStale && now - this.#lastProbeMs < STRAY_LIFE_MS) return;
+    if (this.state === "silent" && this.#crossesRouters && now - this.#lastProbeMs < STRAY_LIFE_MS) return;
     this.#volleys++;
     this.#tries = 0;
     this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
@@ -348,4 +352,9 @@ export class Path {
     this.state = state;
     this.stateSinceMs = now;
   }
+}
+
+/** IPv4 that is routed everywhere. IPv6 has no NATs to confuse, and private addresses no routers between. */
+function isPublic(of: Endpoint): boolean {
+  return !of.startsWith("[") && ipaddr.parse(splitEndpoint(of).address).range() === "unicast";
 }
