@@ -329,6 +329,33 @@ describe("state that is broken, in use, or out of reach", () => {
       told: /coordinator\.db cannot be used/,
     },
     {
+      what: "a coordinator's database that was emptied",
+      args: () => coordinatorArgs(copyOf("coordinator", breaking("coordinator.db", ""))),
+      told: /coordinator\.db cannot be used: it is empty/,
+    },
+    {
+      what: "a directory in place of an agent's identity",
+      args: () =>
+        agentArgs(
+          copyOf("agent", (dir) => {
+            rmSync(join(dir, "identity.json"));
+            mkdirSync(join(dir, "identity.json"));
+          }),
+        ),
+      told: /identity\.json: it is a directory/,
+    },
+    {
+      what: "a directory in place of a coordinator's database",
+      args: () =>
+        coordinatorArgs(
+          copyOf("coordinator", (dir) => {
+            rmSync(join(dir, "coordinator.db"));
+            mkdirSync(join(dir, "coordinator.db"));
+          }),
+        ),
+      told: /coordinator\.db cannot be used: it is a directory/,
+    },
+    {
       what: "a coordinator's database with a damaged page",
       args: () =>
         coordinatorArgs(
