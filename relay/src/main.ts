@@ -14,11 +14,10 @@ import type { DataPlaneUpdate } from "./core/updates.ts";
 import { loadCertificate, type TlsFiles } from "./io/certificate.ts";
 import { Channel, channelUrl } from "./io/channel.ts";
 import { type DataPlane, type OpenRelaySocket, openDataPlane } from "./io/data-plane.ts";
-import { type HttpServer, type RelayView, serveHttp } from "./io/http.ts";
+import type { HttpServer, RelayView } from "./io/http.ts";
 import { type Journal, openJournal } from "./io/journal.ts";
 import { LoadReport } from "./io/load-report.ts";
 import { log } from "./io/log.ts";
-import { Metrics } from "./io/metrics.ts";
 import { SelfCheck } from "./io/self-check.ts";
 import { openState, type RelayState } from "./io/state.ts";
 import { openWebsocketDoor, type WebsocketDoor } from "./io/websocket-door.ts";
@@ -176,7 +175,7 @@ class Relay implements RunningRelay, RelayView {
   async start(): Promise<void> {
     const plane = await this.#startDataPlane();
     const websocket = await this.#openWebsocketDoor(plane);
-    if (this.#config.http !== undefined) this.#http = serveHttp(this.#config.http, this, new Metrics());
+    if (this.#config.http !== undefined) this.#http = await this.#serveHttp(this.#config.http);
     this.#channel = this.#openChannel(plane, websocket);
     this.#channel.start();
     this.#saver = setInterval(() => this.#save(), SAVE_INTERVAL_MS);
@@ -273,6 +272,15 @@ class Relay implements RunningRelay, RelayView {
     }
     log.info("relay {id} listens on {local}", { id: this.id, local: plane.local.join(" and ") });
     return plane;
+  }
+
+  /** Its libraries are loaded only now: packets flow already. */
+  async #serveHttp(listen: ListenAddress): Promise<HttpServer> {
+    const [{ serveHttp }, { Metrics }] = await Promise.all([
+      import("./io/http.ts"),
+      import("./io/metrics.ts"),
+    ]);
+    return serveHttp(listen, this, new Metrics());
   }
 
   async #openWebsocketDoor(plane: DataPlane): Promise<RelayHello["websocket"]> {

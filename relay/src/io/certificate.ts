@@ -3,7 +3,6 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readPrivateFile, writeFileAtomic } from "@burrow/platform";
 import { parseMessage, RELAY_TLS_NAME, UserError } from "@burrow/protocol";
-import { generate } from "selfsigned";
 import { z } from "zod";
 
 export interface TlsFiles {
@@ -52,6 +51,8 @@ async function ownCertificate(stateDir: string): Promise<Certificate> {
       throw new UserError(`${path} is broken (${known.problem})`, `remove ${path}: it is made anew`);
     return { ...known.message, isOwn: true };
   }
+  // Loaded where it is needed: it takes as long as the rest of a start.
+  const { generate } = await import("selfsigned");
   const { cert, private: key } = await generate([{ name: "commonName", value: RELAY_TLS_NAME }], {
     keyType: "ec",
     curve: "P-256",

@@ -160,6 +160,8 @@ class PacketLoop {
 
   /** The pass over a batch. */
   #forward(batch: DatagramBatch): void {
+    // A lesson is posted before the packet that gave it is sent on: whoever answers that finds it learned.
+    this.#learn();
     const now = clock();
     const { count } = batch;
     const forwarder = this.#forwarder;
@@ -201,15 +203,22 @@ class PacketLoop {
   }
 
   #fetchMessages(): void {
-    const { eventFd, port, teacher } = this.#settings;
+    const { eventFd, port } = this.#settings;
     clearEvent(eventFd);
     for (;;) {
       const received = receiveMessageOnPort(port);
       if (received === undefined) break;
       this.#heard(received.message as ToLoop);
     }
+    this.#learn();
+  }
+
+  /** What the first thread taught since the last look. */
+  #learn(): void {
+    const { teacher } = this.#settings;
+    if (teacher === undefined) return;
     for (;;) {
-      const received = teacher === undefined ? undefined : receiveMessageOnPort(teacher);
+      const received = receiveMessageOnPort(teacher);
       if (received === undefined) return;
       this.#forwarder.recall(received.message as Bytes, clock());
     }
