@@ -84,6 +84,7 @@ function chart(title: string, x: Axis, y: Axis, series: readonly Series[]): stri
   const up = (value: number) => round(HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM));
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${escape(title)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     text(LEFT, 22, title, 'font-size="15" font-weight="bold"'),
   ];
@@ -112,8 +113,11 @@ function chart(title: string, x: Axis, y: Axis, series: readonly Series[]): stri
 }
 
 function text(x: number, y: number, words: string, attributes: string): string {
-  const escaped = words.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return `<text x="${x}" y="${y}" ${attributes}>${escaped}</text>`;
+  return `<text x="${x}" y="${y}" ${attributes}>${escape(words)}</text>`;
+}
+
+function escape(words: string): string {
+  return words.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
 
 function line(x1: number, y1: number, x2: number, y2: number): string {
