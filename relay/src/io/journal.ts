@@ -53,7 +53,9 @@ class OpenJournal implements Journal {
   readonly #now: () => number;
   readonly #eraBegins: () => void;
   #file: FileHandle | undefined;
-  #work: Promise<void>;
+  #work: Promise<void> = Promise.resolve();
+  /** Nothing is written before there is something to write: a start that fails leaves the files as they were. */
+  #hasBegun = false;
   #waiting: Bytes[] = [];
   #writtenBytes = 0;
   #eraBeganAt: number;
@@ -65,15 +67,18 @@ class OpenJournal implements Journal {
     this.#now = now;
     this.#eraBegins = eraBegins;
     this.#eraBeganAt = now();
-    this.#work = this.#guard(async () => {
-      await writeFileAtomic(join(directory, OLDER_FILE), recalled);
-      await this.#begin();
-    });
   }
 
   append(records: Bytes): void {
     this.#waiting.push(records);
     if (this.#waiting.length > 1) return;
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
+      this.#work = this.#guard(async () => {
+        await writeFileAtomic(join(this.#directory, OLDER_FILE), this.recalled);
+        await this.#begin();
+      });
+    }
     this.#work = this.#work.then(() => this.#guard(() => this.#write()));
     const isOld = this.#now() - this.#eraBeganAt > ERA_MS;
     if (!isOld && this.#writtenBytes < FILE_BYTES_MAX) return;
