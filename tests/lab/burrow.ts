@@ -74,6 +74,8 @@ export interface RelayOptions {
   websocket?: boolean;
   /** How others reach it, where that is more than the coordinator sees. */
   advertise?: readonly string[];
+  /** Where it stands: "51.5,-0.1". */
+  at?: string;
 }
 
 export interface JoinOptions {
@@ -208,6 +210,7 @@ export class RelayDaemon extends Daemon {
     const doors = ["--listen", `${listen}:${RELAY_PORT}`, "--http", RELAY_HTTP];
     if (websocket) doors.push("--wss", `${listen}:${RELAY_WSS_PORT}`);
     for (const endpoint of advertise) doors.push("--advertise", endpoint);
+    if (options.at !== undefined) doors.push("--at", options.at);
     const command = ["relay", ...join, "--region", region, ...doors];
     const relay = new RelayDaemon(bench, host, region, command);
     await bench.until(`relay ${region} is ready`, async () => {

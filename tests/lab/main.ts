@@ -6,13 +6,14 @@ import { parseArgs } from "node:util";
 import type { LabCase, Measurement } from "./case.ts";
 import { continents } from "./cases/continents.ts";
 import { suddenDeath } from "./cases/sudden-death.ts";
+import { wrongMap } from "./cases/wrong-map.ts";
 import { failoverNames, runFailover } from "./failover/command.ts";
 import { gridNames, runGrid } from "./grid/command.ts";
 import { labUnavailable } from "./netns.ts";
 import { inSession } from "./session.ts";
 import { columns } from "./statistics.ts";
 
-const CASES: readonly LabCase[] = [continents, suddenDeath];
+const CASES: readonly LabCase[] = [continents, wrongMap, suddenDeath];
 
 interface CaseResult {
   case: string;
