@@ -27,8 +27,8 @@ output "firewall" {
   description = "What must be let in from anywhere: protocol and port, with the reason."
   value = [
     { protocol = "udp", port = var.udp_port, reason = "agents and other relays" },
-    { protocol = "udp", port = 443, reason = "agents whose network blocks other ports" },
-    { protocol = "udp", port = 53, reason = "agents whose network blocks other ports" },
+    { protocol = "udp", port = 443, reason = "kept for further ports of the relay, which does not listen there yet" },
+    { protocol = "udp", port = 53, reason = "kept for further ports of the relay, which does not listen there yet" },
     { protocol = "tcp", port = 443, reason = "agents whose network blocks UDP" },
   ]
 }
