@@ -14,7 +14,7 @@ export type AgentEvent =
       readonly type: "relay";
       readonly relay: RelayId;
       readonly region: string;
-      readonly event: "bound" | "silent" | "challenged" | "refused";
+      readonly event: "bound" | "silent" | "refused";
       readonly detail: string;
     }
   | {

@@ -36,7 +36,7 @@ export interface RelayLinksSink {
   homesChanged(homes: Homes, before: Homes): void;
   /** Our address as some relay sees it is new. */
   reflexiveChanged(): void;
-  relayEvent(relay: RelayLink, event: "bound" | "silent" | "challenged" | "refused", detail: string): void;
+  relayEvent(relay: RelayLink, event: "bound" | "silent" | "refused", detail: string): void;
   /** Tickets are missing or expired. */
   ticketsWanted(relays: readonly RelayId[]): void;
 }
