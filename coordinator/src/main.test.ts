@@ -149,8 +149,9 @@ describe("the mesh", () => {
     await alice.client.next("peers", ({ upsert }) => upsert.some(({ relays }) => relays[0] === relay.id));
 
     const told = (port: number): Candidate[] => [{ kind: "host", endpoint: endpoint("192.0.2.1", port) }];
+    const natPorts = { order: "sequential", step: 2, last: 40_002 } as const;
     alice.client.send({ type: "candidates", candidates: told(1), nat: "none" });
-    bob.client.send({ type: "candidates", candidates: told(2), nat: "address-dependent" });
+    bob.client.send({ type: "candidates", candidates: told(2), nat: "address-dependent", natPorts });
     alice.client.send({ type: "introduce", peer: bob.id });
     const atAlice = await alice.client.next("probe-now");
     expect(atAlice).toEqual({
@@ -158,6 +159,7 @@ describe("the mesh", () => {
       peer: bob.id,
       candidates: told(2),
       nat: "address-dependent",
+      natPorts,
     });
     expect((await bob.client.next("probe-now")).candidates).toEqual(told(1));
 

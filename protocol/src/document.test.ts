@@ -144,10 +144,11 @@ test("the side channel's messages and their fields are the code's", () => {
   const named = (of: Readonly<Record<string, { readonly shape: unknown }>>) =>
     Object.entries(of).map(([name, schema]) => [name, fieldsOf(shapeOf(schema))]);
   expect(toldIn("### Hello")).toEqual(named({ agentHello, relayHello }));
-  const { candidate, websocketDoor, route, relayLoad, place } = protocol;
+  const { candidate, natPorts, websocketDoor, route, relayLoad, place } = protocol;
   expect(toldIn("### Shared fields")).toEqual(
     named({
       candidate,
+      natPorts,
       pathReport,
       relayInfo,
       websocketDoor,

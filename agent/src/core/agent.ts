@@ -465,7 +465,9 @@ export class Agent {
 
   #refreshCandidates(): void {
     const { reflexive } = this.relays;
-    if (!this.whereabouts.refresh(reflexive, this.relays.natMapping(this.whereabouts.local))) return;
+    const { local } = this.whereabouts;
+    const [nat, ports] = [this.relays.natMapping(local), this.relays.natPorts(local)];
+    if (!this.whereabouts.refresh(reflexive, nat, ports)) return;
     this.#reporter.candidatesChanged(this.#now);
     for (const peer of this.#awake) peer.paths.ownCandidatesChanged(this.#now);
   }

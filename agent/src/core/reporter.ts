@@ -32,8 +32,8 @@ export class Reporter {
   }
 
   candidatesChanged(_now: number): void {
-    const { candidates, nat } = this.#agent.whereabouts;
-    this.#send({ type: "candidates", candidates: [...candidates], nat });
+    const { candidates, nat, natPorts } = this.#agent.whereabouts;
+    this.#send({ type: "candidates", candidates: [...candidates], nat, natPorts });
   }
 
   homeChanged(now: number): void {

@@ -185,6 +185,7 @@ function attemptView(agent: Agent, path: Path, inUse: boolean): AttemptView {
 export function netcheckView(agent: Agent) {
   return {
     natMapping: agent.whereabouts.nat,
+    natPorts: agent.whereabouts.natPorts,
     local: agent.whereabouts.local,
     reflexive: agent.relays.reflexive,
     candidates: agent.whereabouts.candidates,

@@ -4,6 +4,7 @@ import {
   type Endpoint,
   isUsableTarget,
   type NatMapping,
+  type NatPorts,
   type NetworkId,
   overlayPrefix6,
   splitEndpoint,
@@ -22,6 +23,7 @@ export type LocalChange = "none" | "more" | "gone";
 export class Whereabouts {
   candidates: readonly Candidate[] = [];
   nat: NatMapping = "unknown";
+  natPorts: NatPorts | undefined;
   readonly #options: WhereaboutsOptions;
   /** Undefined until the shell has looked. Empty is a network of its own: none. */
   #local: readonly Endpoint[] | undefined;
@@ -52,16 +54,18 @@ export class Whereabouts {
   }
 
   /** Takes in how relays see us. True when others should be told. */
-  refresh(reflexive: readonly Endpoint[], nat: NatMapping): boolean {
+  refresh(reflexive: readonly Endpoint[], nat: NatMapping, natPorts: NatPorts | undefined): boolean {
     const gathered = gatherCandidates(
       this.local,
       reflexive,
       this.#options.statedEndpoints,
       this.#candidateOptions(),
     );
-    const changed = !sameCandidates(gathered, this.candidates) || nat !== this.nat;
+    const changed =
+      !sameCandidates(gathered, this.candidates) || nat !== this.nat || !samePorts(natPorts, this.natPorts);
     this.candidates = gathered;
     this.nat = nat;
+    this.natPorts = natPorts;
     return changed;
   }
 
@@ -87,4 +91,8 @@ export class Whereabouts {
     if (!address.includes(":")) return this.#isOverlay4(address);
     return this.#prefix6 !== undefined && isInside(address, [this.#prefix6]);
   }
+}
+
+function samePorts(a: NatPorts | undefined, b: NatPorts | undefined): boolean {
+  return a?.order === b?.order && a?.step === b?.step && a?.last === b?.last;
 }

@@ -22,12 +22,19 @@ const MAPPING_MEANS: Readonly<Record<string, string>> = {
   unknown: "not known until two relays have answered",
 };
 
+function portsText(ports: NetcheckView["natPorts"]): string | undefined {
+  if (ports === undefined) return undefined;
+  if (ports.order === "sequential") return `ports in order, ${ports.step} apart: the next can be guessed`;
+  return ports.order === "preserving" ? "ports are kept where they are free" : "ports at random";
+}
+
 export function showNetcheck(check: NetcheckView, style: Style): string {
   const means = MAPPING_MEANS[check.natMapping];
   let text = facts(
     [
       ["NAT", check.natMapping],
       ["", means],
+      ["", portsText(check.natPorts)],
     ],
     style,
   );

@@ -136,12 +136,14 @@ test("why: path, reason, history, attempts", () => {
 test("netcheck", () => {
   const check = json<NetcheckView>({
     natMapping: "address-dependent",
+    natPorts: { order: "sequential", step: 2, last: 40_002 },
     candidates: [{ kind: "host", endpoint: "192.168.1.5:41641" }],
     relays: [{ id: "2".repeat(16), region: "eu-central", rttMs: 7.2, observed: "203.0.113.7:41641" }],
   });
   const text = showNetcheck(check, PLAIN);
   expect(fits(text)).toEqual([]);
   expect(text).toContain("direct paths are hard");
+  expect(text).toContain("ports in order, 2 apart");
   expect(text).toContain("203.0.113.7:41641");
 });
 

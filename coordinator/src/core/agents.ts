@@ -3,6 +3,7 @@ import type {
   AgentId,
   Candidate,
   NatMapping,
+  NatPorts,
   NetworkId,
   PathReport,
   PeerInfo,
@@ -31,6 +32,7 @@ export interface AgentEntry {
   /** Undefined until it has told them on its present channel. */
   readonly candidates: readonly Candidate[] | undefined;
   readonly nat: NatMapping;
+  readonly natPorts: NatPorts | undefined;
   readonly rtts: readonly { readonly relay: RelayId; readonly rttMs: number }[];
   readonly homeReason: string;
   readonly paths: readonly PathReport[];
@@ -111,6 +113,7 @@ export class AgentRegistry {
       presence: undefined,
       candidates: undefined,
       nat: "unknown",
+      natPorts: undefined,
       rtts: [],
       homeReason: "",
       paths: [],

@@ -63,8 +63,8 @@ export class Introductions {
   }
 }
 
-function probeNow({ record, candidates, nat }: AgentEntry): ToAgent {
-  return { type: "probe-now", peer: record.id, candidates: [...(candidates ?? [])], nat };
+function probeNow({ record, candidates, nat, natPorts }: AgentEntry): ToAgent {
+  return { type: "probe-now", peer: record.id, candidates: [...(candidates ?? [])], nat, natPorts };
 }
 
 function unknownPeer(peer: AgentId): ToAgent {

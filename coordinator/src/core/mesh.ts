@@ -155,7 +155,11 @@ export class Mesh {
     if (entry === undefined) return;
     switch (message.type) {
       case "candidates":
-        this.agents.update(id, { candidates: message.candidates, nat: message.nat });
+        this.agents.update(id, {
+          candidates: message.candidates,
+          nat: message.nat,
+          natPorts: message.natPorts,
+        });
         this.#outputs.push(...this.#introductions.candidatesTold(id));
         break;
       case "home":

@@ -32,7 +32,7 @@ export function relayView({ record, state, reason, sinceMs, load }: RelayEntry, 
 }
 
 export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry) {
-  const { record, presence, ipv4, ipv6, rtts, nat, homeReason } = entry;
+  const { record, presence, ipv4, ipv6, rtts, nat, natPorts, homeReason } = entry;
   const home = record.home === undefined ? undefined : mesh.relays.get(record.home);
   return {
     id: record.id,
@@ -50,6 +50,7 @@ export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry) {
     homeReason: homeReason === "" ? null : homeReason,
     rtts,
     nat,
+    natPorts: natPorts ?? null,
     version: record.version,
     connectedSinceMs: presence?.connectedSinceMs ?? null,
   };

@@ -11,6 +11,7 @@ import {
   label,
   milliseconds,
   natMapping,
+  natPorts,
   networkId,
   peerInfo,
   publicKey,
@@ -51,7 +52,7 @@ export const pathReport = z.object({
 export type PathReport = z.output<typeof pathReport>;
 
 export const fromAgent = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("candidates"), candidates, nat: natMapping }),
+  z.object({ type: z.literal("candidates"), candidates, nat: natMapping, natPorts: natPorts.optional() }),
   /** Where the agent is bound now, and what it measured. */
   z.object({
     type: z.literal("home"),
@@ -94,7 +95,13 @@ export const toAgent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("tickets"), tickets: z.array(grantedTicket) }),
   z.object({ type: z.literal("peers"), upsert: z.array(peerInfo), remove: z.array(agentId) }),
   /** Both sides get this at the same moment: probe all of these now. */
-  z.object({ type: z.literal("probe-now"), peer: agentId, candidates, nat: natMapping }),
+  z.object({
+    type: z.literal("probe-now"),
+    peer: agentId,
+    candidates,
+    nat: natMapping,
+    natPorts: natPorts.optional(),
+  }),
   z.object({ type: z.literal("pong") }),
   z.object({ type: z.literal("error"), code: z.string(), message: z.string(), remedy: z.string() }),
 ]);

@@ -99,6 +99,19 @@ export const candidates = z
 export const natMapping = z.enum(["endpoint-independent", "address-dependent", "none", "unknown"]);
 export type NatMapping = z.output<typeof natMapping>;
 
+/** Further apart than this, one outer port says nothing of the next. */
+export const PORT_STEP_MAX = 32;
+/** In which order a NAT gives out outer ports, as far as a few relays can tell. */
+export const natPorts = z.object({
+  /** Preserving: the socket's own port, where it is free. */
+  order: z.enum(["preserving", "sequential", "random"]),
+  /** Sequential: from one mapping to the next; less than 0 downwards. */
+  step: z.int().min(-PORT_STEP_MAX).max(PORT_STEP_MAX).optional(),
+  /** Sequential: the port of the newest mapping that is known. */
+  last: z.int().min(1).max(65_535).optional(),
+});
+export type NatPorts = z.output<typeof natPorts>;
+
 export const relayState = z.enum(["healthy", "draining", "down"]);
 export type RelayState = z.output<typeof relayState>;
 

@@ -15,6 +15,7 @@ import {
 } from "@burrow/protocol";
 import { RttEstimator } from "../rtt.ts";
 import { doorEndpoint, isDoor } from "./doors.ts";
+import type { Sighting } from "./nat-ports.ts";
 
 export type LinkState = "unbound" | "binding" | "bound" | "silent" | "refused";
 
@@ -71,6 +72,8 @@ export class RelayLink {
   readonly rtt = new RttEstimator();
   /** How we look to this relay. */
   observed: Endpoint | undefined;
+  /** The same, and the first Bind that was seen from there: when the NAT made that mapping. */
+  sighting: Sighting | undefined;
   lastHeardMs: number | undefined;
   /** Receiver indices that this relay has not confirmed yet, oldest first. */
   readonly undeclared = new Set<number>();
@@ -166,6 +169,7 @@ export class RelayLink {
     this.#lastSentMs = Number.NEGATIVE_INFINITY;
     this.#outstanding.clear();
     this.observed = undefined;
+    this.sighting = undefined;
     this.rtt.restart();
     this.bindNow(now);
   }
@@ -221,6 +225,10 @@ export class RelayLink {
     const rttMs = now - bind.sentMs;
     this.#cookies.set(from, bound.cookie.slice());
     const isHere = from === this.endpoint;
+    const { observed, sequence } = bound;
+    if (!isDoor(from) && this.sighting?.observed !== observed) {
+      this.sighting = { observed, sequence, atMs: bind.sentMs };
+    }
     if (isHere) {
       this.#unanswered = 0;
       this.rtt.sample(rttMs);

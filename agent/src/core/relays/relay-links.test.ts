@@ -186,6 +186,21 @@ test("two relays' answers tell the kind of NAT", () => {
   expect(world.links.natMapping([])).toBe("address-dependent");
 });
 
+test("relays' answers tell in which order the NAT gives out ports", () => {
+  const relays = [relay(1, 40), relay(2, 20), relay(3, 30)];
+  for (const [i, of] of relays.entries()) of.observed = `198.51.100.7:${4_000 + 2 * i}` as Endpoint;
+  const world = new LinksUnderTest(...relays).start();
+  const local = ["192.168.1.2:41641" as Endpoint];
+  world.run(1_000);
+  expect(world.links.natPorts(local)).toEqual({ order: "sequential", step: 2, last: 4_004 });
+  for (const of of relays) of.observed = "198.51.100.8:41641" as Endpoint;
+  world.links.networkChanged(world.now);
+  expect(world.links.natPorts(local)).toBeUndefined();
+  world.run(1_000);
+  expect(world.links.natPorts(local)).toEqual({ order: "preserving" });
+  expect(world.links.natPorts([...local, "198.51.100.8:41641" as Endpoint])).toBeUndefined();
+});
+
 test("a changed network makes the choice of home anew, by what is measured there", () => {
   const [near, far] = [relay(1, 10), relay(2, 50)];
   const world = new LinksUnderTest(near, far).start();

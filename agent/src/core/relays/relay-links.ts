@@ -13,14 +13,17 @@ import {
   type GrantedTicket,
   isRefusal,
   type NatMapping,
+  type NatPorts,
   NONCE_LENGTH,
   openBound,
   type RankedRelay,
   type RelayId,
   type RelayInfo,
   type Sealer,
+  splitEndpoint,
 } from "@burrow/protocol";
 import { type HomeOption, type Homes, Homing } from "./homing.ts";
+import { portOrder } from "./nat-ports.ts";
 import { RelayLink } from "./relay-link.ts";
 
 /** For so long after the first answer the choice of the home is still free. */
@@ -110,6 +113,14 @@ export class RelayLinks {
     if (v4.some((endpoint) => local.includes(endpoint))) return "none";
     if (v4.length < 2) return "unknown";
     return new Set(v4).size === 1 ? "endpoint-independent" : "address-dependent";
+  }
+
+  /** In which order the NAT gives out ports, as far as the relays' answers tell. */
+  natPorts(local: readonly Endpoint[]): NatPorts | undefined {
+    const [own] = local;
+    if (own === undefined || this.natMapping(local) === "none") return undefined;
+    const sightings = this.links.flatMap((link) => (link.isBound ? (link.sighting ?? []) : []));
+    return portOrder(sightings, splitEndpoint(own).port);
   }
 
   /** The relay map, and in which order this agent should try them. */
