@@ -7,15 +7,18 @@ import {
   randomBytes,
   sealerOf,
 } from "@burrow/platform";
-import type { NetworkId } from "@burrow/protocol";
+import { type NetworkId, toHex } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import type { GeoResolver } from "./core/geo.ts";
+import type { Happening } from "./core/happenings.ts";
 import { Mesh } from "./core/mesh.ts";
 import type { RandomBytes } from "./core/ticket-office.ts";
 import { Census } from "./io/census.ts";
 import { Channel } from "./io/channel.ts";
+import { EventHub } from "./io/event-hub.ts";
 import { followGeoip } from "./io/geoip-file.ts";
-import { createHttpApp } from "./io/http.ts";
+import { createHttpApp } from "./io/http/app.ts";
+import { eventView, isForEverybody, loadTeller } from "./io/http/event-views.ts";
 import { createMetrics } from "./io/metrics.ts";
 import { readOperatorFile, secretText, writeOperatorFile } from "./io/operator.ts";
 import { type Listen, listen } from "./io/server.ts";
@@ -126,8 +129,28 @@ async function serve(
   const mesh = new Mesh({ agents, relays, sealer: sealerOf(keys), random, now: now() });
   let connections = () => 0;
   const census = new Census(mesh.agents);
-  const metrics = createMetrics(mesh.relays, census, () => connections());
-  const shell = new Shell({ mesh, store, metrics, now });
+  let eventStreams = () => 0;
+  const metrics = createMetrics({
+    relays: mesh.relays,
+    census,
+    connections: () => connections(),
+    eventStreams: () => eventStreams(),
+  });
+  const networkName = (id: NetworkId) => networkNames.get(id) ?? id;
+  const views = { mesh, census, networkName };
+  const events = new EventHub({
+    boot: toHex(random(6)),
+    now,
+    loads: loadTeller(views, now),
+    published: (type) => metrics.events.inc({ type }),
+    cutOff: () => metrics.eventStreamsCut.inc(),
+  });
+  eventStreams = () => events.watchers;
+  const happened = (happening: Happening) => {
+    const event = eventView(views, happening, now());
+    if (event !== undefined) events.publish(event, isForEverybody(happening) ? "everybody" : "operators");
+  };
+  const shell = new Shell({ mesh, store, metrics, now, happened });
   const channel = new Channel({ shell, store, metrics, geo, keys, random });
   connections = () => channel.size;
   const app = createHttpApp({
@@ -136,10 +159,11 @@ async function serve(
     channel,
     metrics,
     census,
+    events,
     geo,
     operatorToken,
     random,
-    networkName: (id) => networkNames.get(id) ?? id,
+    networkName,
     networkMade: (id, name) => networkNames.set(id, name),
   });
 
@@ -163,6 +187,7 @@ async function serve(
     stop: async () => {
       shell.stop();
       channel.stop();
+      events.stop();
       await server.stop(true);
       await store.close();
       log.info("stopped");

@@ -17,6 +17,7 @@ import {
 import { type AgentEntry, AgentRegistry, type Presence } from "./agents.ts";
 import { distanceKm, type GeoLocation } from "./geo.ts";
 import { BESIDE_MS, Guide, type Told } from "./guide.ts";
+import { Happenings, pathChanges } from "./happenings.ts";
 import { Introductions } from "./introduce.ts";
 import { IntroductionLimits } from "./introduction-limits.ts";
 import { earlier, News } from "./news.ts";
@@ -43,6 +44,7 @@ export class Mesh {
   readonly #introductions: Introductions;
   readonly #introductionLimits = new IntroductionLimits();
   readonly #news = new News();
+  readonly #happenings: Happenings;
   readonly #guide = new Guide();
   /** Keys that were revoked while tickets of theirs may still be good. */
   readonly #revoked = new Map<AgentId, number>();
@@ -58,6 +60,7 @@ export class Mesh {
   constructor(start: MeshStart) {
     this.relays = new RelayRegistry(start.relays, start.now);
     this.agents = new AgentRegistry(start.agents);
+    this.#happenings = new Happenings(this.relays.all().map(({ record, state }) => [record.id, state]));
     this.#introductions = new Introductions(this.agents);
     this.#office = new TicketOffice(start.sealer, start.random);
     for (const { id, revokedAtMs } of start.agents) {
@@ -76,7 +79,7 @@ export class Mesh {
 
   relayConnected(record: RelayRecord, now: number): void {
     const wasDown = this.relays.get(record.id)?.state === "down";
-    if (this.relays.connected(record, now)) this.#relayMapChanged(now);
+    if (this.relays.connected(record, now)) this.#relayChanged(record.id, now);
     if (wasDown || record.downSinceMs !== undefined) this.#relayMoved(record.id, undefined);
     this.#toRelay(record.id, {
       type: "welcome",
@@ -93,7 +96,7 @@ export class Mesh {
   relaySaid(id: RelayId, { load, draining }: FromRelay, now: number): void {
     const wasDown = this.relays.get(id)?.state === "down";
     if (!this.relays.heartbeat(id, load, draining, now)) return;
-    this.#relayMapChanged(now);
+    this.#relayChanged(id, now);
     if (wasDown) this.#relayMoved(id, undefined);
     else this.#logState(id);
   }
@@ -105,7 +108,7 @@ export class Mesh {
   /** An operator's wish, already stored. */
   drainRequested(record: RelayRecord, now: number): void {
     if (this.relays.requestDrain(record, now)) {
-      this.#relayMapChanged(now);
+      this.#relayChanged(record.id, now);
       this.#logState(record.id);
     }
     this.#toRelay(record.id, { type: "drain", draining: record.drainRequested });
@@ -115,7 +118,11 @@ export class Mesh {
   relayRemoved(id: RelayId, now: number): void {
     this.#office.forgetRelay(id);
     this.#guide.forgetRelay(id);
-    if (this.relays.forget(id)) this.#relayMapChanged(now);
+    const entry = this.relays.get(id);
+    if (entry === undefined) return;
+    this.relays.forget(id);
+    this.#relayMapChanged(now);
+    this.#happenings.relayRemoved(id, entry.record.region, now);
   }
 
   // ── agents ──
@@ -147,6 +154,7 @@ export class Mesh {
       tickets: this.#issue(entry, relays, now, true),
       peers: peersOf(this.agents, entry),
     });
+    this.#happenings.agentConnected(record.id, now);
     this.#peerChanged(entry, now);
   }
 
@@ -172,6 +180,9 @@ export class Mesh {
         this.#ticketsRequested(entry, message.relays, now);
         break;
       case "paths":
+        for (const change of pathChanges(id, entry.paths, message.paths)) {
+          this.#happenings.pathChanged(change, now);
+        }
         this.agents.update(id, { paths: message.paths });
         break;
       case "ping":
@@ -187,6 +198,7 @@ export class Mesh {
     this.#guide.forget(id);
     this.#introductions.forget(id);
     this.#office.forget(id);
+    this.#happenings.agentDisconnected(id, now);
     this.#peerChanged(entry, now);
   }
 
@@ -200,6 +212,7 @@ export class Mesh {
     this.#revoked.set(id, now);
     this.#outputs.push({ to: "relays", message: { type: "revoke", agent: id } });
     if (entry === undefined) return;
+    this.#happenings.agentRemoved(entry.record, now);
     this.#news.route(id, now);
     this.#peerChanged(entry, now);
   }
@@ -208,11 +221,13 @@ export class Mesh {
 
   tick(now: number): void {
     for (const entry of this.relays.tick(now)) {
-      this.#relayMapChanged(now);
+      this.#relayChanged(entry.record.id, now);
       this.#relayMoved(entry.record.id, now);
     }
     for (const id of this.#office.due(now)) this.#renewTickets(id, now);
     this.#tellNews(now, now);
+    const happenings = this.#happenings.take(now);
+    if (happenings.length > 0) this.#outputs.push({ to: "watchers", happenings });
   }
 
   /** Tells all news at once, due or not: for a last word before the end. */
@@ -232,7 +247,7 @@ export class Mesh {
   nextDeadline(): number | undefined {
     return earlier(
       earlier(this.relays.nextDeadline(), this.#office.nextDeadline()),
-      this.#news.nextDeadline(),
+      earlier(this.#news.nextDeadline(), this.#happenings.nextDeadline()),
     );
   }
 
@@ -264,7 +279,9 @@ export class Mesh {
     this.agents.update(id, { rtts, homeReason: said.reason });
     const [home, standby] = [isKnown(said.home), isKnown(said.standby)];
     this.#guideAgent(entry, home, standby, now);
+    const before = entry.record.home;
     if (!this.agents.setHome(id, home, standby)) return;
+    if (before !== home) this.#happenings.agentMoved(id, before, home, now);
     this.#news.route(id, now);
     this.#peerChanged(entry, now);
   }
@@ -405,6 +422,13 @@ export class Mesh {
   #peerChanged({ record }: AgentEntry, now: number): void {
     const members = this.agents.inNetwork(record.network).size;
     this.#news.peer(record.network, record.id, members, now);
+  }
+
+  /** In a way that others may see. */
+  #relayChanged(id: RelayId, now: number): void {
+    this.#relayMapChanged(now);
+    const entry = this.relays.get(id);
+    if (entry !== undefined) this.#happenings.relayChanged(id, entry.state, now);
   }
 
   #relayMapChanged(now: number): void {

@@ -1,5 +1,6 @@
 /** What the mesh wants done, in order. Carrying it out is the shell's business. */
 import type { AgentId, RelayId, ToAgent, ToRelay } from "@burrow/protocol";
+import type { Happening } from "./happenings.ts";
 import type { AgentHome } from "./records.ts";
 import type { RelayEntry } from "./relays.ts";
 
@@ -12,7 +13,9 @@ export type Output =
   | { readonly to: "relays"; readonly message: ToRelay }
   | { readonly to: "store"; readonly homes: readonly AgentHome[] }
   | { readonly to: "store"; readonly relay: RelayId; readonly downSinceMs: number | undefined }
-  | { readonly to: "log"; readonly event: MeshEvent };
+  | { readonly to: "log"; readonly event: MeshEvent }
+  /** To whoever watches the mesh. */
+  | { readonly to: "watchers"; readonly happenings: readonly Happening[] };
 
 export type MeshEvent =
   | { readonly kind: "relay-state"; readonly entry: RelayEntry }

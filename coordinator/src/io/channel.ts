@@ -29,8 +29,8 @@ import {
   provesKey,
 } from "./admission.ts";
 import { CloseCode, Connection, ERROR_LIMIT, MESSAGE_LIMIT, type Socket } from "./connection.ts";
+import type { Problem } from "./http/problem.ts";
 import type { Metrics } from "./metrics.ts";
-import type { Problem } from "./problem.ts";
 import type { Post, Shell } from "./shell.ts";
 import type { Store } from "./store/store.ts";
 

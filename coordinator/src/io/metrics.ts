@@ -5,7 +5,14 @@ import type { Census } from "./census.ts";
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-export function createMetrics(relays: RelayRegistry, census: Census, connections: () => number) {
+export interface Measured {
+  readonly relays: RelayRegistry;
+  readonly census: Census;
+  readonly connections: () => number;
+  readonly eventStreams: () => number;
+}
+
+export function createMetrics({ relays, census, connections, eventStreams }: Measured) {
   const registry = new Registry();
   const registers = [registry];
   const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
@@ -24,6 +31,9 @@ export function createMetrics(relays: RelayRegistry, census: Census, connections
 
   gauge("connections", "Open channels, those included that have not proven a key", [], (to) => {
     to.set(connections());
+  });
+  gauge("event_streams", "Open streams of events", [], (to) => {
+    to.set(eventStreams());
   });
   gauge("relays", "Relays by state", ["state"], (to) => {
     for (const state of ["healthy", "draining", "down"]) to.set({ state }, 0);
@@ -64,6 +74,8 @@ export function createMetrics(relays: RelayRegistry, census: Census, connections
     tickets: counter("tickets_issued_total", "Tickets sealed for agents"),
     relayStates: counter("relay_state_changes_total", "Relays that changed to a state", ["state"]),
     storeFailures: counter("store_failures_total", "Changes that could not be stored", ["what"]),
+    events: counter("events_total", "Events told to those who watch, by type", ["type"]),
+    eventStreamsCut: counter("event_streams_cut_total", "Streams of events whose readers did not read"),
     requests: counter("http_requests_total", "HTTP requests answered, by route and status", [
       "method",
       "route",

@@ -1,12 +1,12 @@
 /** The operators' HTTP API from the other side, for commands and tests. Every failure is a UserError. */
 import { UserError } from "@burrow/protocol";
 import { z } from "zod";
+import type { AgentView, PathView } from "./http/schemas/agent.ts";
+import type { RelayView } from "./http/schemas/relay.ts";
+import type { nearestView } from "./http/views.ts";
 import type { OperatorAccess } from "./operator.ts";
-import type { agentView, nearestView, pathViews, relayView } from "./views.ts";
 
-export type RelayView = ReturnType<typeof relayView>;
-export type AgentView = ReturnType<typeof agentView>;
-export type PathView = ReturnType<typeof pathViews>[number];
+export type { AgentView, PathView, RelayView };
 export type NearestView = ReturnType<typeof nearestView>;
 
 export interface TokenRequest {

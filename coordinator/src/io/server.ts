@@ -5,8 +5,10 @@ import type { Hono } from "hono";
 import type { Channel } from "./channel.ts";
 import { clientAddress } from "./client-address.ts";
 import type { Connection } from "./connection.ts";
-import { BODY_BYTES_MAX, type HttpEnv } from "./http.ts";
-import { problemResponse } from "./problem.ts";
+import type { HttpEnv } from "./http/app.ts";
+import { EVENTS_PATH } from "./http/events.ts";
+import { problemResponse } from "./http/problem.ts";
+import { BODY_BYTES_MAX } from "./http/requests.ts";
 
 export interface Listen {
   readonly address: string;
@@ -35,8 +37,11 @@ export function listen(
         const address = clientAddress(peer, request.headers.get("x-forwarded-for"), trustProxy);
         // The URL carries the Host header, which may be any text.
         if (!URL.canParse(request.url)) return problemResponse(400, BAD_REQUEST);
-        if (new URL(request.url).pathname !== CHANNEL_PATH) return app.fetch(request, { address });
-        return upgrade(request, server, channel, address);
+        const { pathname } = new URL(request.url);
+        if (pathname === CHANNEL_PATH) return upgrade(request, server, channel, address);
+        // A stream is silent for longer than an idle connection may be.
+        if (pathname === EVENTS_PATH) server.timeout(request, 0);
+        return app.fetch(request, { address });
       },
       error: () =>
         problemResponse(500, {

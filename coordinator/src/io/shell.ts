@@ -1,6 +1,7 @@
 /** Runs the mesh machine: gives it time and inputs, and carries out what it puts into its queue. */
 import type { AgentId, RelayId } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
+import type { Happening } from "../core/happenings.ts";
 import type { Mesh } from "../core/mesh.ts";
 import type { MeshEvent, Output } from "../core/outputs.ts";
 import type { Metrics } from "./metrics.ts";
@@ -21,6 +22,8 @@ export interface ShellParts {
   readonly store: Store;
   readonly metrics: Metrics;
   readonly now: () => number;
+  /** Told in order, of all that watchers of the mesh may see. */
+  readonly happened: (happening: Happening) => void;
 }
 
 export class Shell {
@@ -95,6 +98,9 @@ export class Shell {
         break;
       case "log":
         this.#note(output.event);
+        break;
+      case "watchers":
+        for (const happening of output.happenings) this.#parts.happened(happening);
         break;
     }
   }

@@ -1,6 +1,6 @@
 /** The HTTP API: shapes, rights and refusals. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { TestCoordinator } from "../testing/coordinator.ts";
+import { TestCoordinator } from "../../testing/coordinator.ts";
 
 let coordinator: TestCoordinator;
 let agentId: string;

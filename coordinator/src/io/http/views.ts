@@ -1,29 +1,32 @@
 /** What the HTTP API tells of relays and agents. Shapes are stable: the command line and operators lean on them. */
 import type { RelayLoad } from "@burrow/protocol";
-import type { AgentEntry } from "../core/agents.ts";
-import type { GeoResolver } from "../core/geo.ts";
-import type { Mesh } from "../core/mesh.ts";
-import type { RelayEntry } from "../core/relays.ts";
-import { probesWidely, selectRelays } from "../core/selection.ts";
-import type { Census } from "./census.ts";
+import type { AgentEntry } from "../../core/agents.ts";
+import type { GeoResolver } from "../../core/geo.ts";
+import type { Mesh } from "../../core/mesh.ts";
+import type { RelayEntry } from "../../core/relays.ts";
+import { probesWidely, selectRelays } from "../../core/selection.ts";
+import type { Census } from "../census.ts";
+import type { AgentView, PathView } from "./schemas/agent.ts";
+import type { RelayView } from "./schemas/relay.ts";
 
 const NO_LOAD: RelayLoad = { sessions: 0, flows: 0, packets: 0, bytes: 0, drops: {} };
 
-export function relayViews(mesh: Mesh, census: Census) {
+export function relayViews(mesh: Mesh, census: Census): RelayView[] {
   return mesh.relays.all().map((entry) => relayView(entry, census));
 }
 
-export function relayView({ record, state, reason, sinceMs, load }: RelayEntry, census: Census) {
+export function relayView(entry: RelayEntry, census: Census): RelayView {
+  const { record, state, reason, sinceMs, load } = entry;
   const { agents, rtt } = census.of(record.id);
   return {
     id: record.id,
     region: record.region,
     at: record.at ?? null,
-    endpoints: record.endpoints,
+    endpoints: [...record.endpoints],
     state,
     reason,
     sinceMs,
-    load: load ?? NO_LOAD,
+    load: relayLoadOf(entry),
     sessions: load?.sessions ?? 0,
     agents,
     rtt,
@@ -31,7 +34,11 @@ export function relayView({ record, state, reason, sinceMs, load }: RelayEntry, 
   };
 }
 
-export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry) {
+export function relayLoadOf({ load }: RelayEntry): RelayLoad {
+  return load ?? NO_LOAD;
+}
+
+export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry): AgentView {
   const { record, presence, ipv4, ipv6, rtts, nat, natPorts, homeReason } = entry;
   const home = record.home === undefined ? undefined : mesh.relays.get(record.home);
   return {
@@ -48,7 +55,7 @@ export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry) {
     standby: record.standby ?? null,
     region: home?.record.region ?? null,
     homeReason: homeReason === "" ? null : homeReason,
-    rtts,
+    rtts: [...rtts],
     nat,
     natPorts: natPorts ?? null,
     version: record.version,
@@ -56,7 +63,7 @@ export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry) {
   };
 }
 
-export function pathViews(mesh: Mesh, entry: AgentEntry) {
+export function pathViews(mesh: Mesh, entry: AgentEntry): PathView[] {
   return entry.paths.map((path) => ({
     peer: path.peer,
     peerName: mesh.agents.get(path.peer)?.record.name ?? null,
