@@ -16,7 +16,15 @@ export {
   setInterfaceMtu,
 } from "./ip-command.ts";
 export type { PacketBatch } from "./packet-batch.ts";
-export * from "./tun/device.ts";
+export * from "./tun/batched.ts";
+export { adoptBatchedTun, openBatchedTun, prepareBatchedTun } from "./tun/batched-linux.ts";
+export {
+  newTunCounters,
+  type TunAddress,
+  type TunCounters,
+  type TunDevice,
+  type TunOptions,
+} from "./tun/device.ts";
 export { openTun } from "./tun/open.ts";
 export * from "./udp/address-table.ts";
 export * from "./udp/dual-stack.ts";
@@ -28,7 +36,14 @@ export {
   openBatchedUdp,
 } from "./udp/linux/socket.ts";
 export { openSteeredUdp, type SteeredSockets } from "./udp/linux/steering.ts";
-export { clearEvent, closeDescriptor, hasBatchedCalls, openEvent, signalEvent } from "./udp/linux/system.ts";
+export {
+  clearEvent,
+  closeDescriptor,
+  hasBatchedCalls,
+  openEvent,
+  PinnedMemory,
+  signalEvent,
+} from "./udp/linux/system.ts";
 export * from "./udp/open.ts";
 export * from "./udp/socket.ts";
 export * from "./wireguard-interface/interface.ts";

@@ -9,6 +9,7 @@
  *   });
  *   tun.write(packet);
  */
+import { ERRNO } from "../libc.ts";
 import type { PacketBatch } from "../packet-batch.ts";
 
 export interface TunAddress {
@@ -61,4 +62,21 @@ export function newTunCounters(): TunCounters {
     dropDown: 0,
     dropOther: 0,
   };
+}
+
+/** The reason to count for the errno of a write. */
+export function tunDropReason(errno: number): Extract<keyof TunCounters, `drop${string}`> {
+  switch (errno) {
+    case ERRNO.EAGAIN:
+    case ERRNO.ENOMEM:
+    case ERRNO.ENOBUFS:
+      return "dropFull";
+    case ERRNO.EINVAL:
+      return "dropMalformed";
+    case ERRNO.EIO:
+    case ERRNO.EBADFD:
+      return "dropDown";
+    default:
+      return "dropOther";
+  }
 }

@@ -13,6 +13,8 @@ const SYMBOLS = {
   ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
   read: { args: ["i32", "ptr", "u64"], returns: FFIType.i64_fast },
   write: { args: ["i32", "ptr", "u64"], returns: FFIType.i64_fast },
+  readv: { args: ["i32", "ptr", "i32"], returns: FFIType.i64_fast },
+  writev: { args: ["i32", "ptr", "i32"], returns: FFIType.i64_fast },
   poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   eventfd: { args: ["u32", "i32"], returns: "i32" },
 } as const;
@@ -25,6 +27,15 @@ const O_CLOEXEC = 0o2000000;
 const TUNSETIFF = 0x400454ca;
 const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
+const IFF_VNET_HDR = 0x4000;
+/** _IOW('T', 208, unsigned int); its argument is the number itself. */
+const TUNSETOFFLOAD = 0x400454d0;
+/**
+ * What this side is ready for: unfinished checksums, TCP over both IPs and, from Linux 6.2 on, UDP. Not TUN_F_TSO_ECN:
+ * without it the kernel itself cuts up what has CWR, which by the old rule stands on the first segment and by Accurate
+ * ECN on all.
+ */
+export const TunFeature = { CSUM: 0x01, TSO4: 0x02, TSO6: 0x04, USO4: 0x20, USO6: 0x40 } as const;
 /** struct ifreq: 16 bytes of name, then 16-bit flags; 40 bytes on 64-bit systems. */
 const IFREQ_LENGTH = 40;
 const IFREQ_FLAGS = 16;
@@ -52,19 +63,28 @@ function bytesOf(text: string, length: number): Uint8Array<ArrayBuffer> {
 const NEEDS_RIGHTS =
   "run as root or give CAP_NET_ADMIN (AmbientCapabilities=CAP_NET_ADMIN in a systemd unit, --cap-add NET_ADMIN in a container), or use `--device wireguard:IFACE` or `--device none`";
 
-/** Opens the device non-blocking and makes the interface; the interface lives as long as the descriptor. */
-export function openTunDescriptor(name: string): number {
+/**
+ * Opens the device non-blocking and makes the interface; the interface lives as long as the descriptor.
+ * `withHeader`: a virtio header stands before each packet (offload/virtio-header.ts).
+ */
+export function openTunDescriptor(name: string, withHeader = false): number {
   const libc = tunLibrary();
   const fd = libc.open(bytesOf(DEVICE, DEVICE.length + 1), O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) throw openError(lastErrno());
   const request = bytesOf(name, IFREQ_LENGTH);
-  new DataView(request.buffer).setUint16(IFREQ_FLAGS, IFF_TUN | IFF_NO_PI, true);
+  const flags = IFF_TUN | IFF_NO_PI | (withHeader ? IFF_VNET_HDR : 0);
+  new DataView(request.buffer).setUint16(IFREQ_FLAGS, flags, true);
   if (libc.ioctl(fd, TUNSETIFF, request) !== 0) {
     const errno = lastErrno();
     libc.close(fd);
     throw nameError(name, errno);
   }
   return fd;
+}
+
+/** False when the kernel does not know all of these `TunFeature`s. */
+export function setTunOffload(fd: number, features: number): boolean {
+  return tunLibrary().ioctl(fd, TUNSETOFFLOAD, features as Pointer) === 0;
 }
 
 function openError(errno: number): UserError {

@@ -4,7 +4,7 @@ import { UserError } from "@burrow/protocol";
 import { ip, setInterfaceAddresses } from "../ip-command.ts";
 import { ERRNO, lastErrno } from "../libc.ts";
 import type { PacketBatch } from "../packet-batch.ts";
-import { newTunCounters, type TunDevice, type TunOptions } from "./device.ts";
+import { newTunCounters, type TunDevice, type TunOptions, tunDropReason } from "./device.ts";
 import {
   checkInterfaceName,
   newEventDescriptor,
@@ -76,7 +76,7 @@ class LinuxTun implements TunDevice {
       this.counters.writtenBytes += packet.length;
       return true;
     }
-    this.#countWriteFailure(packet.length === 0 ? ERRNO.EINVAL : lastErrno());
+    this.counters[tunDropReason(packet.length === 0 ? ERRNO.EINVAL : lastErrno())]++;
     return false;
   }
 
@@ -95,13 +95,6 @@ class LinuxTun implements TunDevice {
     const packet = this.#packets[i];
     if (packet === undefined) throw new RangeError(`no packet ${i} in a batch of ${this.#packets.length}`);
     return packet;
-  }
-
-  #countWriteFailure(errno: number): void {
-    if (errno === ERRNO.EAGAIN || errno === ERRNO.ENOMEM || errno === ENOBUFS) this.counters.dropFull++;
-    else if (errno === ERRNO.EINVAL) this.counters.dropMalformed++;
-    else if (errno === EIO || errno === EBADFD) this.counters.dropDown++;
-    else this.counters.dropOther++;
   }
 
   #onMessage(message: unknown): void {
@@ -138,25 +131,27 @@ class LinuxTun implements TunDevice {
   }
 }
 
-/** asm-generic/errno.h */
-const EIO = 5;
-const EBADFD = 77;
-const ENOBUFS = 105;
+/** Checks what a user may have got wrong, before anything is made. */
+export function checkTunOptions({ name, mtu }: Pick<TunOptions, "name" | "mtu">): void {
+  checkInterfaceName(name);
+  if (mtu >= MTU_MIN && mtu <= MTU_MAX) return;
+  throw new UserError(`an MTU of ${mtu} cannot be`, `choose one from ${MTU_MIN} to ${MTU_MAX}`);
+}
 
-async function configure(options: TunOptions): Promise<void> {
+/** Gives the interface its MTU, addresses and routes, and brings it up. */
+export async function configureTun(
+  options: Pick<TunOptions, "name" | "mtu" | "addresses" | "routes">,
+): Promise<void> {
   const { name, mtu, addresses, routes = [] } = options;
   await ip("link", "set", "dev", name, "mtu", String(mtu));
   await setInterfaceAddresses(name, { addresses, routes });
 }
 
 export async function openLinuxTun(options: TunOptions): Promise<TunDevice> {
-  checkInterfaceName(options.name);
-  if (!(options.mtu >= MTU_MIN && options.mtu <= MTU_MAX)) {
-    throw new UserError(`an MTU of ${options.mtu} cannot be`, `choose one from ${MTU_MIN} to ${MTU_MAX}`);
-  }
+  checkTunOptions(options);
   const fd = openTunDescriptor(options.name);
   try {
-    await configure(options);
+    await configureTun(options);
     const tun = new LinuxTun(options, fd);
     await tun.ready;
     return tun;

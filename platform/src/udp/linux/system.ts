@@ -49,6 +49,7 @@ export class PinnedMemory {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;
   readonly u32: Uint32Array<ArrayBuffer>;
+  readonly i32: Int32Array<ArrayBuffer>;
   readonly address: number;
 
   constructor(size: number) {
@@ -57,6 +58,7 @@ export class PinnedMemory {
     this.bytes = new Uint8Array(buffer);
     this.view = new DataView(buffer);
     this.u32 = new Uint32Array(buffer);
+    this.i32 = new Int32Array(buffer);
     this.address = ptr(this.bytes);
   }
 

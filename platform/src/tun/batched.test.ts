@@ -1,0 +1,97 @@
+/**
+ * Two batched TUN devices in namespaces of their own, joined by UDP, with real TCP and UDP through them: every byte is
+ * compared, and the kernels on both sides check every checksum.
+ */
+import { expect, test } from "bun:test";
+import { inNamespace, type Namespace, withNamespaces } from "../testing/namespaces.ts";
+import { needs } from "../testing/needs.ts";
+
+const possible = needs("batched TUN devices", {
+  root: true,
+  commands: ["ip", "ping", "nstat"],
+  files: ["/dev/net/tun"],
+});
+
+interface Ended {
+  readonly offloads: { readonly tcp: boolean; readonly udp: boolean };
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** A program in a namespace: it has said a first line, and is stopped by the end of its input. */
+async function start(namespace: Namespace, script: string, ...args: string[]) {
+  const child = Bun.spawn(
+    ["ip", "netns", "exec", namespace, process.execPath, `${import.meta.dir}/${script}`, ...args],
+    { stdin: "pipe", stdout: "pipe", stderr: "inherit" },
+  );
+  const reader = child.stdout.getReader();
+  const first = await reader.read();
+  if (first.done) throw new Error(`${script} ended with code ${await child.exited}`);
+  return {
+    async end(): Promise<string> {
+      child.stdin.end();
+      const parts: Uint8Array[] = [];
+      for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(part.value);
+      return Buffer.concat(parts).toString();
+    },
+    kill: () => child.kill("SIGKILL"),
+  };
+}
+
+/** Counters of the kernel's that tell of damage. */
+function checksumErrors(namespace: Namespace): number {
+  const lines = inNamespace(namespace, "nstat", "-asz").split("\n");
+  const errors = lines.filter((line) => /^(Tcp|Udp|Udp6|Ip|Icmp)\w*(CsumErrors|InHdrErrors)\b/.test(line));
+  if (errors.length < 4) throw new Error("nstat does not know these counters");
+  return errors.reduce((sum, line) => sum + Number(line.split(/\s+/)[1]), 0);
+}
+
+for (const [way, mtu] of [
+  ["offloads", 1360],
+  ["offloads", 1393],
+  ["plain", 1360],
+] as const) {
+  test.skipIf(!possible)(
+    `TCP and UDP pass two devices whole: ${way}, MTU ${mtu}`,
+    async () => {
+      await withNamespaces(["tun-a", "tun-b"], async ([a, b]) => {
+        for (const command of [
+          `ip link add name va netns ${a} type veth peer name vb netns ${b}`,
+          `ip -n ${a} addr add 10.7.0.1/24 dev va`,
+          `ip -n ${b} addr add 10.7.0.2/24 dev vb`,
+          `ip -n ${a} link set va up`,
+          `ip -n ${b} link set vb up`,
+        ]) {
+          expect(Bun.spawnSync(command.split(" ")).stderr.toString()).toBe("");
+        }
+        const common = [`${mtu}`, way];
+        const tunnels = await Promise.all([
+          start(a, "batched.child.ts", "100.64.0.1", "fd77::1", "10.7.0.1", "10.7.0.2", ...common),
+          start(b, "batched.child.ts", "100.64.0.2", "fd77::2", "10.7.0.2", "10.7.0.1", ...common),
+        ]);
+        const server = await start(b, "batched.transfer.child.ts", "serve");
+        try {
+          const ping = inNamespace(a, "ping", "-qc", "20", "-i", "0.01", "-s", `${mtu - 28}`, "100.64.0.2");
+          expect(ping).toContain("20 received");
+          const transfer = `${import.meta.dir}/batched.transfer.child.ts`;
+          const args = ["send", "100.64.0.2", "fd77::2", "24"];
+          const told = JSON.parse(inNamespace(a, process.execPath, transfer, ...args));
+          expect(told).toMatchObject({ tcp4: true, tcp6: true, udp: { damaged: 0 } });
+          expect(told.udp.v4).toBeGreaterThan(told.datagrams * 0.9);
+          expect(told.udp.v6).toBeGreaterThan(told.datagrams * 0.9);
+          expect(checksumErrors(a) + checksumErrors(b)).toBe(0);
+          for (const tunnel of tunnels) {
+            const { offloads, counters } = JSON.parse(await tunnel.end()) as Ended;
+            expect(counters).toMatchObject({ dropMalformed: 0, dropOther: 0 });
+            const packets = (counters["received"] ?? 0) + (counters["written"] ?? 0);
+            const calls = (counters["reads"] ?? 0) + (counters["writes"] ?? 0);
+            if (offloads.tcp) expect(packets).toBeGreaterThan(calls * 3);
+            else expect(counters["written"]).toBe(counters["writes"]);
+          }
+        } finally {
+          for (const child of [...tunnels, server]) child.kill();
+        }
+      });
+    },
+    60_000,
+  );
+}
