@@ -17,6 +17,7 @@ import type { Agent } from "./core/agent.ts";
 import type { Netmap } from "./core/contract.ts";
 import { EngineTunnel } from "./core/engine-tunnel.ts";
 import type { AgentEvent } from "./core/events.ts";
+import { OnePacket } from "./core/packets.ts";
 import type { Peer } from "./core/peers.ts";
 import type { TunnelSink } from "./core/tunnel.ts";
 import { pathView } from "./core/views.ts";
@@ -123,7 +124,7 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
           privateKey: identity.privateKey,
           primitives,
           onPacket: (peer, datagram) =>
-            runtime.do(() => standIns?.passthrough?.fromInterface(peer, datagram)),
+            runtime.do(() => standIns?.passthrough?.fromInterface(peer, new OnePacket(datagram))),
         });
   const random = (length: number) => primitives.randomBytes(length);
   const runtime: Runtime = await Runtime.open({

@@ -19,6 +19,7 @@ import {
   type Sealer,
   sealTicket,
 } from "@burrow/protocol";
+import { bytesOf } from "../../agent/src/core/packets.ts";
 import { WireGuardEngine } from "../../agent/src/core/wireguard/index.ts";
 
 export interface RelayDoor {
@@ -110,7 +111,9 @@ class Agent {
       mtuBytes: 1420,
       cookieSource: () => new Uint8Array(6),
       sink: {
-        transmit: (_, bytes) => this.send(bytes),
+        transmit: (_, datagrams) => {
+          for (let i = 0; i < datagrams.count; i++) this.send(bytesOf(datagrams, i));
+        },
         deliver() {},
         authenticated() {},
         established: (_, session) => established(session.remoteIndex),

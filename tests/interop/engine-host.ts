@@ -13,6 +13,7 @@ import {
   type WireGuardKind,
   wireGuardKind,
 } from "@burrow/protocol";
+import { bytesOf } from "../../agent/src/core/packets.ts";
 import {
   DEFAULT_LOAD_LIMITS,
   DropReason,
@@ -110,16 +111,21 @@ const engine = new WireGuardEngine<Endpoint>({
   timings: { ...SPECIFIED_TIMINGS, ...settings.timings },
   loadLimits: settings.loadLimits ?? DEFAULT_LOAD_LIMITS,
   sink: {
-    transmit(_peer, datagram, replyTo) {
+    transmit(_peer, datagrams, replyTo) {
       const to = replyTo ?? peerEndpoint;
       if (to === undefined) return;
-      const kind = wireGuardKind(datagram);
-      count(counts.sent, kind);
-      const isHandshake = kind === "initiation" || kind === "response";
-      if (isHandshake && datagram.subarray(-16).some((byte) => byte !== 0)) sentWithCookie += 1;
-      socket.send(socket.addresses.internEndpoint(to), datagram);
+      for (let i = 0; i < datagrams.count; i++) {
+        const datagram = bytesOf(datagrams, i);
+        const kind = wireGuardKind(datagram);
+        count(counts.sent, kind);
+        const isHandshake = kind === "initiation" || kind === "response";
+        if (isHandshake && datagram.subarray(-16).some((byte) => byte !== 0)) sentWithCookie += 1;
+        socket.send(socket.addresses.internEndpoint(to), datagram);
+      }
     },
-    deliver: (_peer, packet) => void tun.write(packet),
+    deliver(_peer, packets) {
+      for (let i = 0; i < packets.count; i++) tun.write(bytesOf(packets, i));
+    },
     authenticated(_peer, from) {
       peerEndpoint = from;
     },

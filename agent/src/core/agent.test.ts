@@ -17,6 +17,7 @@ import fc from "fast-check";
 import { Agent } from "./agent.ts";
 import { EngineTunnel } from "./engine-tunnel.ts";
 import type { AgentEvent } from "./events.ts";
+import { bytesOf } from "./packets.ts";
 import { FakeRelay } from "./relays/testkit.ts";
 
 const NETWORK = "00000000000000cc" as never;
@@ -55,6 +56,11 @@ class AgentUnderTest {
     this.agent = new Agent(
       {
         sendDatagram: (datagram, to) => this.sent.push({ datagram: datagram.slice(), to }),
+        sendDatagrams: (datagrams, to) => {
+          for (let i = 0; i < datagrams.count; i++) {
+            this.sent.push({ datagram: bytesOf(datagrams, i).slice(), to });
+          }
+        },
         openSockets: () => {},
         closeSockets: () => {},
         deliver: () => {},

@@ -3,8 +3,8 @@
  * that knows it: relay links, peers' paths, the tunnel. Everything that happens to an agent happens through here, in
  * the kernel lab, in the simulator and in production alike.
  *
- *   device ──sendPacket──▶ tunnel ──transmit──▶ paths say where ──▶ sink.sendDatagram
- *   socket ──receiveDatagram──▶ classify ─┬ WireGuard ──▶ tunnel ──deliver──▶ sink.deliver
+ *   device ──sendPackets──▶ tunnel ──transmit──▶ paths say where ──▶ sink.sendDatagrams
+ *   socket ──receiveDatagrams──▶ classify ─┬ WireGuard ──▶ tunnel ──deliver──▶ sink.deliver
  *                                         ├ Bound ──▶ relay links
  *                                         └ Probe, ack ──▶ paths
  *   side channel ──receiveMessage──▶ relay map, tickets, peers, "probe now"
@@ -23,7 +23,9 @@ import {
 } from "@burrow/protocol";
 import type { AgentOptions, AgentSink, Netmap, Welcome } from "./contract.ts";
 import { EchoBook } from "./echo.ts";
-import { echoReply, parseEcho } from "./icmp.ts";
+import { EchoDesk } from "./echo-desk.ts";
+import { Outlet } from "./outlet.ts";
+import { areAllWireGuard, bytesOf, OnePacket, type Packets, RoomyCopy } from "./packets.ts";
 import type { PathTarget } from "./paths/path.ts";
 import type { PathChange, PeerPathsSink } from "./paths/peer-paths.ts";
 import { type Peer, Peers } from "./peers.ts";
@@ -40,6 +42,7 @@ const OPENING_TTL = 2;
 const SILENCE_BEFORE_FIRST_DATA_MS = 60_000;
 /** A packet that we could not open is remembered so long. */
 const UNOPENED_MEMORY_MS = 1_000;
+const IP_PACKET_BYTES_MAX = 65_535;
 
 export class Agent {
   readonly id: AgentId;
@@ -53,14 +56,18 @@ export class Agent {
   readonly #sink: AgentSink;
   readonly #options: AgentOptions;
   readonly #echoes = new EchoBook();
+  readonly #echoDesk: EchoDesk;
   readonly #outside = new Map<AgentId, { lastHeardVia: PathTarget | undefined }>();
   readonly #reporter: Reporter;
   readonly #awake = new Set<Peer>();
+  readonly #outlet: Outlet;
   readonly #probes: ProbeDesk;
   readonly #puncher: Puncher;
   readonly whereabouts: Whereabouts;
   /** Where the last packet of an unknown session came from. */
   #unopened: { readonly from: Endpoint; readonly atMs: number } | undefined;
+  /** Packets that come without room around them. */
+  readonly #copy = new RoomyCopy(IP_PACKET_BYTES_MAX);
   #now: number;
 
   constructor(sink: AgentSink, options: AgentOptions) {
@@ -76,11 +83,24 @@ export class Agent {
     });
     this.peers = new Peers({ ...options, pathsSink: (id) => this.#pathsSink(id) });
     this.tunnel = options.makeTunnel(this.#tunnelSink());
+    this.#outlet = new Outlet({
+      sink,
+      relays: this.relays,
+      drop: (reason, count) => this.#drop(reason, count),
+    });
+    this.#echoDesk = new EchoDesk({
+      book: this.#echoes,
+      answersEchoes: options.answersEchoes,
+      heardVia: (id) => this.peers.get(id)?.lastHeardVia,
+      ownAddress: () => this.netmap?.agent.ipv4,
+      answer: (packet, now) => this.sendPacket(packet, now),
+      replied: (peer, reply) => sink.event({ type: "echo", peer, reply }),
+    });
     this.#probes = new ProbeDesk({
       ...options,
       self: this.id,
       peerOf: (id) => this.peers.get(id),
-      transmit: (target, datagram, ttl) => this.#sendTo(target, datagram, ttl),
+      transmit: (target, datagram, ttl) => this.#outlet.send(target, datagram, ttl),
     });
     this.#puncher = new Puncher(
       {
@@ -107,14 +127,20 @@ export class Agent {
 
   // ── Inputs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Datagrams that came together from one endpoint; WireGuard's are opened where they lie. */
+  receiveDatagrams(datagrams: Packets, from: Endpoint, now: number, socket?: number): void {
+    this.#now = now;
+    if (areAllWireGuard(datagrams)) return this.#receiveWireGuard(datagrams, from, now, socket);
+    for (let i = 0; i < datagrams.count; i++) this.receiveDatagram(bytesOf(datagrams, i), from, now, socket);
+  }
+
   /** A datagram from the socket. Any bytes from anyone: what is not understood is counted and dropped. */
   receiveDatagram(datagram: Uint8Array, from: Endpoint, now: number, socket?: number): void {
     this.#now = now;
     switch (classify(datagram)) {
       case "wireguard":
-        if (this.tunnel.receive(datagram, this.#targetOf(from, socket), now)) return;
-        this.#unopened = { from, atMs: now };
-        return;
+        // Opened in a copy: whoever has the datagram may want it again.
+        return this.#receiveWireGuard(new OnePacket(datagram.slice()), from, now, socket);
       case "bound":
         if (!this.relays.receiveBound(datagram, from, now)) this.#drop("bound-refused");
         return;
@@ -126,10 +152,20 @@ export class Agent {
     }
   }
 
-  /** An IP packet from the device. */
-  sendPacket(packet: Uint8Array, now: number): void {
+  #receiveWireGuard(datagrams: Packets, from: Endpoint, now: number, socket: number | undefined): void {
+    if (this.tunnel.receive(datagrams, this.#targetOf(from, socket), now)) return;
+    this.#unopened = { from, atMs: now };
+  }
+
+  /** IP packets from the device, with SEAL_HEADROOM before each and SEAL_TAILROOM behind: sealed where they lie. */
+  sendPackets(packets: Packets, now: number): void {
     this.#now = now;
-    this.tunnel.send(packet, now);
+    this.tunnel.send(packets, now);
+  }
+
+  /** An IP packet without room around it. */
+  sendPacket(packet: Uint8Array, now: number): void {
+    this.sendPackets(this.#copy.of(packet), now);
   }
 
   receiveMessage(message: ToAgent, now: number): void {
@@ -180,7 +216,7 @@ export class Agent {
     const own = this.netmap?.agent.ipv4;
     if (this.tunnel.kind === "engine" && own !== undefined) {
       const addresses = { own, peer: peer.info.ipv4 };
-      return this.tunnel.send(this.#echoes.request(peer.info.id, addresses, identifier, sequence, now), now);
+      return this.sendPacket(this.#echoes.request(peer.info.id, addresses, identifier, sequence, now), now);
     }
     const { primary } = peer.paths.route(now);
     this.#awake.add(peer);
@@ -328,21 +364,15 @@ export class Agent {
     return relay === undefined ? { kind: "direct", endpoint: from } : { kind: "relay", relay };
   }
 
-  #sendTo(target: PathTarget, datagram: Uint8Array, ttl?: number): void {
-    if (target.kind === "direct") {
-      return this.#sink.sendDatagram(datagram, target.endpoint, { socket: target.socket, ttl });
-    }
-    const endpoint = this.relays.endpointOf(target.relay);
-    if (endpoint === undefined) this.#drop("relay-without-endpoint");
-    else this.#sink.sendDatagram(datagram, endpoint);
-  }
-
   // ── Outputs of the parts ──────────────────────────────────────────────────────────────────────────────────────
 
   #tunnelSink(): TunnelSink {
     return {
-      transmit: (id, datagram, replyTo) => this.#transmit(id, datagram, replyTo),
-      deliver: (id, packet) => this.#deliver(id, packet),
+      transmit: (id, datagrams, replyTo) => this.#transmit(id, datagrams, replyTo),
+      deliver: (id, packets) => {
+        const rest = this.#echoDesk.withoutOurs(id, packets, this.#now);
+        if (rest.count > 0) this.#sink.deliver(rest);
+      },
       authenticated: (id, from, carriesData) => this.#authenticated(id, from, carriesData),
       flowEstablished: (id, receiverIndex) => {
         const peer = this.peers.get(id);
@@ -354,28 +384,16 @@ export class Agent {
     };
   }
 
-  #transmit(id: AgentId | undefined, datagram: Uint8Array, replyTo: PathTarget | undefined): void {
-    if (replyTo !== undefined) return this.#sendTo(replyTo, datagram);
+  #transmit(id: AgentId | undefined, datagrams: Packets, replyTo: PathTarget | undefined): void {
+    if (replyTo !== undefined) return this.#outlet.sendAll(replyTo, datagrams);
     const peer = id === undefined ? undefined : this.peers.get(id);
-    if (peer === undefined) {
-      const via = id === undefined ? undefined : this.#outside.get(id)?.lastHeardVia;
-      return via === undefined ? this.#drop("no-path") : this.#sendTo(via, datagram);
+    if (peer !== undefined) {
+      this.#awake.add(peer);
+      return this.#outlet.sendToPeer(peer, datagrams, this.#now);
     }
-    this.#awake.add(peer);
-    const { primary, also } = peer.paths.route(this.#now);
-    if (primary === undefined) return this.#drop("no-path");
-    this.#sendTo(primary, datagram);
-    if (primary.kind === "relay") this.relays.want(primary.relay, this.#now);
-    const second = also ?? this.#untilDeclared(peer, primary);
-    if (second !== undefined) this.#sendTo(second, datagram);
-  }
-
-  /** A relay that has not confirmed the peer's flows may not know them yet; the one that brought the handshake does. */
-  #untilDeclared(peer: Peer, primary: PathTarget): PathTarget | undefined {
-    const via = peer.lastHeardVia;
-    if (primary.kind !== "relay" || via?.kind !== "relay" || via.relay === primary.relay) return undefined;
-    const isKnown = peer.flows.every((index) => this.relays.isDeclared(primary.relay, index));
-    return isKnown ? undefined : via;
+    const via = id === undefined ? undefined : this.#outside.get(id)?.lastHeardVia;
+    if (via === undefined) this.#drop("no-path", datagrams.count);
+    else this.#outlet.sendAll(via, datagrams);
   }
 
   #authenticated(id: AgentId, from: PathTarget, carriesData: boolean): void {
@@ -393,23 +411,6 @@ export class Agent {
     const isFirst = this.#now - (peer.lastDataMs ?? Number.NEGATIVE_INFINITY) > SILENCE_BEFORE_FIRST_DATA_MS;
     peer.lastDataMs = this.#now;
     if (isFirst) this.#sink.event({ type: "first-data", peer: id, name: peer.info.name, via: from });
-  }
-
-  #deliver(id: AgentId, packet: Uint8Array): void {
-    const echo = parseEcho(packet);
-    if (echo?.kind === "reply") {
-      const via = this.peers.get(id)?.lastHeardVia;
-      const reply = via === undefined ? undefined : this.#echoes.replied(id, echo, via, this.#now);
-      if (reply !== undefined) return this.#sink.event({ type: "echo", peer: id, reply });
-    }
-    if (
-      echo?.kind === "request" &&
-      this.#options.answersEchoes &&
-      echo.destination === this.netmap?.agent.ipv4
-    ) {
-      return this.tunnel.send(echoReply(packet), this.#now);
-    }
-    this.#sink.deliver(packet);
   }
 
   #pathsSink(id: AgentId): PeerPathsSink {
@@ -472,7 +473,7 @@ export class Agent {
     for (const peer of this.#awake) peer.paths.ownCandidatesChanged(this.#now);
   }
 
-  #drop(reason: string): void {
-    this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1);
+  #drop(reason: string, count = 1): void {
+    this.drops.set(reason, (this.drops.get(reason) ?? 0) + count);
   }
 }

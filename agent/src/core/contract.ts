@@ -1,6 +1,7 @@
 /** What an agent machine needs from the world and gives to it: options, outputs, and what it remembers. */
 import type { Agreement, Endpoint, FromAgent, PublicKey, Sealer, ToAgent } from "@burrow/protocol";
 import type { AgentEvent } from "./events.ts";
+import type { Packets } from "./packets.ts";
 import type { Tunnel, TunnelSink } from "./tunnel.ts";
 
 export type Welcome = Extract<ToAgent, { type: "welcome" }>;
@@ -22,11 +23,13 @@ export interface SendOptions {
 
 export interface AgentSink {
   sendDatagram(datagram: Uint8Array, to: Endpoint, how?: SendOptions): void;
+  /** Many to one endpoint, in order; valid during the call, or, where they are not copied, until it sends them all. */
+  sendDatagrams(datagrams: Packets, to: Endpoint, socket: number | undefined): void;
   /** Open further UDP sockets (IPv4); `Agent.socketsOpened` is called with their ids, which are not zero. */
   openSockets(count: number): void;
   closeSockets(ids: readonly number[]): void;
-  /** An IP packet for the device; valid during the call. */
-  deliver(packet: Uint8Array): void;
+  /** IP packets for the device; valid during the call. */
+  deliver(packets: Packets): void;
   /** To the coordinator. False when the side channel is down: the message is then not kept. */
   sendMessage(message: FromAgent): boolean;
   event(event: AgentEvent): void;

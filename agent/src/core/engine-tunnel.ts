@@ -1,9 +1,9 @@
 /** Our own WireGuard engine as the agent's tunnel: peers by agent id, sessions as flows, drops in one map. */
 import { type AgentId, ENDPOINT_LENGTH, utf8, Writer, writeEndpoint } from "@burrow/protocol";
+import type { Packets } from "./packets.ts";
 import type { PathTarget } from "./paths/path.ts";
 import type { Tunnel, TunnelPeer, TunnelSink, TunnelStatistics } from "./tunnel.ts";
 import {
-  DropReason,
   type PeerHandle,
   parseAllowedIp,
   WireGuardEngine,
@@ -31,10 +31,10 @@ export class EngineTunnel implements Tunnel {
       random: (out) => out.set(options.random(out.length)),
       cookieSource,
       sink: {
-        transmit: (handle, datagram, replyTo) => sink.transmit(idOf(handle), datagram, replyTo),
-        deliver: (handle, packet) => {
+        transmit: (handle, datagrams, replyTo) => sink.transmit(idOf(handle), datagrams, replyTo),
+        deliver: (handle, packets) => {
           const id = idOf(handle);
-          if (id !== undefined) sink.deliver(id, packet);
+          if (id !== undefined) sink.deliver(id, packets);
         },
         authenticated: (handle, from, kind) => {
           const id = idOf(handle);
@@ -71,12 +71,12 @@ export class EngineTunnel implements Tunnel {
     this.#ids.delete(handle);
   }
 
-  receive(datagram: Uint8Array, from: PathTarget, now: number): boolean {
-    return this.#engine.receive(datagram, from, now) !== DropReason.unknownIndex;
+  receive(datagrams: Packets, from: PathTarget, now: number): boolean {
+    return this.#engine.receiveAll(datagrams, from, now);
   }
 
-  send(packet: Uint8Array, now: number): void {
-    this.#engine.send(packet, now);
+  send(packets: Packets, now: number): void {
+    this.#engine.sendAll(packets, now);
   }
 
   kick(id: AgentId, now: number): void {

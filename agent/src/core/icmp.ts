@@ -45,6 +45,11 @@ export function echoRequest(
   return packet;
 }
 
+/** Whether an echo may lie at `at`: nearly all packets are told to be none by two bytes. */
+export function isPerhapsEcho(memory: Uint8Array, at: number): boolean {
+  return memory[at + 9] === PROTOCOL_ICMP && memory[at] === 0x45;
+}
+
 /** The echo in an IPv4 packet without options or fragments; undefined for any other packet. */
 export function parseEcho(packet: Uint8Array): Echo | undefined {
   if (packet.length < IPV4_HEADER_LENGTH + ICMP_HEADER_LENGTH) return undefined;

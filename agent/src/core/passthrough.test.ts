@@ -9,6 +9,7 @@ import {
   WireGuardTransport,
 } from "@burrow/protocol";
 import fc from "fast-check";
+import { OnePacket } from "./packets.ts";
 import { Passthrough } from "./passthrough.ts";
 import type { PathTarget } from "./paths/path.ts";
 
@@ -36,11 +37,11 @@ class Interface {
   constructor(initiator: Uint8Array | undefined = KEY) {
     this.passthrough = new Passthrough(
       {
-        transmit: (id, datagram) => this.log.push(`out ${id} ${datagram[0]}`),
+        transmit: (id, { memory }) => this.log.push(`out ${id} ${memory[0]}`),
         deliver: () => this.log.push("delivered"),
         authenticated: (id, _from, data) => this.log.push(`heard ${id} ${data ? "data" : "handshake"}`),
         flowEstablished: (id, index) => this.log.push(`flow ${id} ${index}`),
-        toInterface: (id, datagram) => this.log.push(`in ${id} ${datagram[0]}`),
+        toInterface: (id, { memory }) => this.log.push(`in ${id} ${memory[0]}`),
         peerSet: ({ id }) => this.log.push(`set ${id}`),
         peerRemoved: (id) => this.log.push(`removed ${id}`),
       },
@@ -53,9 +54,9 @@ class Interface {
 
 test("a response to the interface's own initiation goes to it, and so does data of that session", () => {
   const { passthrough, log } = new Interface();
-  passthrough.fromInterface(PEER, initiation(77));
-  passthrough.receive(response(900, 77), VIA, 5);
-  passthrough.receive(transport(77), VIA, 6);
+  passthrough.fromInterface(PEER, new OnePacket(initiation(77)));
+  passthrough.receive(new OnePacket(response(900, 77)), VIA, 5);
+  passthrough.receive(new OnePacket(transport(77)), VIA, 6);
   expect(log).toEqual([
     `out ${PEER} 1`,
     `flow ${PEER} 900`,
@@ -69,12 +70,12 @@ test("a response to the interface's own initiation goes to it, and so does data 
 
 test("an initiation is told by the static key inside it; of strangers it is dropped", () => {
   const { passthrough, log } = new Interface();
-  passthrough.receive(initiation(900), VIA, 5);
+  passthrough.receive(new OnePacket(initiation(900)), VIA, 5);
   expect(log.at(-1)).toBe(`in ${PEER} 1`);
   for (const key of [undefined, new Uint8Array(32).fill(6)]) {
     const other = new Interface(key);
     if (key === undefined) continue;
-    other.passthrough.receive(initiation(900), VIA, 5);
+    other.passthrough.receive(new OnePacket(initiation(900)), VIA, 5);
     expect(other.log).toEqual([]);
     expect(other.passthrough.drops.get("unknown-peer")).toBe(1);
   }
@@ -82,24 +83,24 @@ test("an initiation is told by the static key inside it; of strangers it is drop
 
 test("data of unknown sessions goes nowhere", () => {
   const { passthrough, log } = new Interface();
-  passthrough.receive(transport(1), VIA, 0);
+  passthrough.receive(new OnePacket(transport(1)), VIA, 0);
   expect(log).toEqual([]);
   expect(passthrough.drops.get("unknown-index")).toBe(1);
 });
 
 test("old sessions are forgotten, and all of them with the peer", () => {
   const { passthrough, log } = new Interface();
-  for (let index = 1; index <= 20; index++) passthrough.fromInterface(PEER, initiation(index));
+  for (let index = 1; index <= 20; index++) passthrough.fromInterface(PEER, new OnePacket(initiation(index)));
   log.length = 0;
-  passthrough.receive(transport(1), VIA, 0);
+  passthrough.receive(new OnePacket(transport(1)), VIA, 0);
   expect(log).toEqual([]);
-  passthrough.receive(transport(20), VIA, 0);
+  passthrough.receive(new OnePacket(transport(20)), VIA, 0);
   expect(log.length).toBe(2);
   passthrough.removePeer(PEER);
   log.length = 0;
-  passthrough.receive(transport(20), VIA, 0);
-  passthrough.fromInterface(PEER, transport(3));
-  passthrough.fromInterface(STRANGER, transport(3));
+  passthrough.receive(new OnePacket(transport(20)), VIA, 0);
+  passthrough.fromInterface(PEER, new OnePacket(transport(3)));
+  passthrough.fromInterface(STRANGER, new OnePacket(transport(3)));
   expect(log).toEqual([]);
 });
 
@@ -117,8 +118,8 @@ test("any bytes from either side are passed or dropped by name", () => {
   fc.assert(
     fc.property(bytes, fc.constantFrom(1, 2, 3, 4, 9), (rest, type) => {
       const datagram = new Uint8Array([type, 0, 0, 0, ...rest]);
-      passthrough.receive(datagram, VIA, 0);
-      passthrough.fromInterface(PEER, datagram);
+      passthrough.receive(new OnePacket(datagram), VIA, 0);
+      passthrough.fromInterface(PEER, new OnePacket(datagram));
     }),
   );
 });

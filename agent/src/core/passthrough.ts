@@ -3,13 +3,23 @@
  * path. Packets pass untouched. Which peer a packet from the network belongs to is told by the receiver index, learned
  * from the interface's own handshakes, or, for an initiation, by the static key inside it.
  */
-import { type AgentId, agentIdOf, wireGuardKind, wireGuardReceiver, wireGuardSender } from "@burrow/protocol";
+import {
+  type AgentId,
+  agentIdOf,
+  WireGuardTransport,
+  WireGuardType,
+  wireGuardKind,
+  wireGuardReceiver,
+  wireGuardSender,
+} from "@burrow/protocol";
+import { bytesOf, PacketRun, type Packets } from "./packets.ts";
 import type { PathTarget } from "./paths/path.ts";
 import type { Tunnel, TunnelPeer, TunnelSink, TunnelStatistics } from "./tunnel.ts";
+import { readU32 } from "./wireguard/bytes.ts";
 
 export interface PassthroughSink extends TunnelSink {
-  /** Hand a WireGuard packet to the interface, as if it came from this peer's endpoint. */
-  toInterface(peer: AgentId, datagram: Uint8Array): void;
+  /** Hand WireGuard packets to the interface, as if they came from this peer's endpoint. */
+  toInterface(peer: AgentId, datagrams: Packets): void;
   peerSet(peer: TunnelPeer): void;
   peerRemoved(peer: AgentId): void;
 }
@@ -28,6 +38,10 @@ interface PassthroughPeer {
   lastHandshakeMs: number | undefined;
 }
 
+function isTransport(memory: Uint8Array, at: number, length: number): boolean {
+  return length >= WireGuardTransport.lengthMin && readU32(memory, at) === WireGuardType.transport;
+}
+
 export class Passthrough implements Tunnel {
   readonly kind = "passthrough";
   readonly drops = new Map<string, number>();
@@ -35,6 +49,8 @@ export class Passthrough implements Tunnel {
   readonly #initiatorOf: InitiatorOf;
   readonly #peers = new Map<AgentId, PassthroughPeer>();
   readonly #byLocalIndex = new Map<number, PassthroughPeer>();
+  /** Packets in a row that are for one peer, or from it. */
+  readonly #run = new PacketRun();
 
   constructor(sink: PassthroughSink, initiatorOf: InitiatorOf) {
     this.#sink = sink;
@@ -62,42 +78,92 @@ export class Passthrough implements Tunnel {
     this.#sink.peerRemoved(id);
   }
 
-  /** A packet that the interface sent to the endpoint which stands for `id`. */
-  fromInterface(id: AgentId, datagram: Uint8Array): void {
+  /** Packets that the interface sent to the endpoint which stands for `id`. */
+  fromInterface(id: AgentId, datagrams: Packets): void {
     const known = this.#peers.get(id);
-    const kind = wireGuardKind(datagram);
-    if (known === undefined || kind === undefined) return this.#drop("not-wireguard");
-    if (kind === "initiation" || kind === "response") this.#learn(known, wireGuardSender(datagram));
-    known.txBytes += datagram.length;
-    this.#sink.transmit(id, datagram, undefined);
+    const run = this.#run.begin(datagrams.memory);
+    for (let i = 0; i < datagrams.count; i++) {
+      if (run.isFull) {
+        this.#sink.transmit(id, run, undefined);
+        run.begin(datagrams.memory);
+      }
+      const length = datagrams.length(i);
+      if (known === undefined || !this.#isFromInterface(known, datagrams, i)) this.#drop("not-wireguard");
+      else {
+        known.txBytes += length;
+        run.push(datagrams.offset(i), length);
+      }
+    }
+    if (run.count > 0) this.#sink.transmit(id, run, undefined);
   }
 
-  receive(datagram: Uint8Array, from: PathTarget, now: number): boolean {
-    const reason = this.#receive(datagram, from, now);
-    if (reason !== undefined) this.#drop(reason);
+  receive(datagrams: Packets, from: PathTarget, now: number): boolean {
+    const { memory, count } = datagrams;
+    const run = this.#run.begin(memory);
+    let peer: PassthroughPeer | undefined;
+    for (let i = 0; i < count; i++) {
+      const at = datagrams.offset(i);
+      const length = datagrams.length(i);
+      if (!isTransport(memory, at, length)) {
+        this.#hand(peer, from, "data");
+        run.begin(memory);
+        this.#receiveHandshake(bytesOf(datagrams, i), at, from, now);
+        run.begin(memory);
+        continue;
+      }
+      const owner = this.#byLocalIndex.get(readU32(memory, at + WireGuardTransport.receiver));
+      if (owner === undefined) {
+        this.#drop("unknown-index");
+        continue;
+      }
+      if (owner !== peer || run.isFull) {
+        this.#hand(peer, from, "data");
+        run.begin(memory);
+        peer = owner;
+      }
+      run.push(at, length);
+    }
+    this.#hand(peer, from, "data");
     // The interface's handshakes are its own business.
     return true;
   }
 
-  #receive(datagram: Uint8Array, from: PathTarget, now: number): string | undefined {
+  #receiveHandshake(datagram: Uint8Array, at: number, from: PathTarget, now: number): void {
     const kind = wireGuardKind(datagram);
-    if (kind === undefined) return "malformed";
-    const known =
-      kind === "initiation" ? this.#initiator(datagram) : this.#byLocalIndex.get(wireGuardReceiver(datagram));
-    if (known === undefined) return kind === "initiation" ? "unknown-peer" : "unknown-index";
-    if (kind === "initiation" || kind === "response") {
+    if (kind === undefined) return this.#drop("malformed");
+    const isInitiation = kind === "initiation";
+    const known = isInitiation
+      ? this.#initiator(datagram)
+      : this.#byLocalIndex.get(wireGuardReceiver(datagram));
+    if (known === undefined) return this.#drop(isInitiation ? "unknown-peer" : "unknown-index");
+    if (isInitiation || kind === "response") {
       known.lastHandshakeMs = now;
       this.#sink.flowEstablished(known.peer.id, wireGuardSender(datagram));
     }
-    known.rxBytes += datagram.length;
-    // Only the interface can authenticate a packet; an index of 32 random bits is as near as we come.
-    this.#sink.authenticated(known.peer.id, from, kind === "transport");
-    this.#sink.toInterface(known.peer.id, datagram);
-    return undefined;
+    this.#run.push(at, datagram.length);
+    this.#hand(known, from, "handshake");
   }
 
-  send(): void {
-    this.#drop("no-device");
+  /** Only the interface can authenticate packets; an index of 32 random bits is as near as we come. */
+  #hand(known: PassthroughPeer | undefined, from: PathTarget, what: "data" | "handshake"): void {
+    const run = this.#run;
+    if (known === undefined || run.count === 0) return;
+    for (let i = 0; i < run.count; i++) known.rxBytes += run.length(i);
+    this.#sink.authenticated(known.peer.id, from, what === "data");
+    this.#sink.toInterface(known.peer.id, run);
+  }
+
+  /** Whether the interface may have sent this; learns the index of a handshake. */
+  #isFromInterface(known: PassthroughPeer, datagrams: Packets, i: number): boolean {
+    if (isTransport(datagrams.memory, datagrams.offset(i), datagrams.length(i))) return true;
+    const datagram = bytesOf(datagrams, i);
+    const kind = wireGuardKind(datagram);
+    if (kind === "initiation" || kind === "response") this.#learn(known, wireGuardSender(datagram));
+    return kind !== undefined;
+  }
+
+  send(packets: Packets): void {
+    for (let i = 0; i < packets.count; i++) this.#drop("no-device");
   }
 
   /** The interface keeps its own timers. */

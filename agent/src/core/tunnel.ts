@@ -3,6 +3,7 @@
  * WireGuard interface for which the agent only finds the paths (passthrough.ts).
  */
 import type { AgentId, PublicKey } from "@burrow/protocol";
+import type { Packets } from "./packets.ts";
 import type { PathTarget } from "./paths/path.ts";
 
 export interface TunnelPeer {
@@ -20,11 +21,11 @@ export interface TunnelStatistics {
 
 /** Bytes are valid during the call only. */
 export interface TunnelSink {
-  /** A WireGuard packet for a peer. `replyTo`: it answers a handshake and goes where that came from. */
-  transmit(peer: AgentId | undefined, datagram: Uint8Array, replyTo: PathTarget | undefined): void;
-  /** An IP packet that a peer sent us. */
-  deliver(peer: AgentId, packet: Uint8Array): void;
-  /** A packet that can only be the peer's came by this path. */
+  /** WireGuard packets for a peer. `replyTo`: they answer a handshake and go where that came from. */
+  transmit(peer: AgentId | undefined, datagrams: Packets, replyTo: PathTarget | undefined): void;
+  /** IP packets that a peer sent us. */
+  deliver(peer: AgentId, packets: Packets): void;
+  /** Packets that can only be the peer's came by this path. */
   authenticated(peer: AgentId, from: PathTarget, carriesData: boolean): void;
   /** Transport packets to this peer bear this receiver index from now on. */
   flowEstablished(peer: AgentId, receiverIndex: number): void;
@@ -35,10 +36,13 @@ export interface Tunnel {
   /** Adds a peer or changes what is known of it. */
   setPeer(peer: TunnelPeer, now: number): void;
   removePeer(peer: AgentId): void;
-  /** A WireGuard datagram from the network. False when it is of a session that we do not have. */
-  receive(datagram: Uint8Array, from: PathTarget, now: number): boolean;
-  /** An IP packet from the device, for whomever its destination belongs to. */
-  send(packet: Uint8Array, now: number): void;
+  /** WireGuard datagrams that came together. False when any is of a session that we do not have. */
+  receive(datagrams: Packets, from: PathTarget, now: number): boolean;
+  /**
+   * IP packets from the device, for whomever their destinations belong to. They are sealed where they lie, with
+   * SEAL_HEADROOM before each and SEAL_TAILROOM behind.
+   */
+  send(packets: Packets, now: number): void;
   /** A path to the peer came to life: if a handshake is waiting, now is the time. */
   kick(peer: AgentId, now: number): void;
   /** Whether packets to the peer can be sealed now; true where that is not for us to know. */

@@ -17,6 +17,7 @@ import { getLogger } from "@logtape/logtape";
 import { Agent } from "../core/agent.ts";
 import type { AgentOptions } from "../core/contract.ts";
 import type { AgentEvent } from "../core/events.ts";
+import { bytesOf, OnePacket } from "../core/packets.ts";
 import { isDoor } from "../core/relays/doors.ts";
 import { NO_DEVICE, type PacketDevice } from "./devices.ts";
 import { FurtherSockets } from "./further-sockets.ts";
@@ -89,9 +90,18 @@ export class Runtime {
           if (isDoor(to)) this.#doors.send(datagram, to);
           else this.#further.send(datagram, to, how);
         },
+        sendDatagrams: (datagrams, to, socket) => {
+          const isToDoor = isDoor(to);
+          for (let i = 0; i < datagrams.count; i++) {
+            if (isToDoor) this.#doors.send(bytesOf(datagrams, i), to);
+            else this.#further.send(bytesOf(datagrams, i), to, { socket });
+          }
+        },
         openSockets: (count) => this.#further.open(count),
         closeSockets: (ids) => this.#further.close(ids),
-        deliver: (packet) => this.device.write(packet),
+        deliver: (packets) => {
+          for (let i = 0; i < packets.count; i++) this.device.write(bytesOf(packets, i));
+        },
         sendMessage: options.sendMessage,
         event: (event) => {
           if (event.type === "netmap") this.#doors.learn(this.agent.netmap?.relays ?? []);
@@ -140,7 +150,8 @@ export class Runtime {
   #received(batch: DatagramBatch, socket?: number): void {
     this.do((agent, now) => {
       for (let i = 0; i < batch.count; i++) {
-        agent.receiveDatagram(batch.bytes(i), this.socket.addresses.endpoint(batch.source(i)), now, socket);
+        const from = this.socket.addresses.endpoint(batch.source(i));
+        agent.receiveDatagrams(new OnePacket(batch.bytes(i)), from, now, socket);
       }
     });
   }

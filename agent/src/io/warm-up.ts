@@ -17,6 +17,7 @@ import {
   transactionOf,
 } from "@burrow/protocol";
 import { echoRequest } from "../core/icmp.ts";
+import { bytesOf } from "../core/packets.ts";
 import { parseAllowedIp, WireGuardEngine } from "../core/wireguard/index.ts";
 
 const HANDSHAKES = 3;
@@ -51,7 +52,11 @@ function exchange(primitives: Primitives): void {
       mtuBytes: TUNNEL_MTU_BYTES,
       cookieSource: () => new Uint8Array(1),
       sink: {
-        transmit: (_peer, datagram) => void wire.push({ to: own === 0 ? 1 : 0, datagram: datagram.slice() }),
+        transmit: (_peer, datagrams) => {
+          for (let i = 0; i < datagrams.count; i++) {
+            wire.push({ to: own === 0 ? 1 : 0, datagram: bytesOf(datagrams, i).slice() });
+          }
+        },
         deliver: () => {},
         authenticated: () => {},
         established: () => {},

@@ -5,6 +5,7 @@
 import { type DatagramSocket, openUdp, type Primitives } from "@burrow/platform";
 import { type AgentId, endpoint, keyToText } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
+import { bytesOf } from "../core/packets.ts";
 import { Passthrough } from "../core/passthrough.ts";
 import type { TunnelPeer, TunnelSink } from "../core/tunnel.ts";
 import { initiatorOf } from "../core/wireguard/index.ts";
@@ -47,7 +48,9 @@ export class StandIns {
     this.passthrough = new Passthrough(
       {
         ...sink,
-        toInterface: (peer, datagram) => this.#toInterface(peer, datagram),
+        toInterface: (peer, datagrams) => {
+          for (let i = 0; i < datagrams.count; i++) this.#toInterface(peer, bytesOf(datagrams, i));
+        },
         peerSet: (peer) =>
           void this.#open(peer).catch((error: unknown) => this.#failed(peer.id, "set on", error)),
         peerRemoved: (peer) => this.#close(peer),

@@ -11,6 +11,7 @@ import { Agent } from "../../../agent/src/core/agent.ts";
 import type { Netmap } from "../../../agent/src/core/contract.ts";
 import { EngineTunnel } from "../../../agent/src/core/engine-tunnel.ts";
 import type { AgentEvent } from "../../../agent/src/core/events.ts";
+import { bytesOf } from "../../../agent/src/core/packets.ts";
 import type { AgentRecord } from "../../../coordinator/src/core/records.ts";
 import type { Clock } from "../clock.ts";
 import type { Host, Network } from "../net/network.ts";
@@ -156,6 +157,11 @@ export class AgentNode {
     const agent = new Agent(
       {
         sendDatagram: (datagram, to, via) => this.#net.send(this.host, datagram, to, via?.ttl),
+        sendDatagrams: (datagrams, to) => {
+          for (let i = 0; i < datagrams.count; i++) {
+            this.#net.send(this.host, bytesOf(datagrams, i), to);
+          }
+        },
         deliver: () => {},
         openSockets: () => {},
         closeSockets: () => {},

@@ -1,4 +1,4 @@
-/** Writing into preallocated buffers, and looking at them without a new view per packet. */
+/** Numbers in preallocated buffers. */
 
 /** Little-endian. */
 export function writeU32(out: Uint8Array, offset: number, value: number): void {
@@ -10,29 +10,17 @@ export function writeU32(out: Uint8Array, offset: number, value: number): void {
 
 /** Little-endian, for numbers below 2^53. */
 export function writeU64(out: Uint8Array, offset: number, value: number): void {
-  writeU32(out, offset, value % 0x1_0000_0000);
+  writeU32(out, offset, value);
   writeU32(out, offset + 4, Math.floor(value / 0x1_0000_0000));
 }
 
-/** Lengths up to here get a view that is made once and kept: all packets of an ordinary MTU. */
-const KEPT_VIEWS_LENGTH_MAX = 2_048;
+/** Little-endian. */
+export function readU32(bytes: Uint8Array, offset: number): number {
+  const low = (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8) | ((bytes[offset + 2] ?? 0) << 16);
+  return (low | ((bytes[offset + 3] ?? 0) << 24)) >>> 0;
+}
 
-/** A buffer, and views of its first `length` bytes. */
-export class Scratch {
-  readonly bytes: Uint8Array;
-  readonly #views = new Array<Uint8Array | undefined>(KEPT_VIEWS_LENGTH_MAX + 1).fill(undefined);
-
-  constructor(length: number) {
-    // The ArrayBuffer first: an address taken of a bare typed array may not stay (native primitives take one).
-    this.bytes = new Uint8Array(new ArrayBuffer(length));
-  }
-
-  view(length: number): Uint8Array {
-    if (length > KEPT_VIEWS_LENGTH_MAX) return this.bytes.subarray(0, length);
-    const kept = this.#views[length];
-    if (kept !== undefined) return kept;
-    const view = this.bytes.subarray(0, length);
-    this.#views[length] = view;
-    return view;
-  }
+/** Little-endian. Past 2^53 it is inexact, and far past whatever is believed. */
+export function readU64(bytes: Uint8Array, offset: number): number {
+  return readU32(bytes, offset) + readU32(bytes, offset + 4) * 0x1_0000_0000;
 }

@@ -1,4 +1,5 @@
-/** What the engine's halves, handshakes and transport, share and ask of each other. */
+/** What the engine's halves, handshakes and data, share and ask of each other. */
+import { OnePacket } from "../packets.ts";
 import type { WireGuardTimings } from "./constants.ts";
 import type { IndexTable } from "./index-table.ts";
 import type { StaticKeys } from "./noise.ts";
@@ -25,7 +26,7 @@ export interface EngineContext<P> {
   sessionReady(peer: Peer, now: number, isInitiator: boolean): void;
 }
 
-/** Hands a datagram of a peer's to the layer above and counts it. */
+/** Hands one datagram of a peer's to the layer above and counts it. */
 export function transmitTo<P>(
   context: EngineContext<P>,
   peer: Peer,
@@ -33,5 +34,5 @@ export function transmitTo<P>(
   replyTo?: P,
 ): void {
   peer.statistics.txBytes += datagram.length;
-  context.sink.transmit(peer, datagram, replyTo);
+  context.sink.transmit(peer, new OnePacket(datagram), replyTo);
 }

@@ -8,19 +8,21 @@
  *   engine.receive(datagram, path, now);      // the response: the packet goes to sink.transmit, sealed
  *   engine.tick(now);                         // no later than engine.nextDeadline()
  */
-import { invariant, keyToText, wireGuardKind } from "@burrow/protocol";
+import { invariant, keyToText, WireGuardTransport, WireGuardType, wireGuardKind } from "@burrow/protocol";
+import type { Packets } from "../packets.ts";
 import { type AllowedIp, AllowedIps } from "./allowed-ips.ts";
-import { SPECIFIED_TIMINGS, type WireGuardTimings } from "./constants.ts";
+import { readU32 } from "./bytes.ts";
+import { DATAGRAM_BYTES_MAX, SPECIFIED_TIMINGS, type WireGuardTimings } from "./constants.ts";
 import type { EngineContext } from "./context.ts";
 import { Handshaker } from "./handshaker.ts";
 import { IndexTable } from "./index-table.ts";
-import { IPV4_DESTINATION, IPV6_DESTINATION, ipVersion } from "./ip.ts";
 import { DEFAULT_LOAD_LIMITS, type LoadLimits } from "./load.ts";
+import { Opening } from "./opening.ts";
 import { Peer } from "./peer.ts";
 import { KEY_LENGTH, type WireGuardPrimitives } from "./primitives.ts";
+import { Sealing } from "./sealing.ts";
 import { DropReason, type PeerHandle, type WireGuardSink } from "./sink.ts";
 import { Alarm, PeerTimers, Timer } from "./timers.ts";
-import { Transport } from "./transport.ts";
 
 export interface WireGuardEngineOptions<P> {
   readonly privateKey: Uint8Array;
@@ -53,7 +55,9 @@ export class WireGuardEngine<P> {
   readonly #drops: Record<DropReason, number>;
   readonly #context: EngineContext<P>;
   readonly #handshaker: Handshaker<P>;
-  readonly #transport: Transport<P>;
+  readonly #sealing: Sealing<P>;
+  readonly #opening: Opening<P>;
+  readonly #copy = new Uint8Array(new ArrayBuffer(DATAGRAM_BYTES_MAX));
 
   constructor(options: WireGuardEngineOptions<P>) {
     const { privateKey, primitives, random, wallClock, sink, cookieSource, mtuBytes } = options;
@@ -75,14 +79,14 @@ export class WireGuardEngine<P> {
       requestHandshake: (peer, now) => this.#handshaker.request(peer, now),
       sessionReady: (peer, now, isInitiator) => {
         // The responder may not send before it has heard from the initiator, so something must go out now.
-        if (!this.#transport.flush(peer, now) && isInitiator) this.#transport.sendKeepalive(peer, now);
+        if (!this.#sealing.flush(peer, now) && isInitiator) this.#sealing.sendKeepalive(peer, now);
       },
     };
     const loadLimits = options.loadLimits ?? DEFAULT_LOAD_LIMITS;
     this.#handshaker = new Handshaker(this.#context, { peers: this.#peers, loadLimits, cookieSource });
-    this.#transport = new Transport(this.#context, {
+    this.#sealing = new Sealing(this.#context, { allowedIps: this.#allowedIps, mtuBytes });
+    this.#opening = new Opening(this.#context, {
       allowedIps: this.#allowedIps,
-      mtuBytes,
       confirmed: (peer, now) => {
         this.#handshaker.complete(peer, now);
         this.#context.sessionReady(peer, now, false);
@@ -157,7 +161,12 @@ export class WireGuardEngine<P> {
 
   /** Seals an IP packet to the peer that owns its destination; without a session it waits for one. */
   send(packet: Uint8Array, now: number): DropReason | undefined {
-    return this.#counted(this.#route(packet, now));
+    return this.#counted(this.#sealing.send(packet, now));
+  }
+
+  /** The same for many, sealed where they lie: they have SEAL_HEADROOM before them and SEAL_TAILROOM behind. */
+  sendAll(packets: Packets, now: number): void {
+    this.#sealing.sendAll(packets, now);
   }
 
   /**
@@ -165,7 +174,28 @@ export class WireGuardEngine<P> {
    * returns why it went no further, if it did not.
    */
   receive(datagram: Uint8Array, from: P, now: number): DropReason | undefined {
-    return this.#counted(this.#dispatch(datagram, from, now));
+    if (datagram.length > DATAGRAM_BYTES_MAX) return this.#counted(DropReason.tooLarge);
+    this.#copy.set(datagram);
+    this.#opening.begin(this.#copy);
+    const reason = this.#counted(this.#dispatch(this.#copy, 0, datagram.length, from, now));
+    this.#opening.finish(from, now);
+    return reason;
+  }
+
+  /** The same for many that came by one path, opened where they lie. False when any is of a session we do not have. */
+  receiveAll(datagrams: Packets, from: P, now: number): boolean {
+    const { memory, count } = datagrams;
+    let isKnown = true;
+    this.#opening.begin(memory);
+    for (let i = 0; i < count; i++) {
+      const at = datagrams.offset(i);
+      const reason = this.#dispatch(memory, at, datagrams.length(i), from, now);
+      if (reason === undefined) continue;
+      if (reason === DropReason.unknownIndex) isKnown = false;
+      this.#context.drop(reason);
+    }
+    this.#opening.finish(from, now);
+    return isKnown;
   }
 
   /** Is there a session that can send? */
@@ -208,26 +238,21 @@ export class WireGuardEngine<P> {
     }
   }
 
-  #route(packet: Uint8Array, now: number): DropReason | undefined {
-    const version = ipVersion(packet, packet.length);
-    if (version === 0) return DropReason.notIp;
-    const table = this.#allowedIps;
-    const peer =
-      version === 4 ? table.find4(packet, IPV4_DESTINATION) : table.find6(packet, IPV6_DESTINATION);
-    return peer === undefined ? DropReason.noRoute : this.#transport.send(peer, packet, now);
-  }
-
-  #dispatch(datagram: Uint8Array, from: P, now: number): DropReason | undefined {
+  #dispatch(memory: Uint8Array, at: number, length: number, from: P, now: number): DropReason | undefined {
+    if (length >= WireGuardTransport.lengthMin && readU32(memory, at) === WireGuardType.transport) {
+      return this.#opening.add(at, length, from, now);
+    }
+    // What was opened so far happened before this.
+    this.#opening.finish(from, now);
+    const datagram = memory.subarray(at, at + length);
     switch (wireGuardKind(datagram)) {
-      case "transport":
-        return this.#transport.receive(datagram, from, now);
       case "initiation":
         return this.#handshaker.receiveInitiation(datagram, from, now);
       case "response":
         return this.#handshaker.receiveResponse(datagram, from, now);
       case "cookieReply":
         return this.#handshaker.receiveCookieReply(datagram, now);
-      case undefined:
+      default:
         return DropReason.malformed;
     }
   }
@@ -243,7 +268,7 @@ export class WireGuardEngine<P> {
         this.#handshaker.retransmit(peer, now);
         break;
       case Timer.sendKeepalive:
-        this.#transport.sendKeepalive(peer, now);
+        this.#sealing.sendKeepalive(peer, now);
         peer.timers.keepaliveSent(now);
         break;
       case Timer.newHandshake:
@@ -253,7 +278,7 @@ export class WireGuardEngine<P> {
         this.#zero(peer);
         break;
       case Timer.persistentKeepalive:
-        this.#transport.sendKeepalive(peer, now);
+        this.#sealing.sendKeepalive(peer, now);
         break;
     }
   }

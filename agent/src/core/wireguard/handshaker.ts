@@ -17,6 +17,7 @@ import {
   wireGuardReceiver,
   wireGuardSender,
 } from "@burrow/protocol";
+import { OnePacket } from "../packets.ts";
 import {
   INITIATION_SPACING_MS,
   KICK_REPEATS_MAX,
@@ -228,7 +229,8 @@ export class Handshaker<P> {
     if (!this.#load.countHandshake(now)) return undefined;
     const source = this.#options.cookieSource(from);
     if (!this.#issuer.verifyMac2(message, source, now)) {
-      this.#context.sink.transmit(undefined, this.#issuer.reply(message, source, now), from);
+      const reply = new OnePacket(this.#issuer.reply(message, source, now));
+      this.#context.sink.transmit(undefined, reply, from);
       return DropReason.cookieDemanded;
     }
     return this.#sources.allow(source, now) ? undefined : DropReason.sourceLimit;

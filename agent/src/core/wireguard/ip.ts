@@ -8,20 +8,20 @@ export const IPV6_DESTINATION = 24;
 const IPV4_HEADER_LENGTH = 20;
 const IPV6_HEADER_LENGTH = 40;
 
-/** 4 or 6 when a whole header of that version is there, otherwise 0. */
-export function ipVersion(bytes: Uint8Array, length: number): 4 | 6 | 0 {
-  const version = (bytes[0] ?? 0) >>> 4;
+/** 4 or 6 when a whole header of that version lies at `at`, otherwise 0. */
+export function ipVersion(bytes: Uint8Array, at: number, length: number): 4 | 6 | 0 {
+  const version = (bytes[at] ?? 0) >>> 4;
   if (version === 4 && length >= IPV4_HEADER_LENGTH) return 4;
   return version === 6 && length >= IPV6_HEADER_LENGTH ? 6 : 0;
 }
 
 /** The packet's length as its header has it, which padding may follow. 0 when it does not fit into `length`. */
-export function ipLength(bytes: Uint8Array, version: 4 | 6, length: number): number {
+export function ipLength(bytes: Uint8Array, at: number, version: 4 | 6, length: number): number {
   if (version === 4) {
-    const total = u16(bytes, 2);
+    const total = u16(bytes, at + 2);
     return total >= IPV4_HEADER_LENGTH && total <= length ? total : 0;
   }
-  const total = IPV6_HEADER_LENGTH + u16(bytes, 4);
+  const total = IPV6_HEADER_LENGTH + u16(bytes, at + 4);
   return total <= length ? total : 0;
 }
 

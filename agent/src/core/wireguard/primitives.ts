@@ -20,7 +20,7 @@ export interface AeadKey {
   seal(counter: number, buffer: Uint8Array, offset: number, length: number, ad?: Uint8Array): void;
   /**
    * Decrypts `sealedLength` bytes, tag included, to `out`. False when they are forged or shorter than a tag; what
-   * lies in `out` is then unspecified. `out` is another buffer than `sealed`.
+   * lies in `out` is then unspecified. `out` may be `sealed` itself at the same offset, but not overlap it otherwise.
    */
   open(
     counter: number,

@@ -1,5 +1,7 @@
 /** What the engine tells the layer above: a contract of five calls, and the words they use. */
 
+import type { Packets } from "../packets.ts";
+
 /** Why a packet went no further. Closed: each has its own counter. */
 export const DropReason = {
   malformed: "malformed",
@@ -57,13 +59,13 @@ export interface EstablishedSession {
  */
 export interface WireGuardSink<P> {
   /**
-   * Send this. `replyTo` is set for handshake responses and cookie replies, which go where the question came from;
+   * Send these. `replyTo` is set for handshake responses and cookie replies, which go where the question came from;
    * for all else the layer above picks the path. Cookie replies belong to no peer.
    */
-  transmit(peer: PeerHandle | undefined, datagram: Uint8Array, replyTo: P | undefined): void;
-  /** An IP packet, without padding, whose source address the peer may use. */
-  deliver(peer: PeerHandle, packet: Uint8Array): void;
-  /** The peer itself sent the packet that came by this path: not forged, not replayed. */
+  transmit(peer: PeerHandle | undefined, datagrams: Packets, replyTo: P | undefined): void;
+  /** IP packets, without padding, whose source addresses the peer may use. */
+  deliver(peer: PeerHandle, packets: Packets): void;
+  /** The peer itself sent what came by this path, once for a run: not forged, not replayed. */
   authenticated(peer: PeerHandle, from: P, kind: AuthenticatedKind, now: number): void;
   /** A session was derived. The layer above tells relays whose `localIndex` this is. */
   established(peer: PeerHandle, session: EstablishedSession, now: number): void;

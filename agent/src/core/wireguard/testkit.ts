@@ -1,6 +1,7 @@
 /** For tests: engines on a virtual clock, joined by a link whose every delay, loss and copy a test decides. */
 
 import { noblePrimitives } from "@burrow/platform";
+import { bytesOf, type Packets } from "../packets.ts";
 import { parseAllowedIp } from "./allowed-ips.ts";
 import { WireGuardEngine, type WireGuardEngineOptions } from "./engine.ts";
 import type { AuthenticatedKind, DropReason, EstablishedSession, PeerHandle, WireGuardSink } from "./sink.ts";
@@ -43,13 +44,16 @@ export class Node implements WireGuardSink<string> {
     });
   }
 
-  transmit(_peer: PeerHandle | undefined, datagram: Uint8Array, replyTo: string | undefined): void {
-    this.sent.push({ atMs: this.world.now, datagram: datagram.slice(), replyTo });
-    this.world.carry(this, datagram.slice());
+  transmit(_peer: PeerHandle | undefined, datagrams: Packets, replyTo: string | undefined): void {
+    for (let i = 0; i < datagrams.count; i++) {
+      const datagram = bytesOf(datagrams, i).slice();
+      this.sent.push({ atMs: this.world.now, datagram, replyTo });
+      this.world.carry(this, datagram);
+    }
   }
 
-  deliver(_peer: PeerHandle, packet: Uint8Array): void {
-    this.delivered.push(packet.slice());
+  deliver(_peer: PeerHandle, packets: Packets): void {
+    for (let i = 0; i < packets.count; i++) this.delivered.push(bytesOf(packets, i).slice());
   }
 
   authenticated(_peer: PeerHandle, from: string, kind: AuthenticatedKind, now: number): void {
