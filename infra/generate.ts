@@ -34,7 +34,8 @@ if (import.meta.main) {
       writeFileSync(target, generate(file));
       console.log(target);
     } catch (error) {
-      if (!(error instanceof RegionsError) && (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      const isFiles = typeof (error as NodeJS.ErrnoException).syscall === "string";
+      if (!(error instanceof RegionsError) && !isFiles) throw error;
       console.error(`error: ${file}: ${(error as Error).message}`);
       process.exit(1);
     }

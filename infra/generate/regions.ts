@@ -19,19 +19,24 @@ export interface Region {
 /** Says what is wrong with a regions file, and where. */
 export class RegionsError extends Error {}
 
+const SHOWN_MAX = 60;
 const RELAYS_MAX = 100;
 const ARCHITECTURES = ["arm64", "amd64"] as const;
 const NAME = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
+const REGIONS_MAX = 200;
+const KEYS = new Set(["regions"]);
 const KNOWN = new Set(["cloud", "at", "relays", "region", "machine", "architecture", "zones"]);
 /** Elsewhere the machine's type alone decides. */
 const HAS_ARCHITECTURE: ReadonlySet<Cloud> = new Set(["aws", "gcp"]);
 
 /** `{"regions": [{"cloud": "aws", "at": "eu-central-1", "relays": 2}, …]}`; `places` is the table of known places. */
 export function parseRegions(text: string, places: string): readonly Region[] {
-  const known = JSON.parse(places) as Record<string, Record<string, unknown>>;
-  const list = (parseJson(text) as { regions?: unknown } | null)?.regions;
-  if (!Array.isArray(list) || list.length === 0) {
-    throw new RegionsError('it must be {"regions": […]}, with at least one region');
+  const known = placesByCloud(places);
+  const top = record(parseJson(text), "the file");
+  requireKnown(top, "the file", KEYS);
+  const list = top.get("regions");
+  if (!Array.isArray(list) || list.length === 0 || list.length > REGIONS_MAX) {
+    throw new RegionsError(`it must be {"regions": […]}, with 1 to ${REGIONS_MAX} regions`);
   }
   const regions = list.map((entry: unknown, i) => parseRegion(entry, `regions[${i}]`, known));
   const seen = new Set<string>();
@@ -43,6 +48,39 @@ export function parseRegions(text: string, places: string): readonly Region[] {
   return regions;
 }
 
+type Places = ReadonlyMap<string, ReadonlySet<string>>;
+
+const placesByCloud = (places: string): Places =>
+  new Map(
+    Object.entries(JSON.parse(places) as Record<string, object>).map(([cloud, byName]) => [
+      cloud,
+      new Set(Object.keys(byName)),
+    ]),
+  );
+
+/** As a map: its own entries alone, so that no name is found that an object brings along. */
+function record(value: unknown, where: string): ReadonlyMap<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new RegionsError(`${where} must be an object`);
+  return new Map(Object.entries(value));
+}
+
+function requireKnown(
+  entries: ReadonlyMap<string, unknown>,
+  where: string,
+  known: ReadonlySet<string>,
+): void {
+  const unknown = [...entries.keys()].filter((key) => !known.has(key));
+  if (unknown.length > 0)
+    throw new RegionsError(`${where} has ${unknown.map(shown).join(", ")}; known: ${[...known].join(", ")}`);
+}
+
+/** What was written, in the message about it: as JSON, and not all of it. */
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length <= SHOWN_MAX ? text : `${text.slice(0, SHOWN_MAX)}…`;
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -51,19 +89,19 @@ function parseJson(text: string): unknown {
   }
 }
 
-function parseRegion(entry: unknown, where: string, places: Record<string, Record<string, unknown>>): Region {
-  if (typeof entry !== "object" || entry === null) throw new RegionsError(`${where} must be an object`);
-  const { cloud, at, relays = 1, region, machine, architecture, zones } = entry as Record<string, unknown>;
-  const unknown = Object.keys(entry).filter((key) => !KNOWN.has(key));
-  if (unknown.length > 0)
-    throw new RegionsError(`${where} has ${unknown.join(", ")}; known: ${[...KNOWN].join(", ")}`);
-  if (!isOneOf(CLOUDS, cloud)) throw new RegionsError(`${where}.cloud must be one of ${CLOUDS.join(", ")}`);
-  if (typeof at !== "string" || !NAME.test(at) || places[cloud]?.[at] === undefined) {
+function parseRegion(entry: unknown, where: string, places: Places): Region {
+  const entries = record(entry, where);
+  requireKnown(entries, where, KNOWN);
+  const { relays = 1, ...given } = Object.fromEntries(entries);
+  const { cloud, at, region, machine, architecture, zones } = given;
+  if (!isOneOf(CLOUDS, cloud))
+    throw new RegionsError(`${where}.cloud must be one of ${CLOUDS.join(", ")}, not ${shown(cloud)}`);
+  if (typeof at !== "string" || !NAME.test(at) || places.get(cloud)?.has(at) !== true) {
     throw new RegionsError(
-      `${where}.at: ${cloud} has no place ${String(at)} in infra/modules/relay/places.json`,
+      `${where}.at: ${cloud} has no place ${shown(at)} in infra/modules/relay/places.json`,
     );
   }
-  if (!Number.isInteger(relays) || Number(relays) < 0 || Number(relays) > RELAYS_MAX) {
+  if (typeof relays !== "number" || !Number.isInteger(relays) || relays < 0 || relays > RELAYS_MAX) {
     throw new RegionsError(`${where}.relays must be a whole number from 0 to ${RELAYS_MAX}`);
   }
   if (region !== undefined && (typeof region !== "string" || !NAME.test(region))) {
@@ -80,7 +118,7 @@ function parseRegion(entry: unknown, where: string, places: Record<string, Recor
   return {
     cloud,
     at,
-    relays: Number(relays),
+    relays,
     ...(region === undefined ? {} : { region }),
     ...(machine === undefined ? {} : { machine }),
     ...(architecture === undefined ? {} : { architecture }),
@@ -89,11 +127,13 @@ function parseRegion(entry: unknown, where: string, places: Record<string, Recor
 }
 
 function parseZones(zones: unknown, where: string, cloud: Cloud): readonly string[] {
-  const good = Array.isArray(zones) && zones.every((zone) => typeof zone === "string" && NAME.test(zone));
-  if (!good || !HAS_ARCHITECTURE.has(cloud)) {
+  const names: readonly unknown[] = Array.isArray(zones) ? zones : [];
+  const good = names.filter((zone): zone is string => typeof zone === "string" && NAME.test(zone));
+  if (good.length === 0 || good.length < names.length || !HAS_ARCHITECTURE.has(cloud)) {
     throw new RegionsError(`${where}.zones must be a list of names; only aws and gcp have zones`);
   }
-  return zones as string[];
+  if (new Set(good).size < good.length) throw new RegionsError(`${where}.zones has a zone twice`);
+  return good;
 }
 
 function isOneOf<T extends string>(values: readonly T[], value: unknown): value is T {

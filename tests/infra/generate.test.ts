@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { parseRegions } from "../../infra/generate/regions.ts";
+import fc from "fast-check";
+import { parseRegions, RegionsError } from "../../infra/generate/regions.ts";
 import { generate } from "../../infra/generate.ts";
 import { infraFiles, ROOT } from "./files.ts";
 
@@ -37,10 +38,27 @@ test("every place on earth is on earth, and not on the equator off Africa", () =
 
 const aws = { cloud: "aws", at: "eu-central-1" };
 const mistakes: readonly (readonly [what: string, regions: unknown, message: RegExp])[] = [
-  ["no regions", [], /at least one region/],
+  ["no regions", [], /with 1 to 200 regions/],
+  ["regions that are no list", { length: 1, 0: aws }, /with 1 to 200 regions/],
+  ["more regions than there are places", Array(201).fill(aws), /with 1 to 200 regions/],
+  ["a region that is a word", ["aws"], /regions\[0\] must be an object/],
+  ["a region that is a list", [["aws", "eu-central-1"]], /regions\[0\] must be an object/],
+  ["no region at all", [null], /regions\[0\] must be an object/],
+  ["a cloud that every object has", [{ cloud: "constructor", at: "name" }], /cloud must be one of/],
+  ["a place that every object has", [{ cloud: "aws", at: "constructor" }], /aws has no place "constructor"/],
+  ["a place that is a list of one", [{ cloud: "aws", at: ["eu-central-1"] }], /aws has no place \["eu-/],
+  ["a place of another cloud", [{ cloud: "gcp", at: "eu-central-1" }], /gcp has no place "eu-central-1"/],
+  ["relays in words", [{ ...aws, relays: "2" }], /relays must be a whole number/],
+  ["fewer than no relays", [{ ...aws, relays: -1 }], /relays must be a whole number/],
+  ["relays that are nothing", [{ ...aws, relays: null }], /relays must be a whole number/],
+  ["a region's name with capitals", [{ ...aws, region: "EU" }], /region must have 1 to 32 small letters/],
+  ["a name that ends the string", [{ ...aws, region: 'eu"\n}' }], /region must have 1 to 32/],
+  ["an interpolated machine", [{ ...aws, machine: `$\{file("/etc/passwd")}` }], /machine must be/],
+  ["an empty list of zones", [{ ...aws, zones: [] }], /zones must be a list of names/],
+  ["a zone twice", [{ ...aws, zones: ["eu-central-1a", "eu-central-1a"] }], /has a zone twice/],
   ["a cloud nobody knows", [{ cloud: "asw", at: "eu-central-1" }], /cloud must be one of aws, gcp/],
-  ["a place the cloud has not", [{ cloud: "aws", at: "eu-centrall-1" }], /aws has no place eu-centrall-1/],
-  ["a misspelt key", [{ ...aws, relay: 2 }], /regions\[0\] has relay; known: cloud, at, relays/],
+  ["a place the cloud has not", [{ cloud: "aws", at: "eu-centrall-1" }], /aws has no place "eu-centrall-1"/],
+  ["a misspelt key", [{ ...aws, relay: 2 }], /regions\[0\] has "relay"; known: cloud, at, relays/],
   ["half a relay", [{ ...aws, relays: 1.5 }], /relays must be a whole number/],
   ["the same place twice", [aws, aws], /aws eu-central-1 is there twice/],
   [
@@ -61,6 +79,54 @@ for (const [what, regions, message] of mistakes) {
   });
 }
 
-test("refuses what is not JSON", () => {
-  expect(() => parseRegions("{", places)).toThrow(/not JSON/);
+const texts: readonly (readonly [what: string, text: string, message: RegExp])[] = [
+  ["what is not JSON", "{", /not JSON/],
+  ["an empty file", "", /not JSON/],
+  ["a list", "[]", /the file must be an object/],
+  ["nothing", "null", /the file must be an object/],
+  ["a misspelt list", '{"region": []}', /the file has "region"; known: regions/],
+  [
+    "a prototype in disguise",
+    '{"regions": [{"cloud": "aws", "at": "eu-central-1", "__proto__": {}}]}',
+    /regions\[0\] has "__proto__"/,
+  ],
+];
+for (const [what, text, message] of texts) {
+  test(`refuses ${what}`, () => {
+    expect(() => parseRegions(text, places)).toThrow(message);
+  });
+}
+
+test("whatever a regions file holds, it is refused in words or understood", () => {
+  const name = fc.oneof(
+    fc.constantFrom("cloud", "at", "relays", "zones", "regions", "__proto__"),
+    fc.string(),
+  );
+  const value = fc.oneof(fc.jsonValue(), fc.constantFrom("aws", "gcp", "eu-central-1", "toString"));
+  const region = fc.oneof(fc.jsonValue(), fc.dictionary(name, value), fc.constant(aws));
+  fc.assert(
+    fc.property(fc.array(region, { maxLength: 4 }), (regions) => {
+      try {
+        for (const { cloud, at } of parseRegions(JSON.stringify({ regions }), places))
+          expect([cloud, at]).toEqual(["aws", "eu-central-1"]);
+      } catch (error) {
+        if (!(error instanceof RegionsError)) throw error;
+      }
+    }),
+  );
+});
+
+test("says what is wrong with files in one line, and ends with 1", () => {
+  const run = (...files: string[]) =>
+    Bun.spawnSync([process.execPath, join(ROOT, "infra/generate.ts"), ...files], { stderr: "pipe" });
+  for (const [file, message] of [
+    ["no-such-file.json", /^error: no-such-file\.json: ENOENT.*\n$/],
+    [ROOT, /^error: .*EISDIR.*\n$/],
+    [join(ROOT, "README.md"), /^error: .*README\.md: not JSON: .*\n$/],
+  ] as const) {
+    const { exitCode, stderr } = run(file);
+    expect(stderr.toString()).toMatch(message);
+    expect(exitCode).toBe(1);
+  }
+  expect(run().exitCode).toBe(2);
 });
