@@ -1,5 +1,6 @@
 /** Terraform's own word: format, validity, the modules' tests on mock providers, and real plans with dummy keys. */
 import { afterAll, describe, expect, test } from "bun:test";
+import places from "../../infra/modules/relay/places.json" with { type: "json" };
 import { infraFiles, skipped } from "./files.ts";
 import { hasProvider, pluginDirectory, Terraform } from "./terraform.ts";
 
@@ -142,6 +143,23 @@ describe.skipIf(!hasTerraform)("terraform", () => {
       TIMEOUT_MS,
     );
   }
+
+  test("Google's account names are short enough, and no two regions or prefixes share one", async () => {
+    const text = infraFiles("modules/gcp-relay/main.tf").get("infra/modules/gcp-relay/main.tf") ?? "";
+    const expression = /^ {2}account_id += (.*)$/m.exec(text)?.[1] ?? "";
+    const prefixes = ["b", "burrow", "burrow-staging-1", "burrow-staging-2", "a--------------b"];
+    const names = prefixes.flatMap((prefix) =>
+      Object.keys(places.gcp).map((region) => `${prefix}-${region}`),
+    );
+    const made = await terraform.evaluate(
+      `[for name in ${JSON.stringify(names)} : ${expression.replaceAll("local.full_name", "name")}]`,
+    );
+    expect(made).toBeArrayOfSize(names.length);
+    expect(new Set(made as string[]).size).toBe(names.length);
+    // As Google has them: 6 to 30 characters, the first a letter, the last no hyphen.
+    for (const name of made as string[]) expect(name).toMatch(/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/);
+    expect(made).toContain("burrow-europe-west3");
+  });
 
   test("an undeclared variable makes validate fail", async () => {
     const folder = "infra/modules/relay";

@@ -71,15 +71,25 @@ export class Terraform {
     module: "relay" | "coordinator",
     settings: Readonly<Record<string, unknown>>,
   ): Promise<string> {
-    const folder = `infra/${module}-${crypto.randomUUID()}`;
-    mkdirSync(join(this.root, folder));
-    const root = {
+    return await this.#valueOf({
       module: { it: { source: `../modules/${module}`, ...settings } },
-      output: { user_data: { value: reference("module.it.user_data"), sensitive: true } },
-    };
+      output: { value: { value: reference("module.it.user_data"), sensitive: true } },
+    });
+  }
+
+  /** What an expression comes to that names nothing outside it, as JSON. */
+  async evaluate(expression: string): Promise<unknown> {
+    const value = reference(`jsonencode(${expression})`);
+    return JSON.parse(await this.#valueOf({ output: { value: { value } } }));
+  }
+
+  /** The output `value` of a root module that needs no provider. */
+  async #valueOf(root: object): Promise<string> {
+    const folder = `infra/${crypto.randomUUID()}`;
+    mkdirSync(join(this.root, folder));
     this.write(`${folder}/main.tf.json`, JSON.stringify(root));
     const runs = [await this.init(folder), await this.run(folder, "apply", "-auto-approve")];
-    const { ok, output } = await this.run(folder, "output", "-raw", "user_data");
+    const { ok, output } = await this.run(folder, "output", "-raw", "value");
     if (!ok || !runs.every((run) => run.ok)) throw new Error(runs.map((run) => run.output).join("") + output);
     return output;
   }

@@ -6,6 +6,9 @@ locals {
   # Google's Debian images come without cloud-init.
   image = "projects/ubuntu-os-cloud/global/images/family/ubuntu-2404-lts-${var.architecture}"
 
+  # At most 30 characters, which longer names would share if they were only cut.
+  account_id = length(local.full_name) <= 30 ? local.full_name : "${trimsuffix(substr(local.full_name, 0, 21), "-")}-${substr(sha256(local.full_name), 0, 8)}"
+
   # From where Google's health checks come (cloud.google.com/load-balancing/docs/health-check-concepts).
   health_check_cidrs = ["35.191.0.0/16", "130.211.0.0/22"]
 
@@ -89,7 +92,7 @@ resource "google_compute_firewall" "restricted" {
 }
 
 resource "google_service_account" "relay" {
-  account_id   = substr("${var.name}-${var.gcp_region}", 0, 30)
+  account_id   = local.account_id
   display_name = "Burrow relays in ${var.gcp_region}"
 }
 

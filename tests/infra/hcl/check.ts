@@ -25,19 +25,9 @@ const META_ARGUMENTS = new Set(["source", "version", "providers", "depends_on", 
 const BUILT_IN_ROOTS = new Set(["path", "terraform", "each", "count", "self"]);
 /** Those that are in use; a new one is added here. */
 const FUNCTIONS = new Set([
+  ...["abs", "alltrue", "base64encode", "can", "cidrhost", "cidrsubnet", "coalesce", "concat", "contains"],
   ...[
-    "abs",
-    "alltrue",
-    "base64encode",
-    "can",
-    "cidrhost",
-    "cidrsubnet",
-    "coalesce",
-    "concat",
-    "contains",
     "distinct",
-  ],
-  ...[
     "file",
     "floor",
     "indent",
@@ -48,20 +38,11 @@ const FUNCTIONS = new Set([
     "length",
     "max",
     "merge",
-    "regex",
   ],
-  ...[
-    "setintersection",
-    "split",
-    "strcontains",
-    "substr",
-    "templatefile",
-    "tonumber",
-    "tostring",
-    "try",
-    "values",
-  ],
-  ...["yamlencode", "list", "map", "object", "optional", "set"],
+  ...["regex", "replace", "setintersection", "sha256", "split", "strcontains", "substr", "templatefile"],
+  ...["tonumber", "tostring", "trimsuffix", "try", "values", "yamlencode"],
+  // Types.
+  ...["list", "map", "object", "optional", "set"],
 ]);
 const EACH = new Set(["key", "value"]);
 const PATH = new Set(["module", "root", "cwd"]);
