@@ -118,7 +118,7 @@ describe.skipIf(!mayRun || target === undefined)("on Debian", () => {
             release,
             domain: "burrow.example.net",
             geoip: file,
-            state_device: "/dev/nvme1n1",
+            state_device: "/dev/disk/by-id/nvme-state",
             ssh_authorized_keys: ["ssh-ed25519 AAAA operator"],
           }),
           await terraform.userData("coordinator", { release, forget_days: null }),
@@ -234,8 +234,15 @@ class Deployment {
   async start(): Promise<void> {
     mkdirSync(join(this.#work, "www"));
     this.#spawn(this.#executable, "coordinator", "--listen", `${COORDINATOR}:8080`, "--state", this.#state);
-    const serve = `Bun.serve({ hostname: ${JSON.stringify(COORDINATOR)}, port: 8000,
-      fetch: (r) => new Response(Bun.file(${JSON.stringify(join(this.#work, "www"))} + new URL(r.url).pathname)) })`;
+    // The first machine that asks gets a package that was cut off.
+    const serve = `const first = new Set();
+      Bun.serve({ hostname: ${JSON.stringify(COORDINATOR)}, port: 8000,
+        fetch({ url }) {
+          const file = Bun.file(${JSON.stringify(join(this.#work, "www"))} + new URL(url).pathname);
+          if (first.has(url)) return new Response(file);
+          first.add(url);
+          return new Response(file.slice(0, 100_000));
+        } })`;
     this.#spawn(process.execPath, "-e", serve);
     await until("the coordinator", 20_000, () =>
       inNamespace(this.#namespace, "curl", "--silent", "--fail", `http://${COORDINATOR}:8080/readyz`),
@@ -267,6 +274,8 @@ class Deployment {
         cloud: "hetzner",
         cloud_region: "fsn1",
         token,
+        // As an instance group is told, here in a file.
+        ready_command: "date +%s >/run/told-ready",
         release: {
           [own.debian]: {
             url: `http://${COORDINATOR}:8000/burrow.deb`,
@@ -303,7 +312,7 @@ const healthy = (machine: Machine) =>
 
 async function relayLives(machine: Machine, deployment: Deployment): Promise<void> {
   const started = performance.now();
-  await until("the relay's registration", 120_000, () => deployment.relays()[0]);
+  await until("the relay's registration", 150_000, () => deployment.relays()[0]);
   await until(
     "cloud-init's end",
     60_000,
@@ -320,6 +329,15 @@ async function relayLives(machine: Machine, deployment: Deployment): Promise<voi
   expect(relay).toMatchObject({ region: "falkenstein", state: "healthy", at: { lat: 50.48, lon: 12.34 } });
   expect(relay?.endpoints.toSorted()).toEqual([`${RELAY}:21820`, `[${RELAY_V6}]:21820`].toSorted());
   expect(machine.run("cloud-init schema --system")).toContain("Valid");
+  await until("the end of the first boot", 20_000, () =>
+    machine.run("ls /var/lib/burrow-first-boot/done /run/told-ready"),
+  );
+  // The package that was cut off was not installed, and what failed was tried again.
+  const journal = machine.run("journalctl --no-pager --unit burrow-first-boot");
+  expect(journal).toMatch(/computed checksum did NOT match|FAILED/);
+  expect(journal).toContain("Scheduled restart job");
+  machine.run("systemctl restart burrow-first-boot");
+  expect(machine.run("journalctl --no-pager --unit burrow-first-boot | tail -n 1")).toContain("skipped");
 }
 
 async function relayIsConfined(machine: Machine): Promise<void> {

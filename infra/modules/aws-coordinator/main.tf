@@ -30,8 +30,8 @@ module "coordinator" {
   geoip               = var.geoip
   settings            = var.settings
   ssh_authorized_keys = var.ssh_authorized_keys
-  # The first disk that is attached, as Nitro machines name it.
-  state_device = "/dev/nvme1n1"
+  # By the volume's id, which Nitro machines show as the disk's serial number: no other disk can be taken for it.
+  state_device = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${replace(aws_ebs_volume.state.id, "-", "")}"
 }
 
 module "network" {

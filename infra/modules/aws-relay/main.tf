@@ -6,6 +6,13 @@ locals {
   instance_type = coalesce(var.instance_type, var.architecture == "arm64" ? "t4g.small" : "t3.small")
   image         = "resolve:ssm:${coalesce(var.image_parameter, "/aws/service/debian/release/12/latest/${var.architecture}")}"
 
+  # Named here and not by the group's own attribute: the machines that tell it something are made by it.
+  group_name  = "${local.full_name}-relay"
+  launch_hook = "relay-ready"
+
+  # arn:PARTITION:ssm:REGION:ACCOUNT:parameter/…
+  arn_parts = split(":", aws_ssm_parameter.token.arn)
+
   token_parameter = "/${var.name}/${var.aws_region}/relay-token"
 
   # One rule for each port and family; keys are what the rules are called in the state.
@@ -33,14 +40,19 @@ locals {
 module "relay" {
   source = "../relay"
 
-  coordinator_url     = var.coordinator_url
-  region              = local.region
-  cloud               = "aws"
-  cloud_region        = var.aws_region
-  place               = var.place
-  release             = var.release
-  packages            = ["awscli"]
-  token_command       = "aws ssm get-parameter --region '${var.aws_region}' --name '${local.token_parameter}' --with-decryption --query Parameter.Value --output text"
+  coordinator_url = var.coordinator_url
+  region          = local.region
+  cloud           = "aws"
+  cloud_region    = var.aws_region
+  place           = var.place
+  release         = var.release
+  packages        = ["awscli"]
+  token_command   = "aws ssm get-parameter --region '${var.aws_region}' --name '${local.token_parameter}' --with-decryption --query Parameter.Value --output text"
+  ready_command = templatefile("${path.module}/complete-launch.sh.tftpl", {
+    aws_region = var.aws_region
+    group      = local.group_name
+    hook       = local.launch_hook
+  })
   udp_port            = var.udp_port
   health_port         = var.health_port
   health_public       = length(var.monitoring_cidrs) > 0
@@ -117,6 +129,22 @@ resource "aws_iam_role_policy" "token" {
   })
 }
 
+# A machine may say that it is ready to this group and to no other.
+resource "aws_iam_role_policy" "ready" {
+  name = "complete-launch"
+  role = aws_iam_role.relay.name
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = "autoscaling:CompleteLifecycleAction"
+        Resource = "arn:${local.arn_parts[1]}:autoscaling:${var.aws_region}:${local.arn_parts[4]}:autoScalingGroup:*:autoScalingGroupName/${local.group_name}"
+      },
+    ]
+  })
+}
+
 resource "aws_iam_instance_profile" "relay" {
   name = "${local.full_name}-relay"
   role = aws_iam_role.relay.name
@@ -151,27 +179,39 @@ resource "aws_launch_template" "relay" {
 }
 
 resource "aws_autoscaling_group" "relay" {
-  name                = "${local.full_name}-relay"
+  name                = local.group_name
   min_size            = var.relays
   max_size            = var.relays
   desired_capacity    = var.relays
   vpc_zone_identifier = module.network.subnet_ids
   health_check_type   = "EC2"
-  # The first start downloads packages; before that nothing can be healthy.
-  health_check_grace_period = 300
+  # From when it is in service, and so has been ready once.
+  health_check_grace_period = 60
+  # As long as the first machines have to become ready: else a region would be made in which nothing serves.
+  wait_for_capacity_timeout = "25m"
+
+  # A machine is in service when its relay has registered and the machine has said so; one that never does is replaced.
+  initial_lifecycle_hook {
+    name                 = local.launch_hook
+    lifecycle_transition = "autoscaling:EC2_INSTANCE_LAUNCHING"
+    heartbeat_timeout    = 1200
+    default_result       = "ABANDON"
+  }
 
   launch_template {
     id      = aws_launch_template.relay.id
     version = aws_launch_template.relay.latest_version
   }
 
-  # A changed template replaces machines one by one, each new one before the old one; the old one drains as it stops.
+  # A changed template replaces machines one by one, each new one in service before the old one drains and stops. If
+  # none gets there, the group goes back to the template before.
   instance_refresh {
     strategy = "Rolling"
     preferences {
       min_healthy_percentage = 100
       max_healthy_percentage = 110
-      instance_warmup        = 180
+      instance_warmup        = 60
+      auto_rollback          = true
       skip_matching          = true
     }
   }
@@ -182,5 +222,5 @@ resource "aws_autoscaling_group" "relay" {
     propagate_at_launch = true
   }
 
-  depends_on = [aws_iam_role_policy.token]
+  depends_on = [aws_iam_role_policy.token, aws_iam_role_policy.ready]
 }

@@ -13,9 +13,13 @@ locals {
     var.settings,
   )
 
-  install_script = templatefile("${path.module}/../relay/install.sh.tftpl", { packages = var.release })
+  install_script = templatefile("${path.module}/../relay/install.sh.tftpl", {
+    packages = var.release
+    needs    = ["ca-certificates", "curl", "python3"]
+  })
 
   proxy_files = var.domain == null ? [] : [
+    { path = "/usr/local/sbin/burrow-install-proxy", permissions = "0755", content = file("${path.module}/install-proxy.sh") },
     {
       path        = "/etc/caddy/Caddyfile"
       permissions = "0644"
@@ -38,10 +42,30 @@ locals {
     },
   ]
 
+  first_boot_files = [
+    {
+      path        = "/etc/systemd/system/burrow-first-boot.service"
+      permissions = "0644"
+      content     = file("${path.module}/../relay/first-boot.service")
+    },
+    {
+      path        = "/usr/local/sbin/burrow-first-boot"
+      permissions = "0755"
+      content = templatefile("${path.module}/../relay/first-boot.sh.tftpl", {
+        steps = concat(
+          var.state_device == null ? [] : ["/usr/local/sbin/burrow-mount-state"],
+          ["/usr/local/sbin/burrow-install"],
+          var.geoip == null ? [] : ["/usr/local/sbin/burrow-fetch-geoip"],
+          ["systemctl enable --now burrow-coordinator.service"],
+          var.forget_days == null ? [] : ["systemctl enable --now burrow-forget.timer"],
+          var.domain == null ? [] : ["/usr/local/sbin/burrow-install-proxy"],
+        )
+      })
+    },
+  ]
+
   cloud_config = merge(
     {
-      package_update = true
-      packages       = ["ca-certificates", "curl", "python3"]
       write_files = concat(
         [
           {
@@ -54,22 +78,13 @@ locals {
         local.proxy_files,
         local.geoip_files,
         local.disk_files,
+        local.first_boot_files,
         var.forget_days == null ? [] : [
           { path = "/etc/burrow/forget.env", permissions = "0644", content = "BURROW_FORGET_DAYS=${var.forget_days}\n" },
         ],
       )
-      runcmd = concat(
-        var.state_device == null ? [] : [["/usr/local/sbin/burrow-mount-state"]],
-        [["/usr/local/sbin/burrow-install"]],
-        var.geoip == null ? [] : [["/usr/local/sbin/burrow-fetch-geoip"]],
-        [["systemctl", "enable", "--now", "burrow-coordinator.service"]],
-        var.forget_days == null ? [] : [["systemctl", "enable", "--now", "burrow-forget.timer"]],
-        # The proxy's package must not ask about the file that is there before it.
-        var.domain == null ? [] : [[
-          "apt-get", "install", "--yes", "--quiet", "--no-install-recommends",
-          "--option", "Dpkg::Options::=--force-confold", "caddy",
-        ]],
-      )
+      # Only begun here: what fails is repeated by the unit, which cloud-init would not do.
+      runcmd = [["systemctl", "daemon-reload"], ["systemctl", "enable", "--now", "--no-block", "burrow-first-boot.service"]]
     },
     length(var.ssh_authorized_keys) == 0 ? {} : { ssh_authorized_keys = var.ssh_authorized_keys },
   )

@@ -60,13 +60,13 @@ variable "geoip" {
 }
 
 variable "state_device" {
-  description = "Block device that keeps /var/lib/burrow when the machine is replaced, such as /dev/nvme1n1; formatted if it is empty, mounted by the label `burrow`. Null: the state is on the machine's own disk."
+  description = "Block device that keeps /var/lib/burrow when the machine is replaced, by a name that stays (/dev/disk/by-id/…); formatted only if it is blank. Null: the state is on the machine's own disk."
   type        = string
   default     = null
 
   validation {
-    condition     = var.state_device == null || can(regex("^/dev/[a-zA-Z0-9/_.-]+$", var.state_device))
-    error_message = "state_device must be a path below /dev."
+    condition     = var.state_device == null || can(regex("^/dev/disk/by-(id|uuid|label|path)/[a-zA-Z0-9_.:-]+$", var.state_device))
+    error_message = "state_device must be a path below /dev/disk/by-id, by-uuid, by-label or by-path: /dev/nvme1n1 may be another disk after the next start."
   }
 }
 

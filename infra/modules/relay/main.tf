@@ -31,7 +31,8 @@ locals {
   )
 
   install_script = templatefile("${path.module}/install.sh.tftpl", {
-    packages = { for arch, package in var.release : arch => package }
+    packages = var.release
+    needs    = concat(["ca-certificates", "curl"], var.packages)
   })
 
   token_files = var.token == null ? [] : [
@@ -45,10 +46,32 @@ locals {
     },
   ]
 
+  ready_files = var.ready_command == null ? [] : [
+    {
+      path        = "/usr/local/sbin/burrow-tell-ready"
+      permissions = "0755"
+      content     = templatefile("${path.module}/tell-ready.sh.tftpl", { ready_command = var.ready_command, health_port = var.health_port })
+    },
+  ]
+
+  first_boot_files = [
+    { path = "/etc/systemd/system/burrow-first-boot.service", permissions = "0644", content = file("${path.module}/first-boot.service") },
+    {
+      path        = "/usr/local/sbin/burrow-first-boot"
+      permissions = "0755"
+      content = templatefile("${path.module}/first-boot.sh.tftpl", {
+        steps = concat(
+          ["/usr/local/sbin/burrow-install"],
+          var.token_command == null ? [] : ["/usr/local/sbin/burrow-fetch-token"],
+          ["systemctl enable --now burrow-relay.service burrow-health.timer"],
+          var.ready_command == null ? [] : ["/usr/local/sbin/burrow-tell-ready"],
+        )
+      })
+    },
+  ]
+
   cloud_config = merge(
     {
-      package_update = true
-      packages       = concat(["ca-certificates", "curl"], var.packages)
       write_files = concat(
         [
           {
@@ -61,12 +84,11 @@ locals {
         ],
         local.token_files,
         local.token_scripts,
+        local.ready_files,
+        local.first_boot_files,
       )
-      runcmd = concat(
-        [["/usr/local/sbin/burrow-install"]],
-        var.token_command == null ? [] : [["/usr/local/sbin/burrow-fetch-token"]],
-        [["systemctl", "enable", "--now", "burrow-relay.service", "burrow-health.timer"]],
-      )
+      # Only begun here: what fails is repeated by the unit, which cloud-init would not do.
+      runcmd = [["systemctl", "daemon-reload"], ["systemctl", "enable", "--now", "--no-block", "burrow-first-boot.service"]]
     },
     length(var.ssh_authorized_keys) == 0 ? {} : { ssh_authorized_keys = var.ssh_authorized_keys },
   )

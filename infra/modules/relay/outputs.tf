@@ -25,12 +25,10 @@ output "region" {
 
 output "firewall" {
   description = "What must be let in from anywhere: protocol and port, with the reason."
-  value = [
-    { protocol = "udp", port = var.udp_port, reason = "agents and other relays" },
-    { protocol = "udp", port = 443, reason = "kept for further ports of the relay, which does not listen there yet" },
-    { protocol = "udp", port = 53, reason = "kept for further ports of the relay, which does not listen there yet" },
-    { protocol = "tcp", port = 443, reason = "agents whose network blocks UDP" },
-  ]
+  value = concat(
+    [{ protocol = "udp", port = var.udp_port, reason = "agents and other relays" }],
+    var.websocket ? [{ protocol = "tcp", port = 443, reason = "agents whose network blocks UDP" }] : [],
+  )
 }
 
 output "health_port" {

@@ -94,8 +94,14 @@ variable "token_command" {
   default     = null
 }
 
+variable "ready_command" {
+  description = "Shell command that is run on the machine once its relay has registered, say to tell an instance group; tried again until it succeeds."
+  type        = string
+  default     = null
+}
+
 variable "packages" {
-  description = "Further Debian packages, such as what token_command needs."
+  description = "Further Debian packages, such as what token_command and ready_command need."
   type        = list(string)
   default     = []
   nullable    = false

@@ -8,6 +8,9 @@ mock_provider "aws" {
   mock_resource "aws_instance" {
     defaults = { ipv6_addresses = ["2001:db8:1200::7"] }
   }
+  mock_resource "aws_ebs_volume" {
+    defaults = { id = "vol-0123456789abcdef0" }
+  }
   mock_resource "aws_eip" {
     defaults = { public_ip = "192.0.2.7" }
   }
@@ -34,6 +37,10 @@ run "with_a_domain" {
   assert {
     condition     = aws_route53_record.coordinator["A"].records == toset(["192.0.2.7"]) && aws_route53_record.coordinator["AAAA"].records == toset(["2001:db8:1200::7"])
     error_message = "its records name both addresses"
+  }
+  assert {
+    condition     = strcontains(aws_instance.coordinator.user_data, "device='/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0'")
+    error_message = "the state's disk is named by its volume's id"
   }
   assert {
     condition     = toset(keys(aws_vpc_security_group_ingress_rule.coordinator)) == toset(["tcp-443-ipv4", "tcp-443-ipv6", "tcp-80-ipv4", "tcp-80-ipv6"])

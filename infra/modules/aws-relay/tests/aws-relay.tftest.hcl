@@ -41,9 +41,23 @@ run "one_relay" {
   }
   assert {
     condition = toset(keys(aws_vpc_security_group_ingress_rule.relay)) == toset([
-      "udp-21820-ipv4", "udp-21820-ipv6", "udp-443-ipv4", "udp-443-ipv6", "udp-53-ipv4", "udp-53-ipv6", "tcp-443-ipv4", "tcp-443-ipv6",
+      "udp-21820-ipv4", "udp-21820-ipv6", "tcp-443-ipv4", "tcp-443-ipv6",
     ])
     error_message = "without stated ranges neither health nor SSH is open"
+  }
+  assert {
+    condition     = one(aws_autoscaling_group.relay.initial_lifecycle_hook).default_result == "ABANDON"
+    error_message = "what never says that it is ready is not taken into service"
+  }
+  assert {
+    condition = alltrue([for text in ["--lifecycle-hook-name '${one(aws_autoscaling_group.relay.initial_lifecycle_hook).name}'", "--auto-scaling-group-name '${aws_autoscaling_group.relay.name}'"] :
+      strcontains(one([for file in yamldecode(base64decode(aws_launch_template.relay.user_data)).write_files : file.content if endswith(file.path, "/burrow-tell-ready")]), text)
+    ])
+    error_message = "the machine completes the hook that its group has"
+  }
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.ready.policy).Statement[0].Resource == "arn:aws:autoscaling:eu-central-1:123456789012:autoScalingGroup:*:autoScalingGroupName/${aws_autoscaling_group.relay.name}"
+    error_message = "and may do so for this group alone"
   }
   assert {
     condition     = length(output.place) == 2 && output.region == "eu-central-1"

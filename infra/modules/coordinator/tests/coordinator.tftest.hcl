@@ -9,7 +9,7 @@ run "behind_a_proxy" {
 
   variables {
     domain       = "burrow.example.net"
-    state_device = "/dev/nvme1n1"
+    state_device = "/dev/disk/by-id/nvme-state"
     geoip        = { url = "https://example.net/city.mmdb", sha256 = "0000000000000000000000000000000000000000000000000000000000000003" }
   }
   assert {
@@ -21,7 +21,7 @@ run "behind_a_proxy" {
     error_message = "agents come by TLS"
   }
   assert {
-    condition     = yamldecode(output.user_data).runcmd[0][0] == "/usr/local/sbin/burrow-mount-state"
+    condition     = can(regex("set -eu\n/usr/local/sbin/burrow-mount-state\n/usr/local/sbin/burrow-install\n", one([for file in yamldecode(output.user_data).write_files : file.content if file.path == "/usr/local/sbin/burrow-first-boot"])))
     error_message = "the disk is there before anything is written to it"
   }
 }
@@ -47,7 +47,7 @@ run "refuses_wrong_values" {
     http_port    = 80
     forget_days  = 0
     store        = "nats://127.0.0.1:4222"
-    state_device = "nvme1n1"
+    state_device = "/dev/nvme1n1"
     geoip        = { url = "city.mmdb", sha256 = "x" }
     settings     = { PATH = "/tmp" }
   }

@@ -59,8 +59,44 @@ run "token_command_instead_of_token" {
     error_message = "then no token is in the user data"
   }
   assert {
-    condition     = yamldecode(output.user_data).runcmd[1][0] == "/usr/local/sbin/burrow-fetch-token"
+    condition     = can(regex("burrow-install\n/usr/local/sbin/burrow-fetch-token\nsystemctl enable", one([for file in yamldecode(output.user_data).write_files : file.content if file.path == "/usr/local/sbin/burrow-first-boot"])))
     error_message = "it is fetched before the relay starts"
+  }
+}
+
+run "opens_what_is_listened_on" {
+  command = plan
+
+  variables {
+    udp_port = 4500
+  }
+  assert {
+    condition     = output.firewall[*].port == [4500, 443] && strcontains(yamldecode(output.user_data).write_files[0].content, "BURROW_WSS=[::]:443\n")
+    error_message = "the UDP port, and TCP 443 for WebSocket"
+  }
+}
+
+run "opens_nothing_else" {
+  command = plan
+
+  variables {
+    websocket = false
+  }
+  assert {
+    condition     = output.firewall[*].port == [21820] && !strcontains(output.user_data, "BURROW_WSS")
+    error_message = "without WebSocket nothing listens on 443"
+  }
+}
+
+run "says_when_it_is_ready" {
+  command = plan
+
+  variables {
+    ready_command = "true"
+  }
+  assert {
+    condition     = can(regex("burrow-relay.service burrow-health.timer\n/usr/local/sbin/burrow-tell-ready\n", one([for file in yamldecode(output.user_data).write_files : file.content if file.path == "/usr/local/sbin/burrow-first-boot"])))
+    error_message = "once the relay has been started"
   }
 }
 
