@@ -5,7 +5,6 @@ export { noblePrimitives, portablePrimitives } from "./crypto/portable.ts";
 export { type AeadKey, type Primitives, randomBytes } from "./crypto/primitives.ts";
 export { sealerOf } from "./crypto/sealer.ts";
 export * from "./files.ts";
-export * from "./interfaces.ts";
 export {
   type InterfaceAddress,
   type InterfaceAddresses,
@@ -15,6 +14,9 @@ export {
   setInterfaceAddresses,
   setInterfaceMtu,
 } from "./ip-command.ts";
+export type { Gateway } from "./network/gateway.ts";
+export * from "./network/interfaces.ts";
+export * from "./network/watch.ts";
 export type { PacketBatch } from "./packet-batch.ts";
 export * from "./tun/batched.ts";
 export { adoptBatchedTun, openBatchedTun, prepareBatchedTun } from "./tun/batched-linux.ts";

@@ -21,7 +21,7 @@ import {
   type ToAgent,
   transactionOf,
 } from "@burrow/protocol";
-import type { AgentOptions, AgentSink, Netmap, Welcome } from "./contract.ts";
+import type { AgentOptions, AgentSink, Gateway, Netmap, Welcome } from "./contract.ts";
 import { EchoBook } from "./echo.ts";
 import { EchoDesk } from "./echo-desk.ts";
 import { Outlet } from "./outlet.ts";
@@ -197,15 +197,15 @@ export class Agent {
     this.#welcomed({ ...netmap, type: "welcome" }, now);
   }
 
-  /** The socket's endpoints on this machine, whenever they change. */
-  setLocalEndpoints(local: readonly Endpoint[], now: number): void {
+  /** The socket's endpoints on this machine, and the router before it, whenever they change. */
+  setLocalEndpoints(local: readonly Endpoint[], now: number, gateway?: Gateway): void {
     this.#now = now;
-    const change = this.whereabouts.look(local);
+    const change = this.whereabouts.look(local, gateway);
     if (change !== "none") {
       this.relays.networkChanged(now);
       this.#puncher.forgetHistory();
     }
-    // A new address harms no path; with one that is gone, whatever it carried is gone too.
+    // A new address harms no path; with an address or router that is gone, whatever it carried is gone too.
     if (change === "gone") for (const peer of this.peers.all) peer.paths.networkChanged(now);
     this.#refreshCandidates();
   }

@@ -10,6 +10,7 @@ import {
   splitEndpoint,
 } from "@burrow/protocol";
 import { gatherCandidates, hostEndpoints, isInside, sameCandidates } from "./candidates.ts";
+import type { Gateway } from "./contract.ts";
 
 export interface WhereaboutsOptions {
   /** Loopback addresses count: for meshes on one machine. */
@@ -17,7 +18,7 @@ export interface WhereaboutsOptions {
   readonly statedEndpoints: readonly Endpoint[];
 }
 
-/** What became of the machine's addresses. Only those count that somebody else may be able to reach. */
+/** What became of the machine's addresses, as far as somebody else may be able to reach them, and of its router. */
 export type LocalChange = "none" | "more" | "gone";
 
 export class Whereabouts {
@@ -27,6 +28,7 @@ export class Whereabouts {
   readonly #options: WhereaboutsOptions;
   /** Undefined until the shell has looked. Empty is a network of its own: none. */
   #local: readonly Endpoint[] | undefined;
+  #gateway: Gateway | undefined;
   #prefix6: string | undefined;
   #isOverlay4: (address: string) => boolean = () => false;
 
@@ -39,12 +41,17 @@ export class Whereabouts {
   }
 
   /** The socket's endpoints on this machine's addresses. The first look is no change. */
-  look(local: readonly Endpoint[]): LocalChange {
+  look(local: readonly Endpoint[], gateway: Gateway | undefined): LocalChange {
     const before = this.#local === undefined ? undefined : this.#hosts(this.#local);
     const hosts = this.#hosts(local);
+    // With another router, everything leaves from another address, though none of ours is gone.
+    const isRerouted = this.#gateway !== undefined && !sameGateway(this.#gateway, gateway);
+    const isOpened = this.#gateway === undefined && gateway !== undefined;
     this.#local = local;
+    this.#gateway = gateway;
+    if (before !== undefined && isRerouted) return "gone";
     if (before?.some((endpoint) => !hosts.includes(endpoint))) return "gone";
-    return before !== undefined && hosts.length > before.length ? "more" : "none";
+    return before !== undefined && (isOpened || hosts.length > before.length) ? "more" : "none";
   }
 
   /** The network whose overlay addresses are no candidates; which IPv4 ones those are, the list of peers knows. */
@@ -95,4 +102,8 @@ export class Whereabouts {
 
 function samePorts(a: NatPorts | undefined, b: NatPorts | undefined): boolean {
   return a?.order === b?.order && a?.step === b?.step && a?.last === b?.last;
+}
+
+function sameGateway(a: Gateway, b: Gateway | undefined): boolean {
+  return a.address === b?.address && a.local === b.local;
 }

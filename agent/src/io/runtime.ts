@@ -6,11 +6,11 @@ import {
   type DatagramBatch,
   type DatagramSocket,
   isTunnelInterface,
-  type LocalAddress,
-  localAddresses,
+  type LocalNetwork,
+  localNetwork,
   type openDualStack,
   type PacketBatch,
-  watchAddresses,
+  watchNetwork,
 } from "@burrow/platform";
 import { type Endpoint, endpoint, type FromAgent } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
@@ -30,8 +30,6 @@ export type OpenSocket = typeof openDualStack;
 /** Unix milliseconds that never go back while the process lives. */
 export const clock = (): number => performance.timeOrigin + performance.now();
 
-/** A look costs 0.1 ms; a stream waits for it when the machine changes its network. */
-const ADDRESS_POLL_MS = 250;
 /** 100.64.0.0/10. */
 const OVERLAY_V4 = /^100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./;
 /** Timers may fire a little early; earlier than that is not worth another timer. */
@@ -110,10 +108,8 @@ export class Runtime {
       },
       { ...options, startedAt: clock() },
     );
-    this.#setAddresses(localAddresses());
-    this.#watcher = watchAddresses((addresses) => this.#setAddresses(addresses), {
-      intervalMs: ADDRESS_POLL_MS,
-    });
+    this.#setNetwork(localNetwork());
+    this.#watcher = watchNetwork((network) => this.#setNetwork(network));
   }
 
   /** Runs one input of the machine, then sends what it queued and sets the timer. */
@@ -171,7 +167,7 @@ export class Runtime {
     this.do((agent, now) => agent.tick(now + TIMER_SLACK_MS));
   }
 
-  #setAddresses(addresses: readonly LocalAddress[]): void {
+  #setNetwork({ addresses, gateway }: LocalNetwork): void {
     const usable = addresses.filter(({ name, address }) => {
       // Other overlays number their tunnels like ours: a path through one of them would not carry whole packets.
       const isOverlays = OVERLAY_V4.test(address) && isTunnelInterface(name);
@@ -180,6 +176,6 @@ export class Runtime {
     const local: Endpoint[] = usable
       .filter(({ family }) => this.socket.hasFamily(family))
       .map(({ address }) => endpoint(address, this.socket.port));
-    this.do((agent, now) => agent.setLocalEndpoints(local, now));
+    this.do((agent, now) => agent.setLocalEndpoints(local, now, gateway));
   }
 }

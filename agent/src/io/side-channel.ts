@@ -2,7 +2,7 @@
  * The WebSocket to the coordinator: connects, proves the key, hands messages over, and tries again for ever with
  * growing, jittered pauses. Packets never wait for it.
  */
-import { type LocalAddress, localAddresses, type Primitives, watchAddresses } from "@burrow/platform";
+import { type LocalAddress, localAddresses, type Primitives, watchNetwork } from "@burrow/platform";
 import {
   type AgentHello,
   CHANNEL_PATH,
@@ -29,8 +29,6 @@ const WELCOME_TIMEOUT_MS = 10_000;
 /** Pings of ours; silence of this many of them is a dead connection that TCP has not noticed. */
 const PING_INTERVAL_MS = 10_000;
 const SILENCE_MAX_MS = 25_000;
-/** The machine's addresses are looked at this often. */
-const ADDRESS_POLL_MS = 500;
 
 export interface SideChannelOptions {
   readonly url: string;
@@ -64,9 +62,7 @@ export class SideChannel {
   constructor(options: SideChannelOptions) {
     this.#options = options;
     this.#connect();
-    this.#watcher = watchAddresses((addresses) => this.#addressesChanged(addresses), {
-      intervalMs: ADDRESS_POLL_MS,
-    });
+    this.#watcher = watchNetwork(({ addresses }) => this.#addressesChanged(addresses));
   }
 
   get state(): ChannelState {

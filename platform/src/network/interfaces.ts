@@ -1,4 +1,4 @@
-/** The machine's own addresses, and word of their changes: today by looking now and then. */
+/** The machine's own addresses. */
 import { readFileSync } from "node:fs";
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 
@@ -66,31 +66,3 @@ export function localAddresses(): LocalAddress[] {
 }
 
 const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-
-export interface AddressWatcher {
-  close(): void;
-}
-
-export interface WatchOptions {
-  readonly intervalMs: number;
-  /** Where the addresses come from; the machine's when absent. */
-  readonly list?: () => LocalAddress[];
-}
-
-/** Calls back with the new list when it differs from the last one; not for the first. Does not keep the process alive. */
-export function watchAddresses(
-  callback: (addresses: readonly LocalAddress[]) => void,
-  options: WatchOptions,
-): AddressWatcher {
-  const list = options.list ?? localAddresses;
-  let last = JSON.stringify(list());
-  const timer = setInterval(() => {
-    const now = list();
-    const text = JSON.stringify(now);
-    if (text === last) return;
-    last = text;
-    callback(now);
-  }, options.intervalMs);
-  timer.unref();
-  return { close: () => clearInterval(timer) };
-}
