@@ -1,5 +1,5 @@
 /** What goes wrong, and how it ends: each fault of a plan, done to a world. */
-import { outermostAddress } from "./net/network.ts";
+import { outermostAddresses } from "./net/network.ts";
 import type { FaultKind } from "./plan.ts";
 import type { World } from "./world.ts";
 
@@ -10,15 +10,15 @@ export function begin(world: World, fault: FaultKind): () => void {
     case "direct-cut":
       return cut(
         world,
-        outermostAddress(world.agent(fault.a).host),
-        outermostAddress(world.agent(fault.b).host),
+        outermostAddresses(world.agent(fault.a).host),
+        outermostAddresses(world.agent(fault.b).host),
         fault.oneWay,
       );
     case "relay-cut":
       return cut(
         world,
-        outermostAddress(world.agent(fault.agent).host),
-        world.relay(fault.relay).host.address,
+        outermostAddresses(world.agent(fault.agent).host),
+        outermostAddresses(world.relay(fault.relay).host),
         fault.oneWay,
       );
     case "relay-killed":
@@ -39,7 +39,7 @@ export function begin(world: World, fault: FaultKind): () => void {
       for (const router of world.home(fault.home).routers) router.nat.reboot();
       return () => {};
     case "storm": {
-      const addresses = world.agentsAt(fault.home).map(({ host }) => outermostAddress(host));
+      const addresses = world.agentsAt(fault.home).flatMap(({ host }) => outermostAddresses(host));
       for (const address of addresses) weather.storm(address, fault.loss);
       return () => {
         for (const address of addresses) weather.storm(address, 0);
@@ -54,12 +54,27 @@ export function begin(world: World, fault: FaultKind): () => void {
   }
 }
 
-function cut({ net: { weather } }: World, from: string, to: string, oneWay: boolean): () => void {
-  weather.cut(from, to);
-  if (!oneWay) weather.cut(to, from);
+/** Cuts every way from one place to another; what they have of different families cannot meet anyway. */
+function cut(
+  { net: { weather } }: World,
+  from: readonly string[],
+  to: readonly string[],
+  oneWay: boolean,
+): () => void {
+  const ways = from.flatMap((a) =>
+    to.flatMap(
+      (b) =>
+        (oneWay
+          ? [[a, b]]
+          : [
+              [a, b],
+              [b, a],
+            ]) as [string, string][],
+    ),
+  );
+  for (const [a, b] of ways) weather.cut(a, b);
   return () => {
-    weather.mend(from, to);
-    if (!oneWay) weather.mend(to, from);
+    for (const [a, b] of ways) weather.mend(a, b);
   };
 }
 

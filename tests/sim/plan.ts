@@ -16,6 +16,10 @@ export interface HomePlan {
   /** A carrier's NAT above the home's, shared by all homes with the same one. */
   readonly carrier: NatKind | undefined;
   readonly natTimeoutMs: number;
+  /** Beside IPv4, or instead of it; behind a stateful firewall. Absent: none. */
+  readonly ipv6?: "beside" | "only";
+  /** No UDP gets out: what remains is WebSocket. */
+  readonly blocksUdp?: boolean;
 }
 
 export interface AgentPlan {
@@ -67,6 +71,8 @@ export interface Plan {
   readonly talkFromMs: number;
   readonly talkUntilMs: number;
   readonly endMs: number;
+  /** What the first scenarios did not have. Absent: relays with IPv4 alone and no door, agents that do not punch. */
+  readonly isWide?: boolean;
 }
 
 const TALK_FROM_MS = 4_000;
@@ -99,6 +105,7 @@ export function drawPlan(seed: number): Plan {
     talkFromMs: TALK_FROM_MS,
     talkUntilMs: lastFaultMs + CALM_MS,
     endMs: lastFaultMs + CALM_MS + IDLE_MS,
+    isWide: true,
   };
 }
 
@@ -116,6 +123,13 @@ function drawRelay(random: Random): RelayPlan {
   return { position: drawPosition(random), skewMs: drawSkew(random) };
 }
 
+/** One network in so many blocks UDP, … */
+const UDP_BLOCKED_PART = 0.08;
+/** … has IPv6 beside IPv4, … */
+const IPV6_BESIDE_PART = 0.3;
+/** … or has only that. */
+const IPV6_ONLY_PART = 0.07;
+
 export function drawHome(random: Random): HomePlan {
   const nat = random.weighted<NatKind | undefined>([
     [2, undefined],
@@ -129,7 +143,15 @@ export function drawHome(random: Random): HomePlan {
     firewall: nat === undefined && random.chance(0.6),
     carrier: nat !== undefined && random.chance(0.15) ? PORT_RESTRICTED : undefined,
     natTimeoutMs: random.pick([30_000, 60_000, 120_000]),
+    ...drawFamilies(random),
+    ...(random.chance(UDP_BLOCKED_PART) ? { blocksUdp: true } : {}),
   };
+}
+
+function drawFamilies(random: Random): Pick<HomePlan, "ipv6"> {
+  const draw = random.next();
+  if (draw < IPV6_ONLY_PART) return { ipv6: "only" };
+  return draw < IPV6_ONLY_PART + IPV6_BESIDE_PART ? { ipv6: "beside" } : {};
 }
 
 function drawAgent(random: Random, home: number): AgentPlan {

@@ -16,7 +16,8 @@ export function narrate(seed: number): { readonly outcome: Outcome; readonly sto
     const above = carrier === undefined ? "" : ` behind a carrier's ${carrier.name}`;
     world.tell(`a${index} lives in home ${home}: ${kind}${above}; is ${world.agent(index).id}`);
   });
-  for (const relay of world.relays) world.tell(`${relay.region} is ${relay.id} at ${relay.host.endpoint}`);
+  for (const relay of world.relays)
+    world.tell(`${relay.region} is ${relay.id} at ${relay.host.endpoints.join(" and ")}`);
   for (const { from, to, everyMs } of plan.talks) world.tell(`a${from} asks a${to} every ${everyMs} ms`);
   for (const agent of world.agents) {
     const before = agent.onEvent;

@@ -1,7 +1,9 @@
 /** A plan carried out: builds the network and everybody in it, lets time pass, and asks the watches what they saw. */
 import type { AgentId, Endpoint, NetworkId } from "@burrow/protocol";
+import { doorEndpoint } from "../../agent/src/core/relays/doors.ts";
 import { Clock } from "./clock.ts";
 import { begin, describe } from "./faults.ts";
+import type { Host } from "./net/host.ts";
 import { Network } from "./net/network.ts";
 import { Weather } from "./net/weather.ts";
 import { AgentNode } from "./nodes/agent.ts";
@@ -41,6 +43,7 @@ export class World {
   readonly story: string[] = [];
   readonly #places: Places;
   readonly #agentHomes: Home[] = [];
+  readonly #relayAt: ReadonlyMap<Endpoint, RelayNode>;
   readonly #trace: Trace;
   readonly #watches: readonly Watch[];
 
@@ -56,11 +59,14 @@ export class World {
     this.#places = new Places(this.net, random.fork());
     const network = { id: NETWORK_ID, name: "default", createdAtMs: EPOCH_MS };
     this.coordinator = new CoordinatorNode(this.clock, network, random.fork());
+    const isWide = plan.isWide === true;
     this.relays = plan.relays.map(({ position, skewMs }, index) => {
       const at = { lat: position.y * DEGREES_PER_MS, lon: position.x * DEGREES_PER_MS };
-      const options = { region: `r${index}`, at, skewMs, random: random.fork() };
-      return new RelayNode(this.clock, this.net, this.coordinator, this.#places.relayHost(position), options);
+      const options = { region: `r${index}`, at, skewMs, random: random.fork(), hasDoor: isWide };
+      const host = this.#places.relayHost(position, isWide);
+      return new RelayNode(this.clock, this.net, this.coordinator, host, options);
     });
+    const doors = new Map(this.relays.map((relay) => [doorEndpoint(relay.id), relay]));
     this.homes = plan.homes.map((home) => this.#places.home(home));
     this.agents = plan.agents.map(({ home, skewMs }, index) => {
       const lives = this.home(home);
@@ -72,9 +78,14 @@ export class World {
         network: NETWORK_ID,
         skewMs,
         random: random.fork(),
+        punchesHardNats: isWide,
+        relayWithDoor: (door: Endpoint) => doors.get(door),
       };
       return new AgentNode(this.clock, this.net, this.coordinator, host, options);
     });
+    this.#relayAt = new Map(
+      this.relays.flatMap((relay) => relay.host.endpoints.map((endpoint) => [endpoint, relay] as const)),
+    );
     this.#trace = new Trace(this.clock);
     this.net.taps.push(this.#trace);
     this.#watches = watchAll(this);
@@ -129,12 +140,17 @@ export class World {
     return this.agents.filter((_, index) => this.homeOf(index) === this.home(home));
   }
 
+  /** Whose host it is, if an agent's: now, since agents move. */
+  agentAt(host: Host): AgentNode | undefined {
+    return this.agents.find((agent) => agent.host === host);
+  }
+
   agentById(id: AgentId): AgentNode | undefined {
     return this.agents.find((agent) => agent.id === id);
   }
 
   isRelay(to: Endpoint): boolean {
-    return this.relays.some(({ host }) => host.endpoint === to);
+    return this.#relayAt.has(to);
   }
 
   /** Carries an agent to another network, by way of none at all for a while. */
@@ -185,7 +201,7 @@ export class World {
 
   /** An endpoint as people know it. */
   nameOf(of: Endpoint): string {
-    const relay = this.relays.find(({ host }) => host.endpoint === of);
+    const relay = this.#relayAt.get(of);
     return relay === undefined ? of : `relay ${relay.region}`;
   }
 }

@@ -3,9 +3,10 @@
  * routers; a packet climbs out of its realm through routers until somebody there owns its destination, travels, and
  * is let down through routers again. Only the internet has distance, loss and cuts.
  */
-import { type Endpoint, endpoint, splitEndpoint } from "@burrow/protocol";
+import { type Endpoint, endpoint, familyOf, splitEndpoint } from "@burrow/protocol";
 import type { Clock } from "../clock.ts";
 import type { Random } from "../random.ts";
+import type { Host } from "./host.ts";
 import type { Nat } from "./nat.ts";
 import type { Weather } from "./weather.ts";
 
@@ -38,52 +39,20 @@ export class Router {
     this.inside = new Realm(name, this);
     outside.owners.set(nat.outerAddress, this);
   }
-
-  /** The provider gave it another address. */
-  readdress(address: string): void {
-    this.outside.owners.delete(this.nat.outerAddress);
-    this.nat.outerAddress = address;
-    this.outside.owners.set(address, this);
-    this.nat.reboot();
-  }
-}
-
-export class Host {
-  readonly realm: Realm;
-  readonly address: string;
-  readonly port: number;
-  /** A stateful firewall on the host: lets in only answers. */
-  readonly firewall: boolean;
-  /** Whom it sent to and when, for the firewall. */
-  readonly sentTo = new Map<Endpoint, number>();
-  receive: (datagram: Uint8Array, from: Endpoint) => void = () => {};
-
-  constructor(realm: Realm, address: string, port: number, firewall = false) {
-    this.realm = realm;
-    this.address = address;
-    this.port = port;
-    this.firewall = firewall;
-    realm.owners.set(address, this);
-  }
-
-  get endpoint(): Endpoint {
-    return endpoint(this.address, this.port);
-  }
-
-  /** Gone from the network, for good. */
-  unplug(): void {
-    if (this.realm.owners.get(this.address) === this) this.realm.owners.delete(this.address);
-    this.receive = () => {};
-  }
 }
 
 /** Looks at every datagram as it is sent and as it arrives. */
 export interface Tap {
-  sent(by: Host, datagram: Uint8Array, to: Endpoint): void;
+  sent(by: Host, datagram: Uint8Array, to: Endpoint, fromPort: number): void;
   arrived(at: Host, datagram: Uint8Array, from: Endpoint): void;
 }
 
-const FIREWALL_MEMORY_MS = 60_000;
+export interface SendOptions {
+  /** The packet opens the doors on its way out and dies somewhere in the middle of the internet. */
+  readonly ttl?: number | undefined;
+  /** One of the host's further sockets; the main one when absent. */
+  readonly socket?: number | undefined;
+}
 
 export class Network {
   readonly internet = new Realm("internet");
@@ -98,21 +67,24 @@ export class Network {
     this.weather = weather;
   }
 
-  /** `ttl`: the packet opens the doors on its way out and dies somewhere in the middle of the internet. */
-  send(by: Host, bytes: Uint8Array, to: Endpoint, ttl?: number): void {
+  send(by: Host, bytes: Uint8Array, to: Endpoint, { ttl, socket }: SendOptions = {}): void {
+    const nic = by.interfaceFor(familyOf(to));
+    const port = by.portOf(socket);
+    if (nic === undefined || port === undefined) return;
     const datagram = bytes.slice();
-    for (const tap of this.taps) tap.sent(by, datagram, to);
-    by.sentTo.set(to, this.#clock.nowMs);
+    for (const tap of this.taps) tap.sent(by, datagram, to, port);
+    if (by.blocksUdp) return;
+    by.leaves(nic, port, to, this.#clock.nowMs);
     const { address } = splitEndpoint(to);
-    let realm = by.realm;
-    let source = by.endpoint;
+    let { realm } = nic;
+    let source = endpoint(nic.address, port);
     let passed: Owner = by;
     for (;;) {
       const owner = realm.owners.get(address);
       if (owner !== undefined) {
         // No hairpinning: a router does not send back in what came from inside.
         const dies = ttl !== undefined && realm === this.internet;
-        if (owner !== passed && !dies) this.#travel(realm, passed, owner, datagram, source, to);
+        if (owner !== passed && !dies) this.#travel(realm, owner, datagram, source, to);
         return;
       }
       if (realm.router === undefined) return;
@@ -122,12 +94,12 @@ export class Network {
     }
   }
 
-  #travel(realm: Realm, by: Owner, owner: Owner, datagram: Uint8Array, from: Endpoint, to: Endpoint): void {
+  #travel(realm: Realm, owner: Owner, datagram: Uint8Array, from: Endpoint, to: Endpoint): void {
     if (realm !== this.internet) {
       this.#clock.in(LAN_DELAY_MS, () => this.#arrive(owner, datagram, from, to));
       return;
     }
-    const way = this.weather.way(addressOf(by), addressOf(owner));
+    const way = this.weather.way(splitEndpoint(from).address, splitEndpoint(to).address);
     if (way.blocked || this.#random.chance(way.loss)) return;
     const copies = this.#random.chance(way.duplication) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
@@ -145,23 +117,20 @@ export class Network {
       if (next !== undefined) this.#arrive(next, datagram, from, inner);
       return;
     }
-    if (splitEndpoint(to).port !== owner.port) return;
-    if (owner.firewall && now - (owner.sentTo.get(from) ?? Number.NEGATIVE_INFINITY) > FIREWALL_MEMORY_MS)
-      return;
+    const socket = owner.admits(splitEndpoint(to).port, from, now);
+    if (socket === undefined) return;
     for (const tap of this.taps) tap.arrived(owner, datagram, from);
-    owner.receive(datagram, from);
+    owner.receive(datagram, from, socket === 0 ? undefined : socket);
   }
 }
 
-function addressOf(owner: Owner): string {
-  return owner instanceof Router ? owner.nat.outerAddress : owner.address;
-}
-
-/** The address under which a host's packets travel the internet. */
-export function outermostAddress(host: Host): string {
-  let address = host.address;
-  for (let router = host.realm.router; router !== undefined; router = router.outside.router) {
-    address = router.nat.outerAddress;
-  }
-  return address;
+/** The addresses under which a host's packets travel the internet: one for each family that it has. */
+export function outermostAddresses(host: Host): readonly string[] {
+  return host.interfaces.map(({ realm, address }) => {
+    let outermost = address;
+    for (let { router } = realm; router !== undefined; router = router.outside.router) {
+      outermost = router.nat.outerAddress;
+    }
+    return outermost;
+  });
 }

@@ -2,24 +2,29 @@
 import {
   type AgentId,
   agentIdOf,
+  type Endpoint,
   keyToText,
   parseMessage,
   TUNNEL_MTU_BYTES,
   toAgent,
 } from "@burrow/protocol";
 import { Agent } from "../../../agent/src/core/agent.ts";
-import type { Netmap } from "../../../agent/src/core/contract.ts";
+import type { Netmap, SendOptions } from "../../../agent/src/core/contract.ts";
 import { EngineTunnel } from "../../../agent/src/core/engine-tunnel.ts";
 import type { AgentEvent } from "../../../agent/src/core/events.ts";
 import { bytesOf } from "../../../agent/src/core/packets.ts";
+import { isDoor } from "../../../agent/src/core/relays/doors.ts";
 import type { AgentRecord } from "../../../coordinator/src/core/records.ts";
 import type { Clock } from "../clock.ts";
-import type { Host, Network } from "../net/network.ts";
+import type { Host } from "../net/host.ts";
+import type { Network } from "../net/network.ts";
 import type { Random } from "../random.ts";
 import type { Channel } from "./channel.ts";
 import type { CoordinatorNode } from "./coordinator.ts";
 import { agreement, type KeyPair, keyPair, primitivesWith, sealer } from "./crypto.ts";
 import { Driver } from "./machine.ts";
+import { Doors } from "./passages.ts";
+import type { RelayNode } from "./relay.ts";
 
 /** Pauses before another try at a coordinator that does not answer. */
 const RECONNECT_MS = [300, 2_000] as const;
@@ -30,6 +35,9 @@ export interface AgentNodeOptions {
   readonly network: AgentRecord["network"];
   readonly skewMs: number;
   readonly random: Random;
+  readonly punchesHardNats: boolean;
+  /** The relay whose WebSocket door looks like this endpoint. */
+  readonly relayWithDoor: (door: Endpoint) => RelayNode | undefined;
 }
 
 export class AgentNode {
@@ -50,6 +58,7 @@ export class AgentNode {
   #driver: Driver;
   #channel: Channel | undefined;
   #saved: Netmap | undefined;
+  readonly #doors: Doors;
 
   constructor(
     clock: Clock,
@@ -75,6 +84,7 @@ export class AgentNode {
       version: "sim",
       enrolledAtMs: 0,
     };
+    this.#doors = new Doors(clock, net, (datagram, from) => this.#receive(datagram, from));
     ({ agent: this.agent, driver: this.#driver } = this.#make());
   }
 
@@ -94,6 +104,7 @@ export class AgentNode {
   /** The process ends and starts anew with its saved map, as after an upgrade. */
   restart(): void {
     this.#driver.stop();
+    this.#doors.closeAll();
     this.#channel?.close();
     this.#coordinator.agentGone(this.id);
     ({ agent: this.agent, driver: this.#driver } = this.#make());
@@ -105,6 +116,7 @@ export class AgentNode {
   /** The machine was carried into another network. Its channel breaks as well. */
   moveTo(host: Host): void {
     this.host.unplug();
+    this.#doors.closeAll();
     this.host = host;
     this.#plugIn();
     this.channelLost();
@@ -114,6 +126,7 @@ export class AgentNode {
   /** For a while there is no network at all. */
   unplug(): void {
     this.host.unplug();
+    this.#doors.closeAll();
     this.#driver.run((now) => this.agent.setLocalEndpoints([], now));
   }
 
@@ -125,11 +138,23 @@ export class AgentNode {
 
   #plugIn(): void {
     const { host } = this;
-    host.receive = (datagram, from) =>
-      this.#driver.run((now) => {
-        this.agent.receiveDatagram(datagram, from, now);
-      });
-    this.#driver.run((now) => this.agent.setLocalEndpoints([host.endpoint], now));
+    host.receive = (datagram, from, socket) => this.#receive(datagram, from, socket);
+    this.#driver.run((now) => this.agent.setLocalEndpoints(host.endpoints, now));
+  }
+
+  #receive(datagram: Uint8Array, from: Endpoint, socket?: number): void {
+    this.#driver.run((now) => this.agent.receiveDatagram(datagram, from, now, socket));
+  }
+
+  #send(datagram: Uint8Array, to: Endpoint, how: SendOptions | undefined): void {
+    if (!isDoor(to)) return this.#net.send(this.host, datagram, to, how);
+    this.#doors.send(this.host, datagram, to, this.#options.relayWithDoor(to));
+  }
+
+  /** Sockets open at once, and are told of at the next moment, as by a real system. */
+  #openSockets(count: number): void {
+    const ids = this.host.openSockets(count);
+    this.#clock.in(0, () => this.#driver.run((now) => this.agent.socketsOpened(ids, now)));
   }
 
   #connect(): void {
@@ -151,20 +176,20 @@ export class AgentNode {
   readonly parse = (text: string) => parseMessage(toAgent, text);
 
   #make(): { agent: Agent; driver: Driver } {
-    const { random, skewMs, name } = this.#options;
+    const { random, skewMs, name, punchesHardNats } = this.#options;
     const primitives = primitivesWith(random);
     const clock = this.#clock;
     const agent = new Agent(
       {
-        sendDatagram: (datagram, to, via) => this.#net.send(this.host, datagram, to, via?.ttl),
-        sendDatagrams: (datagrams, to) => {
-          for (let i = 0; i < datagrams.count; i++) {
-            this.#net.send(this.host, bytesOf(datagrams, i), to);
-          }
+        sendDatagram: (datagram, to, how) => this.#send(datagram, to, how),
+        sendDatagrams: (datagrams, to, socket) => {
+          for (let i = 0; i < datagrams.count; i++) this.#send(bytesOf(datagrams, i), to, { socket });
         },
         deliver: () => {},
-        openSockets: () => {},
-        closeSockets: () => {},
+        openSockets: (sockets) => this.#openSockets(sockets),
+        closeSockets: (ids) => {
+          for (const id of ids) this.host.closeSocket(id);
+        },
         sendMessage: (message) => {
           if (message.type === "introduce") this.onIntroduce(message.peer);
           return this.#channel !== undefined && this.#coordinator.agentSays(this.id, this.#channel, message);
@@ -189,7 +214,7 @@ export class AgentNode {
           }),
         answersEchoes: true,
         loopbackCandidates: false,
-        punchesHardNats: false,
+        punchesHardNats,
         statedEndpoints: [],
         outsideClients: [],
         startedAt: clock.nowMs + skewMs,

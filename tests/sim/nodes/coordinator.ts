@@ -11,6 +11,7 @@ import { Mesh } from "../../../coordinator/src/core/mesh.ts";
 import type { Output } from "../../../coordinator/src/core/outputs.ts";
 import type { AgentRecord, NetworkRecord, RelayRecord } from "../../../coordinator/src/core/records.ts";
 import type { Clock } from "../clock.ts";
+import { outermostAddresses } from "../net/network.ts";
 import type { Random } from "../random.ts";
 import type { AgentNode } from "./agent.ts";
 import { Channel } from "./channel.ts";
@@ -53,7 +54,7 @@ export class CoordinatorNode {
     this.#do((mesh, now) => {
       const presence = {
         connectedSinceMs: now,
-        address: node.host.address,
+        address: outermostAddresses(node.host)[0] ?? "",
         location: undefined,
         acceptsOutside: false,
       };

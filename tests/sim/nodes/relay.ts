@@ -15,13 +15,15 @@ import type { RelayRecord } from "../../../coordinator/src/core/records.ts";
 import { Forwarder, HANDLED } from "../../../relay/src/core/forwarder.ts";
 import { type Limits, SMALL_LIMITS } from "../../../relay/src/core/limits.ts";
 import type { Clock } from "../clock.ts";
-import type { Host, Network } from "../net/network.ts";
+import type { Host } from "../net/host.ts";
+import type { Network } from "../net/network.ts";
 import type { Random } from "../random.ts";
 import { AddressBook } from "./address-book.ts";
 import type { Channel } from "./channel.ts";
 import type { CoordinatorNode } from "./coordinator.ts";
 import { agreement, type KeyPair, keyPair, sealer } from "./crypto.ts";
 import { Driver } from "./machine.ts";
+import { isPassage, type Passage } from "./passages.ts";
 
 const HEARTBEAT_MS = 1_000;
 /** A world has a handful of agents: small tables are quick to make and to sweep. */
@@ -32,6 +34,8 @@ export interface RelayNodeOptions {
   readonly at: Place;
   readonly skewMs: number;
   readonly random: Random;
+  /** Whether it opens a door for agents whose network blocks UDP. */
+  readonly hasDoor: boolean;
 }
 
 export class RelayNode {
@@ -54,6 +58,8 @@ export class RelayNode {
   #draining = false;
   #driver: Driver;
   #channel: Channel | undefined;
+  #addresses = new AddressBook();
+  readonly #passages = new Map<Endpoint, Passage>();
 
   constructor(
     clock: Clock,
@@ -76,7 +82,8 @@ export class RelayNode {
       ticketKey: options.random.bytes(32),
       region: options.region,
       at: options.at,
-      endpoints: [host.endpoint],
+      endpoints: host.endpoints,
+      websocket: options.hasDoor ? { url: `wss://${options.region}.example/` } : undefined,
       version: "sim",
       enrolledAtMs: 0,
       drainRequested: false,
@@ -94,6 +101,25 @@ export class RelayNode {
     this.#driver.stop();
     this.#channel?.close();
     this.#channel = undefined;
+    for (const passage of [...this.#passages.values()]) passage.close();
+  }
+
+  /** An agent knocks at the door. False: nobody is at home. */
+  passageOpened(passage: Passage): boolean {
+    if (this.#isUp) this.#passages.set(passage.at, passage);
+    return this.#isUp;
+  }
+
+  passageClosed({ at }: Passage): void {
+    this.#passages.delete(at);
+  }
+
+  receive(datagram: Uint8Array, from: Endpoint): void {
+    if (this.isDeaf || !this.#isUp) return;
+    this.#driver.run((now) => {
+      const to = this.forwarder.forward(datagram, this.#addresses.handle(from), now);
+      if (to !== HANDLED) this.#send(datagram, this.#addresses.endpoint(to));
+    });
   }
 
   revive(): void {
@@ -159,6 +185,7 @@ export class RelayNode {
   #make(): { forwarder: Forwarder; driver: Driver } {
     const { random, skewMs, region } = this.#options;
     const addresses = new AddressBook();
+    this.#addresses = addresses;
     const identity = { id: this.id, ...this.#keys, boot: ++this.#boot };
     const forwarder = new Forwarder(
       {
@@ -166,7 +193,7 @@ export class RelayNode {
         addresses,
         sink: {
           send: (bytes, to) => {
-            if (!this.isDeaf) this.#net.send(this.host, bytes, addresses.endpoint(to));
+            if (!this.isDeaf) this.#send(bytes, addresses.endpoint(to));
             return true;
           },
           event: () => {},
@@ -183,13 +210,12 @@ export class RelayNode {
       nextDeadline: () => forwarder.nextDeadline(),
       tick: (now) => forwarder.tick(now),
     });
-    this.host.receive = (datagram: Uint8Array, from: Endpoint) => {
-      if (this.isDeaf || !this.#isUp) return;
-      driver.run((now) => {
-        const to = forwarder.forward(datagram, addresses.handle(from), now);
-        if (to !== HANDLED) this.#net.send(this.host, datagram, addresses.endpoint(to));
-      });
-    };
+    this.host.receive = (datagram, from) => this.receive(datagram, from);
     return { forwarder, driver };
+  }
+
+  #send(datagram: Uint8Array, to: Endpoint): void {
+    if (!isPassage(to)) return this.#net.send(this.host, datagram, to);
+    this.#passages.get(to)?.toAgent(datagram.slice());
   }
 }

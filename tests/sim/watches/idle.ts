@@ -1,6 +1,7 @@
 /** When nobody talks, probing stops: idle peers do not wake each other, and a quiet agent costs next to nothing. */
 import { classify, type Endpoint } from "@burrow/protocol";
-import type { Host, Tap } from "../net/network.ts";
+import type { Host } from "../net/host.ts";
+import type { Tap } from "../net/network.ts";
 import type { World } from "../world.ts";
 import type { Watch } from "./watches.ts";
 
@@ -20,7 +21,7 @@ export class IdleWatch implements Watch, Tap {
   sent(by: Host, datagram: Uint8Array, to: Endpoint): void {
     const now = this.#world.sinceStartMs;
     if (now < this.#world.plan.talkUntilMs + IDLE_AFTER_MS) return;
-    const agent = this.#world.agents.find(({ host }) => host === by);
+    const agent = this.#world.agentAt(by);
     if (agent === undefined) return;
     this.#bytes += datagram.length;
     const kind = classify(datagram);

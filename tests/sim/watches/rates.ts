@@ -1,6 +1,7 @@
 /** Nobody is flooded: probes per address, Binds per relay and introductions per pair stay below caps in any second. */
 import { type AgentId, classify, type Endpoint } from "@burrow/protocol";
-import type { Host, Tap } from "../net/network.ts";
+import type { Host } from "../net/host.ts";
+import type { Tap } from "../net/network.ts";
 import type { World } from "../world.ts";
 import type { Watch } from "./watches.ts";
 
@@ -8,6 +9,8 @@ import type { Watch } from "./watches.ts";
 const PROBES_PER_SECOND_MAX = 32;
 /** One volley, or two begun for two reasons; nobody has to stand more who never answered. */
 const PROBES_TO_SILENT_MAX = 24;
+/** All together: a hard NAT is punched by 1,000 a second at most (agent/src/core/puncher.ts), beside what else is on. */
+const PROBES_OF_AN_AGENT_MAX = 1_150;
 const BINDS_PER_SECOND_MAX = 10;
 const INTRODUCTIONS_MAX = 8;
 
@@ -39,6 +42,7 @@ class Windows {
 export class RateWatch implements Watch, Tap {
   readonly #world: World;
   readonly #probes = new Windows(SECOND_MS);
+  readonly #allProbes = new Windows(SECOND_MS);
   readonly #silentProbes = new Windows(2 * SECOND_MS);
   readonly #binds = new Windows(SECOND_MS);
   readonly #introductions = new Windows(INTRODUCTIONS_WINDOW_MS);
@@ -57,24 +61,25 @@ export class RateWatch implements Watch, Tap {
     }
   }
 
-  sent(by: Host, datagram: Uint8Array, to: Endpoint): void {
-    const agent = this.#world.agents.find(({ host }) => host === by);
+  sent(by: Host, datagram: Uint8Array, to: Endpoint, fromPort: number): void {
+    const agent = this.#world.agentAt(by);
     if (agent === undefined) return;
     const now = this.#world.sinceStartMs;
-    const key = `${agent.name} ${to}`;
+    const key = `${agent.name} ${fromPort} ${to}`;
     const kind = classify(datagram);
     const way = `${agent.name} → ${this.#world.nameOf(to)}`;
     if (kind === "bind") this.#cap("Binds", way, this.#binds.count(key, now), BINDS_PER_SECOND_MAX);
     if (kind !== "probe") return;
+    this.#cap("probes in all", agent.name, this.#allProbes.count(agent.name, now), PROBES_OF_AN_AGENT_MAX);
     // By a relay go the probes to all peers.
     const peers = this.#world.isRelay(to) ? this.#world.agents.length - 1 : 1;
     this.#cap("probes", way, this.#probes.count(key, now), peers * PROBES_PER_SECOND_MAX);
-    if (this.#heard.has(key) || this.#world.isRelay(to)) return;
+    if (this.#heard.has(`${agent.name} ${to}`) || this.#world.isRelay(to)) return;
     this.#cap("probes to a silent address", way, this.#silentProbes.count(key, now), PROBES_TO_SILENT_MAX);
   }
 
   arrived(at: Host, _datagram: Uint8Array, from: Endpoint): void {
-    const agent = this.#world.agents.find(({ host }) => host === at);
+    const agent = this.#world.agentAt(at);
     if (agent !== undefined) this.#heard.add(`${agent.name} ${from}`);
   }
 

@@ -3,7 +3,8 @@
  * coordinator's map; any other address by an ack. Answers to handshakes are answers, and smaller than the question.
  */
 import { classify, type Endpoint, WireGuardType } from "@burrow/protocol";
-import type { Host, Tap } from "../net/network.ts";
+import type { Host } from "../net/host.ts";
+import type { Tap } from "../net/network.ts";
 import type { World } from "../world.ts";
 import type { Watch } from "./watches.ts";
 
@@ -18,7 +19,7 @@ export class TargetWatch implements Watch, Tap {
   }
 
   sent(by: Host, datagram: Uint8Array, to: Endpoint): void {
-    const agent = this.#world.agents.find(({ host }) => host === by);
+    const agent = this.#world.agentAt(by);
     if (agent === undefined || this.#world.isRelay(to)) return;
     const kind = classify(datagram);
     if (kind === "probe" || kind === "probeAck") return;

@@ -1,13 +1,12 @@
 /** A digest of everything that was sent: equal digests mean equal runs. */
 import type { Endpoint } from "@burrow/protocol";
 import type { Clock } from "../clock.ts";
-import type { Host, Tap } from "../net/network.ts";
+import type { Host } from "../net/host.ts";
+import type { Tap } from "../net/network.ts";
 
 export class Trace implements Tap {
   readonly #clock: Clock;
-  /** FNV-1a, twice with different starts. */
-  #low = 0x811c9dc5;
-  #high = 0x01234567;
+  #hash = 0n;
   #datagrams = 0;
 
   constructor(clock: Clock) {
@@ -16,20 +15,13 @@ export class Trace implements Tap {
 
   sent(by: Host, datagram: Uint8Array, to: Endpoint): void {
     this.#datagrams++;
-    for (const letter of `${this.#clock.nowMs} ${by.address} ${to} `) this.#mix(letter.charCodeAt(0));
-    // The end of a datagram is its tag: it depends on all that is inside.
-    for (const byte of datagram.subarray(-8)) this.#mix(byte);
+    this.#hash = Bun.hash.wyhash(`${this.#clock.nowMs} ${by.endpoints[0]} ${to}`, this.#hash);
+    this.#hash = Bun.hash.wyhash(datagram, this.#hash);
   }
 
   arrived(): void {}
 
   get digest(): string {
-    const hex = (word: number) => (word >>> 0).toString(16).padStart(8, "0");
-    return `${hex(this.#high)}${hex(this.#low)}-${this.#datagrams}`;
-  }
-
-  #mix(byte: number): void {
-    this.#low = Math.imul(this.#low ^ byte, 0x01000193);
-    this.#high = Math.imul(this.#high ^ byte, 0x01000193) ^ (this.#low >>> 13);
+    return `${this.#hash.toString(16).padStart(16, "0")}-${this.#datagrams}`;
   }
 }

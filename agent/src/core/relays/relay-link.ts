@@ -194,10 +194,9 @@ export class RelayLink {
       }
     }
     if (door === this.#challengedBy) this.#challengedBy = undefined;
-    if (door !== this.endpoint) {
-      this.#nextUdpTryMs = now + UDP_RETRY_MS;
-      return false;
-    }
+    // Any Bind by UDP is the try that was due; when UDP is the present door, there is nothing to try.
+    if (!isDoor(door)) this.#nextUdpTryMs = door === this.endpoint ? undefined : now + UDP_RETRY_MS;
+    if (door !== this.endpoint) return false;
     if (this.state === "unbound") this.state = "binding";
     const retryMs = Math.max(RETRY_MIN_MS, 2 * (this.rtt.smoothedMs ?? 0));
     this.#lastSentMs = now;
