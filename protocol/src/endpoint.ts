@@ -78,7 +78,14 @@ export function readEndpoint(reader: Reader): Endpoint | undefined {
   const bytes = reader.view(16);
   const port = reader.u16();
   if (!reader.ok || port === 0) return undefined;
+  if (isMapped(bytes)) return `${bytes.subarray(12).join(".")}:${port}` as Endpoint;
   return endpoint(ipaddr.fromByteArray([...bytes]).toString(), port);
+}
+
+/** ::ffff:0:0/96. Nearly every endpoint on the wire is of it, and needs no library to be written down. */
+function isMapped(bytes: Uint8Array): boolean {
+  for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false;
+  return bytes[10] === 0xff && bytes[11] === 0xff;
 }
 
 /** Why no datagram should go to an endpoint that somebody else named. */
