@@ -5,6 +5,7 @@
 import { expect, test } from "bun:test";
 import { inNamespace, type Namespace, withNamespaces } from "../testing/namespaces.ts";
 import { needs } from "../testing/needs.ts";
+import type { BatchedTun } from "./batched.ts";
 
 const possible = needs("batched TUN devices", {
   root: true,
@@ -12,10 +13,7 @@ const possible = needs("batched TUN devices", {
   files: ["/dev/net/tun"],
 });
 
-interface Ended {
-  readonly offloads: { readonly tcp: boolean; readonly udp: boolean };
-  readonly counters: Readonly<Record<string, number>>;
-}
+type Ended = Pick<BatchedTun, "offloads" | "counters">;
 
 /** A program in a namespace: it has said a first line, and is stopped by the end of its input. */
 async function start(namespace: Namespace, script: string, ...args: string[]) {
@@ -82,10 +80,10 @@ for (const [way, mtu] of [
           for (const tunnel of tunnels) {
             const { offloads, counters } = JSON.parse(await tunnel.end()) as Ended;
             expect(counters).toMatchObject({ dropMalformed: 0, dropOther: 0 });
-            const packets = (counters["received"] ?? 0) + (counters["written"] ?? 0);
-            const calls = (counters["reads"] ?? 0) + (counters["writes"] ?? 0);
+            const packets = counters.received + counters.written;
+            const calls = counters.reads + counters.writes;
             if (offloads.tcp) expect(packets).toBeGreaterThan(calls * 3);
-            else expect(counters["written"]).toBe(counters["writes"]);
+            else expect(counters.written).toBe(counters.writes);
           }
         } finally {
           for (const child of [...tunnels, server]) child.kill();
