@@ -21,6 +21,7 @@ import { createHttpApp } from "./io/http/app.ts";
 import { eventView, isForEverybody, loadTeller } from "./io/http/event-views.ts";
 import { createMetrics } from "./io/metrics.ts";
 import { readOperatorFile, secretText, writeOperatorFile } from "./io/operator.ts";
+import { OperatorSessions } from "./io/operator-sessions.ts";
 import { type Listen, listen } from "./io/server.ts";
 import { Shell } from "./io/shell.ts";
 import { openSqliteStore } from "./io/store/sqlite.ts";
@@ -162,6 +163,7 @@ async function serve(
     events,
     geo,
     operatorToken,
+    sessions: new OperatorSessions(operatorToken, random),
     random,
     networkName,
     networkMade: (id, name) => networkNames.set(id, name),

@@ -9,6 +9,7 @@ export * from "./encoding.ts";
 export * from "./endpoint.ts";
 export * from "./errors.ts";
 export * from "./ids.ts";
+export * from "./openapi.ts";
 export * from "./overlay.ts";
 export * from "./probe.ts";
 export * from "./refusal.ts";

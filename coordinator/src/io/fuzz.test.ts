@@ -121,8 +121,11 @@ const paths = [
   "/v1/relays",
   "/v1/relays/x",
   "/v1/relays/x/drain",
-  "/v1/agents",
+  "/v1/session",
+  "/docs",
+  "/openapi.json",
   "/v1/agents/x",
+  "/v1/agents",
   "/v1/agents/x/paths",
   "/v1/nearest",
   "/v1/tokens",
@@ -139,17 +142,21 @@ test("every HTTP path, any method, query, header and body: never a 5xx, never a 
       fc.webQueryParameters(),
       fc.oneof(fc.json(), fc.string()),
       token,
-      async (path, method, query, body, as) => {
+      fc.constantFrom("application/json", "text/plain"),
+      async (path, method, query, body, as, type) => {
         const response = await fetch(`${coordinator.url}${path}?ip=${query}`, {
           method,
-          headers: { authorization: `Bearer ${as === "operator" ? coordinator.operatorToken : as}` },
+          headers: {
+            authorization: `Bearer ${as === "operator" ? coordinator.operatorToken : as}`,
+            "content-type": type,
+          },
           ...(method === "GET" || method === "HEAD" ? {} : { body }),
         });
         const answer = await response.text();
         expect(response.status).toBeLessThan(500);
         expect(answer).not.toMatch(/\bat .*\.ts:\d+/);
         if (response.status >= 400 && method !== "HEAD") {
-          expect(Object.keys(JSON.parse(answer))).toEqual(["code", "message", "remedy"]);
+          expect(Object.keys(JSON.parse(answer))).toEqual(["title", "status", "code", "message", "remedy"]);
         }
       },
     ),

@@ -2,12 +2,11 @@
 import { UserError } from "@burrow/protocol";
 import { z } from "zod";
 import type { AgentView, PathView } from "./http/schemas/agent.ts";
+import type { NearestView } from "./http/schemas/nearest.ts";
 import type { RelayView } from "./http/schemas/relay.ts";
-import type { nearestView } from "./http/views.ts";
 import type { OperatorAccess } from "./operator.ts";
 
-export type { AgentView, PathView, RelayView };
-export type NearestView = ReturnType<typeof nearestView>;
+export type { AgentView, NearestView, PathView, RelayView };
 
 export interface TokenRequest {
   readonly for: "agent" | "relay";
@@ -52,9 +51,9 @@ export function operatorClient(access: OperatorAccess): OperatorClient {
       ask(access, "POST", `/v1/relays/${id(relay)}/drain`, { draining }),
     removeRelay: (relay) => ask(access, "DELETE", `/v1/relays/${id(relay)}`),
     revokeAgent: (agent) => ask(access, "DELETE", `/v1/agents/${id(agent)}`),
-    relays: () => get("/v1/relays"),
-    agents: () => get("/v1/agents"),
-    paths: (agent) => get(`/v1/agents/${id(agent)}/paths`),
+    relays: () => all(access, "/v1/relays"),
+    agents: () => all(access, "/v1/agents"),
+    paths: (agent) => all(access, `/v1/agents/${id(agent)}/paths`),
     nearest: (ip) => get(`/v1/nearest?ip=${id(ip)}`),
   };
 }
@@ -70,7 +69,37 @@ async function speaksPlainHttp(url: string): Promise<boolean> {
   );
 }
 
+/** Nobody has this many agents, but a server that is none of ours may send us in circles. */
+const PAGES_MAX = 10_000;
+
+/** A list to its end, page by page. */
+async function all<T>(access: OperatorAccess, first: string): Promise<T[]> {
+  const items: T[] = [];
+  let path: string | undefined = first;
+  for (let page = 0; path !== undefined && page < PAGES_MAX; page++) {
+    const { body, next }: Answered<T[]> = await answer(access, "GET", path);
+    items.push(...body);
+    path = next;
+  }
+  return items;
+}
+
+interface Answered<T> {
+  readonly body: T;
+  /** Where a list goes on. */
+  readonly next: string | undefined;
+}
+
 async function ask<T>(access: OperatorAccess, method: string, path: string, body?: unknown): Promise<T> {
+  return (await answer<T>(access, method, path, body)).body;
+}
+
+async function answer<T>(
+  access: OperatorAccess,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<Answered<T>> {
   let response: Response;
   try {
     response = await fetch(new URL(path, access.url), {
@@ -85,11 +114,13 @@ async function ask<T>(access: OperatorAccess, method: string, path: string, body
       : "check that it runs and that the URL is right";
     throw new UserError(`the coordinator at ${access.url} does not answer`, remedy, { cause });
   }
-  const answer: unknown = await response.json().catch(() => undefined);
-  if (response.ok && answer !== undefined) return answer as T;
-  const told = problemBody.safeParse(answer);
-  throw told.success
-    ? new UserError(told.data.message, told.data.remedy)
+  const told: unknown = await response.json().catch(() => undefined);
+  if (response.ok && told !== undefined) {
+    return { body: told as T, next: /<(\/[^>]*)>; rel="next"/.exec(response.headers.get("link") ?? "")?.[1] };
+  }
+  const problem = problemBody.safeParse(told);
+  throw problem.success
+    ? new UserError(problem.data.message, problem.data.remedy)
     : new UserError(
         `the server at ${access.url} is no coordinator (it answered ${response.status})`,
         "check the URL: scheme, host and port; `burrow coordinator` prints it when it is ready",

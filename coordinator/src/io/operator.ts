@@ -40,10 +40,14 @@ export function hashSecret(secret: string): string {
   return createHash("sha256").update(secret).digest("hex");
 }
 
-/** Whether an Authorization header bears the token. Compares hashes, so that time tells nothing. */
+/** Whether an Authorization header bears the token. */
 export function bearsToken(header: string | undefined, token: string): boolean {
   const given = /^Bearer +([^\s]+)$/i.exec(header ?? "")?.[1];
-  if (given === undefined) return false;
+  return given !== undefined && isToken(given, token);
+}
+
+/** Compares hashes, so that time tells nothing. */
+export function isToken(given: string, token: string): boolean {
   const hash = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(hash(given), hash(token));
 }

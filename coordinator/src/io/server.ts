@@ -6,9 +6,9 @@ import type { Channel } from "./channel.ts";
 import { clientAddress } from "./client-address.ts";
 import type { Connection } from "./connection.ts";
 import type { HttpEnv } from "./http/app.ts";
+import { BODY_BYTES_MAX, badRequest } from "./http/endpoint.ts";
 import { EVENTS_PATH } from "./http/events.ts";
-import { problemResponse } from "./http/problem.ts";
-import { BODY_BYTES_MAX } from "./http/requests.ts";
+import { problem } from "./http/problem.ts";
 
 export interface Listen {
   readonly address: string;
@@ -35,31 +35,21 @@ export function listen(
       fetch(request, server) {
         const peer = server.requestIP(request)?.address ?? "";
         const address = clientAddress(peer, request.headers.get("x-forwarded-for"), trustProxy);
+        const isSecure = trustProxy && request.headers.get("x-forwarded-proto") === "https";
         // The URL carries the Host header, which may be any text.
-        if (!URL.canParse(request.url)) return problemResponse(400, BAD_REQUEST);
+        if (!URL.canParse(request.url)) return badRequest("The request's URL or Host is not one.");
         const { pathname } = new URL(request.url);
         if (pathname === CHANNEL_PATH) return upgrade(request, server, channel, address);
         // A stream is silent for longer than an idle connection may be.
         if (pathname === EVENTS_PATH) server.timeout(request, 0);
-        return app.fetch(request, { address });
+        return app.fetch(request, { address, isSecure });
       },
-      error: () =>
-        problemResponse(500, {
-          code: "internal",
-          message: "The coordinator could not answer this request.",
-          remedy: "Try again.",
-        }),
+      error: () => problem("internal", "The coordinator could not answer this request.", "Try again."),
     });
   } catch (cause) {
     throw cannotListen(at, cause);
   }
 }
-
-const BAD_REQUEST = {
-  code: "bad-request",
-  message: "The request's URL or Host is not one.",
-  remedy: "Correct the request and send it again.",
-};
 
 function upgrade(
   request: Request,
@@ -71,17 +61,18 @@ function upgrade(
     case "upgraded":
       return undefined;
     case "crowded":
-      return problemResponse(503, {
-        code: "crowded",
-        message: "Too many connections are waiting to prove their keys.",
-        remedy: "Try again in some seconds.",
-      });
+      return problem(
+        "crowded",
+        "Too many connections are waiting to prove their keys.",
+        "Try again in some seconds.",
+      );
     case "not-websocket":
-      return problemResponse(426, {
-        code: "not-websocket",
-        message: "This path speaks WebSocket only.",
-        remedy: "Connect with: burrow up, or burrow relay",
-      });
+      return problem(
+        "not-websocket",
+        "This path speaks WebSocket only.",
+        "Connect with: burrow up, or burrow relay",
+        { upgrade: "websocket" },
+      );
   }
 }
 

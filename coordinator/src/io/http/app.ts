@@ -1,5 +1,5 @@
 /** The operators' HTTP API: health, metrics, and who is where. Reads the mesh; changes go through the store first. */
-import type { NetworkId } from "@burrow/protocol";
+import { CHANNEL_PATH, type NetworkId } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
@@ -12,15 +12,20 @@ import type { Census } from "../census.ts";
 import type { Channel } from "../channel.ts";
 import type { EventHub } from "../event-hub.ts";
 import type { Metrics } from "../metrics.ts";
+import type { OperatorSessions } from "../operator-sessions.ts";
 import type { Shell } from "../shell.ts";
 import type { Store } from "../store/store.ts";
 import { addAgents } from "./agents.ts";
+import { Api, BODY_BYTES_MAX, badRequest, type Endpoint } from "./endpoint.ts";
 import { addEvents } from "./events.ts";
+import { makeGuard } from "./guard.ts";
 import { addHealth } from "./health.ts";
 import { addNearest } from "./nearest.ts";
 import { problem } from "./problem.ts";
+import { addReference } from "./reference.ts";
 import { addRelays } from "./relays.ts";
-import { BODY_BYTES_MAX, badRequest, tooLarge } from "./requests.ts";
+import { safeHeaders } from "./safe-headers.ts";
+import { addSession } from "./session.ts";
 import { addTokens } from "./tokens.ts";
 
 const log = getLogger(["burrow", "coordinator", "http"]);
@@ -34,6 +39,7 @@ export interface HttpParts {
   readonly events: EventHub;
   readonly geo: GeoResolver | undefined;
   readonly operatorToken: string;
+  readonly sessions: OperatorSessions;
   readonly random: RandomBytes;
   /** Names of the networks that agents belong to. */
   readonly networkName: (id: NetworkId) => string;
@@ -41,38 +47,68 @@ export interface HttpParts {
 }
 
 export interface HttpEnv {
-  readonly Bindings: { readonly address: string };
+  readonly Bindings: {
+    /** Who asks, as far as is known. */
+    readonly address: string;
+    /** By TLS, as far as is known. */
+    readonly isSecure: boolean;
+  };
 }
+
+/** Answered before HTTP's turn comes, by server.ts. */
+const CHANNEL = {
+  method: "get",
+  path: CHANNEL_PATH,
+  name: "openChannel",
+  group: "Channel",
+  summary: "The side channel of agents and relays: a WebSocket, described in PROTOCOL.md",
+  access: "everybody",
+  answer: { status: 101, description: "It is one from now on" },
+  problems: ["crowded", "not-websocket"],
+} as const satisfies Endpoint;
 
 export function createHttpApp(parts: HttpParts): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.use(counted(parts.metrics));
+  app.use(safeHeaders);
   app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }));
-  addHealth(app, parts);
-  addRelays(app, parts);
-  addAgents(app, parts);
-  addNearest(app, parts);
-  addTokens(app, parts);
-  addEvents(app, parts);
-  app.notFound((context) =>
-    problem(context, 404, {
-      code: "not-found",
-      message: "There is nothing at this path.",
-      remedy: "See docs/api.md for the paths; check the method, too.",
-    }),
+  const api = new Api(
+    app,
+    makeGuard(parts.operatorToken, parts.sessions, () => parts.shell.now),
   );
-  app.onError((error, context) => {
+  addHealth(api, parts);
+  addRelays(api, parts);
+  addNearest(api, parts);
+  addAgents(api, parts);
+  addTokens(api, parts);
+  addSession(api, parts);
+  addEvents(api, parts);
+  api.describe(CHANNEL);
+  addReference(api);
+  api.refuseOtherMethods();
+  app.notFound(() =>
+    problem(
+      "not-found",
+      "There is nothing at this path.",
+      "GET /docs lists the paths, and so does docs/api.md.",
+    ),
+  );
+  app.onError((error) => {
     if (error instanceof HTTPException && error.status < 500) {
-      return badRequest(context, "The request was not understood.");
+      return badRequest("The request was not understood.");
     }
     log.error("a request failed: {problem}", { problem: String(error) });
-    return problem(context, 500, {
-      code: "internal",
-      message: "The coordinator could not answer this request.",
-      remedy: "Try again; operators: see the coordinator's log.",
-    });
+    return problem(
+      "internal",
+      "The coordinator could not answer this request.",
+      "Try again; operators: see the coordinator's log.",
+    );
   });
   return app;
+}
+
+function tooLarge(): Response {
+  return problem("too-large", `The body is larger than ${BODY_BYTES_MAX} bytes.`, "Send less.");
 }
 
 function counted(metrics: Metrics) {

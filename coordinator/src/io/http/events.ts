@@ -1,11 +1,34 @@
 /** `GET /v1/events`: what happens, as it happens. Relays for everybody, agents for operators. */
-import type { Hono } from "hono";
-import { bearsToken } from "../operator.ts";
-import type { HttpEnv, HttpParts } from "./app.ts";
-import { unauthorized } from "./operators-only.ts";
+import { z } from "zod";
+import type { HttpParts } from "./app.ts";
+import type { Api, Endpoint } from "./endpoint.ts";
 import { problem } from "./problem.ts";
+import { meshEvent } from "./schemas/event.ts";
 
 export const EVENTS_PATH = "/v1/events";
+
+const EVENTS = {
+  method: "get",
+  path: EVENTS_PATH,
+  name: "watchEvents",
+  group: "Events",
+  summary: "What happens, as it happens, as server-sent events",
+  description:
+    "Each event is one JSON object of the schema below. Everybody is told of relays, operators of agents and paths " +
+    "as well. Ask for the lists after `hello`, then nothing is missed; whoever comes back with Last-Event-ID is told " +
+    "what it missed, or by `resumed: false` that it must ask for the lists again.",
+  access: "more-for-operators",
+  headers: z.object({
+    "Last-Event-ID": z.string().optional().meta({ description: "The id of the last event that was read" }),
+  }),
+  answer: {
+    status: 200,
+    description: "A stream without end",
+    schema: meshEvent,
+    contentType: "text/event-stream",
+  },
+  problems: ["crowded"],
+} as const satisfies Endpoint;
 
 const STREAM_HEADERS = {
   "content-type": "text/event-stream",
@@ -14,20 +37,17 @@ const STREAM_HEADERS = {
   "x-accel-buffering": "no",
 };
 
-export function addEvents(app: Hono<HttpEnv>, { events, operatorToken }: HttpParts): void {
-  app.get(EVENTS_PATH, (context) => {
-    const authorization = context.req.header("authorization");
-    const isOperator = bearsToken(authorization, operatorToken);
-    if (authorization !== undefined && !isOperator) return unauthorized(context);
+export function addEvents(api: Api, { events }: HttpParts): void {
+  api.add(EVENTS, ({ context, isOperator }) => {
     // Nobody would ever read it.
-    if (context.req.method === "HEAD") return context.body(null, 200, STREAM_HEADERS);
+    if (context.req.method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
     const audience = isOperator ? "operators" : "everybody";
     const stream = events.watch(audience, context.req.header("last-event-id"), context.env.address);
-    if (stream !== undefined) return context.body(stream, 200, STREAM_HEADERS);
-    return problem(context, 503, {
-      code: "crowded",
-      message: "Too many streams of events are open, here or from this address.",
-      remedy: "Close some, or try again later.",
-    });
+    if (stream !== undefined) return new Response(stream, { headers: STREAM_HEADERS });
+    return problem(
+      "crowded",
+      "Too many streams of events are open, here or from this address.",
+      "Close some, or try again later.",
+    );
   });
 }

@@ -1,33 +1,81 @@
 /** Whether the coordinator lives and can work, and its metrics. */
 import { getLogger } from "@logtape/logtape";
-import type { Hono } from "hono";
-import type { HttpEnv, HttpParts } from "./app.ts";
+import { z } from "zod";
+import type { HttpParts } from "./app.ts";
+import type { Api } from "./endpoint.ts";
 import { problem } from "./problem.ts";
 
 const log = getLogger(["burrow", "coordinator", "http"]);
 
 /** A store that takes longer than this to write is not ready. */
 const STORE_CHECK_MS = 2_000;
+const group = "Health";
 
-export function addHealth(app: Hono<HttpEnv>, { store, metrics }: HttpParts): void {
-  app.get("/healthz", (context) => context.json({ status: "ok" }));
-  app.get("/readyz", async (context) => {
+const ENDPOINTS = {
+  alive: {
+    method: "get",
+    path: "/healthz",
+    name: "readHealth",
+    group,
+    summary: "Whether the process answers",
+    access: "everybody",
+    answer: { status: 200, description: "It does", schema: z.object({ status: z.literal("ok") }) },
+  },
+  ready: {
+    method: "get",
+    path: "/readyz",
+    name: "readReadiness",
+    group,
+    summary: "Whether the store can be written to",
+    access: "everybody",
+    answer: {
+      status: 200,
+      description: "It can",
+      schema: z.object({
+        status: z.literal("ready"),
+        store: z.string().meta({ description: "Its kind" }),
+        channel: z.literal("serving"),
+      }),
+    },
+    problems: ["store-unavailable"],
+  },
+  metrics: {
+    method: "get",
+    path: "/metrics",
+    name: "readMetrics",
+    group,
+    summary: "Metrics in Prometheus' text format",
+    access: "everybody",
+    answer: {
+      status: 200,
+      description: "All names begin with `burrow_coordinator_`",
+      schema: z.string(),
+      contentType: "text/plain",
+    },
+  },
+} as const;
+
+export function addHealth(api: Api, { store, metrics }: HttpParts): void {
+  api.add(ENDPOINTS.alive, () => ({ body: { status: "ok" as const } }));
+  api.add(ENDPOINTS.ready, async () => {
     const failure = await within(store.check(), STORE_CHECK_MS).then(
       () => undefined,
       (cause: unknown) => cause,
     );
-    if (failure === undefined)
-      return context.json({ status: "ready", store: store.kind, channel: "serving" });
+    if (failure === undefined) {
+      return { body: { status: "ready" as const, store: store.kind, channel: "serving" as const } };
+    }
     log.warn("the store cannot be written to: {problem}", { problem: String(failure) });
-    return problem(context, 503, {
-      code: "store-unavailable",
-      message: "The store cannot be written to.",
-      remedy: "Operators: see the coordinator's log; is the disk full or read-only?",
-    });
+    return problem(
+      "store-unavailable",
+      "The store cannot be written to.",
+      "Operators: see the coordinator's log; is the disk full or read-only?",
+    );
   });
-  app.get("/metrics", async (context) =>
-    context.body(await metrics.registry.metrics(), 200, { "content-type": metrics.registry.contentType }),
-  );
+  api.add(ENDPOINTS.metrics, async () => {
+    const text = await metrics.registry.metrics();
+    return new Response(text, { headers: { "content-type": metrics.registry.contentType } });
+  });
 }
 
 async function within<T>(promise: Promise<T>, ms: number): Promise<T> {

@@ -29,16 +29,18 @@ beforeAll(async () => {
 afterAll(() => coordinator.end());
 
 function ask(path: string, init: RequestInit & { token?: string } = {}): Promise<Response> {
-  const authorization: Record<string, string> =
-    init.token === undefined ? {} : { authorization: `Bearer ${init.token}` };
-  return fetch(coordinator.url + path, { ...init, headers: authorization });
+  const headers: Record<string, string> = {
+    ...(init.token === undefined ? {} : { authorization: `Bearer ${init.token}` }),
+    ...(init.body === undefined ? {} : { "content-type": "application/json" }),
+  };
+  return fetch(coordinator.url + path, { ...init, headers });
 }
 
 async function expectProblem(response: Response, status: number, code: string): Promise<void> {
   expect(response.status).toBe(status);
   expect(response.headers.get("content-type")).toBe("application/problem+json");
   const body = (await response.json()) as { code: string };
-  expect(Object.keys(body)).toEqual(["code", "message", "remedy"]);
+  expect(Object.keys(body)).toEqual(["title", "status", "code", "message", "remedy"]);
   expect(body.code).toBe(code);
 }
 

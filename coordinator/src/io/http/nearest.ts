@@ -1,16 +1,31 @@
 /** How relays rank for an address. */
 import { parseAddress } from "@burrow/protocol";
-import type { Hono } from "hono";
-import type { HttpEnv, HttpParts } from "./app.ts";
-import { badRequest } from "./requests.ts";
+import { z } from "zod";
+import type { HttpParts } from "./app.ts";
+import { type Api, badRequest, type Endpoint } from "./endpoint.ts";
+import { nearestView as nearestSchema } from "./schemas/nearest.ts";
 import { nearestView } from "./views.ts";
 
-export function addNearest(app: Hono<HttpEnv>, { shell, geo }: HttpParts): void {
-  app.get("/v1/nearest", (context) => {
-    const asked = context.req.query("ip");
-    const ip = asked === undefined ? context.env.address : parseAddress(asked);
-    if (ip === undefined)
-      return badRequest(context, "ip is not an IP address, as in /v1/nearest?ip=192.0.2.1");
-    return context.json(nearestView(shell.mesh, ip, geo));
+const NEAREST = {
+  method: "get",
+  path: "/v1/nearest",
+  name: "rankRelays",
+  group: "Relays",
+  summary: "How relays rank for an address, with every term of it",
+  access: "everybody",
+  query: z.object({
+    ip: z
+      .string()
+      .optional()
+      .meta({ description: "IPv4 or IPv6; without it, the address of the one who asks" }),
+  }),
+  answer: { status: 200, description: "The nearest first", schema: nearestSchema },
+} as const satisfies Endpoint;
+
+export function addNearest(api: Api, { shell, geo }: HttpParts): void {
+  api.add(NEAREST, ({ context, query }) => {
+    const ip = query.ip === undefined ? context.env.address : parseAddress(query.ip);
+    if (ip === undefined) return badRequest("ip is not an IP address, as in /v1/nearest?ip=192.0.2.1");
+    return { body: nearestView(shell.mesh, ip, geo) };
   });
 }

@@ -1,5 +1,5 @@
 /** What the HTTP API tells of relays and agents. Shapes are stable: the command line and operators lean on them. */
-import type { RelayLoad } from "@burrow/protocol";
+import type { PathReport, RelayLoad } from "@burrow/protocol";
 import type { AgentEntry } from "../../core/agents.ts";
 import type { GeoResolver } from "../../core/geo.ts";
 import type { Mesh } from "../../core/mesh.ts";
@@ -7,13 +7,10 @@ import type { RelayEntry } from "../../core/relays.ts";
 import { probesWidely, selectRelays } from "../../core/selection.ts";
 import type { Census } from "../census.ts";
 import type { AgentView, PathView } from "./schemas/agent.ts";
+import type { NearestView } from "./schemas/nearest.ts";
 import type { RelayView } from "./schemas/relay.ts";
 
 const NO_LOAD: RelayLoad = { sessions: 0, flows: 0, packets: 0, bytes: 0, drops: {} };
-
-export function relayViews(mesh: Mesh, census: Census): RelayView[] {
-  return mesh.relays.all().map((entry) => relayView(entry, census));
-}
 
 export function relayView(entry: RelayEntry, census: Census): RelayView {
   const { record, state, reason, sinceMs, load } = entry;
@@ -63,8 +60,8 @@ export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry): A
   };
 }
 
-export function pathViews(mesh: Mesh, entry: AgentEntry): PathView[] {
-  return entry.paths.map((path) => ({
+export function pathView(mesh: Mesh, path: PathReport): PathView {
+  return {
     peer: path.peer,
     peerName: mesh.agents.get(path.peer)?.record.name ?? null,
     kind: path.kind,
@@ -73,10 +70,10 @@ export function pathViews(mesh: Mesh, entry: AgentEntry): PathView[] {
     rttMs: path.rttMs ?? null,
     sinceMs: path.sinceMs,
     reason: path.reason,
-  }));
+  };
 }
 
-export function nearestView(mesh: Mesh, ip: string, geo: GeoResolver | undefined) {
+export function nearestView(mesh: Mesh, ip: string, geo: GeoResolver | undefined): NearestView {
   const location = geo?.(ip);
   const ranking = mesh.ranking(location);
   const tickets = new Set(selectRelays(location, ranking));
@@ -101,7 +98,7 @@ export function nearestView(mesh: Mesh, ip: string, geo: GeoResolver | undefined
       highMs: estimate?.highMs ?? null,
       /** The sum of the terms: the least is the first choice. */
       costMs: Math.round(costMs * 10) / 10,
-      terms,
+      terms: [...terms],
       reason,
       /** Whether an agent from there is given a ticket for it. */
       probed: tickets.has(relay.id),
