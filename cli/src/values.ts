@@ -2,6 +2,7 @@
 import {
   DATAGRAMS_PATH,
   type Endpoint,
+  FURTHER_PORTS_MAX,
   isId,
   keyFromText,
   parseAddress,
@@ -139,6 +140,15 @@ export function count(text: string): number {
 /** More than the largest machines have cores would be a slip. */
 export function threads(text: string): number {
   return whole(text, 1, 64, "Give a whole number from 1 to 64.");
+}
+
+/** Ports, separated by commas, as many as a relay may announce; `none` for none. */
+export function furtherPorts(text: string): readonly number[] {
+  if (text.trim() === "none") return [];
+  const hint = `Give at most ${FURTHER_PORTS_MAX} ports, separated by commas, like 443,53, or none.`;
+  const ports = text.split(",").map((port) => whole(port.trim(), 1, 65_535, hint));
+  if (ports.length > FURTHER_PORTS_MAX) throw new InvalidArgumentError(hint);
+  return [...new Set(ports)];
 }
 
 /** Uses of a token: at least one. */

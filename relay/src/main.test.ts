@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openUdp } from "@burrow/platform";
-import { BindStatus, type Endpoint, endpoint, keyToText, UserError } from "@burrow/protocol";
+import { BindStatus, type Endpoint, endpoint, keyToText, splitEndpoint, UserError } from "@burrow/protocol";
 import { type RelayConfig, type RunningRelay, SMALL_LIMITS, startRelay } from "./main.ts";
 import { FakeCoordinator } from "./testing/fake-coordinator.ts";
 import { seededRandom, TestAgent, type TicketSource, transport } from "./testing/harness.ts";
@@ -86,13 +86,20 @@ async function liveAgent(
   running: RunningRelay,
   address = "127.0.0.1",
   acceptsOutside = false,
+  port = running.port,
 ): Promise<LiveAgent> {
   const peer = await UdpPeer.open(address);
   cleanups.push(() => peer.close());
   const source: TicketSource = { id: running.id, ticketKey: from.ticketKey };
   const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0] ?? 1);
   const options = { privateKey: random(32), expiresAtMs: Date.now() + 3_600_000, acceptsOutside };
-  return new LiveAgent(new TestAgent(source, peer.at, options), peer, endpoint(address, running.port));
+  return new LiveAgent(new TestAgent(source, peer.at, options), peer, endpoint(address, port));
+}
+
+async function freePort(): Promise<number> {
+  const peer = await UdpPeer.open();
+  peer.close();
+  return splitEndpoint(peer.at).port;
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -142,6 +149,55 @@ describe("packets", () => {
         () => from.heartbeats.some(({ load }) => load.sessions === 2 && load.packets >= 3),
         "the load",
       );
+    },
+  );
+
+  test.each([
+    ["batched", 1],
+    ["batched", 2],
+    ["portable", 1],
+  ] as const)(
+    "an agent at a further port is answered from there, and meets one at the relay's own (%s, %i threads)",
+    async (socket, threads) => {
+      process.env[SOCKET_VARIABLE] = socket;
+      cleanups.push(() => delete process.env[SOCKET_VARIABLE]);
+      const from = coordinator();
+      const [taken, free] = [await UdpPeer.open(), await freePort()];
+      cleanups.push(() => taken.close());
+      const { port: takenPort } = splitEndpoint(taken.at);
+      const furtherPorts = [takenPort, free];
+      const stateDir = await freshDirectory();
+      const first = await relay(from, { furtherPorts, threads, stateDir });
+      expect(from.hellos.at(-1)?.furtherPorts).toEqual([free]);
+      const a = await liveAgent(from, first, "127.0.0.1", false, free);
+      const b = await liveAgent(from, first);
+      expect(await a.bind()).toMatchObject({ status: BindStatus.bound, observed: a.peer.at });
+      expect(a.peer.lastFrom).toBe(endpoint("127.0.0.1", free));
+      await b.bind();
+      const initiation = a.agent.initiationTo(b.agent, 1);
+      a.send(initiation);
+      expect(await b.peer.next()).toEqual(initiation);
+      expect(b.peer.lastFrom).toBe(doorOf(first));
+      const response = b.agent.responseTo(a.agent, 2, 1);
+      b.send(response);
+      expect(await a.peer.next()).toEqual(response);
+      const exchange = async () => {
+        a.send(transport(2, 1420));
+        expect(await b.peer.next()).toEqual(transport(2, 1420));
+        b.send(transport(1, 1400));
+        expect(await a.peer.next()).toEqual(transport(1, 1400));
+        expect(a.peer.lastFrom).toBe(endpoint("127.0.0.1", free));
+      };
+      await exchange();
+      // What it learned outlives it, and with it by which port each agent comes.
+      await first.stop();
+      await relay(from, {
+        furtherPorts,
+        threads,
+        stateDir,
+        listen: { address: "127.0.0.1", port: first.port },
+      });
+      await exchange();
     },
   );
 

@@ -41,6 +41,8 @@ export interface RelayConfig {
   readonly at?: Place | undefined;
   /** "0.0.0.0" and "::" both mean all addresses of both families. Port 0 for any free one. */
   readonly listen: ListenAddress;
+  /** UDP ports beside that of `listen`, at the same address, for networks that let little else pass. Default none. */
+  readonly furtherPorts?: readonly number[] | undefined;
   /** No HTTP when undefined. */
   readonly http: ListenAddress | undefined;
   /** Where others reach this relay; empty: the coordinator takes what it sees. */
@@ -244,6 +246,7 @@ class Relay implements RunningRelay, RelayView {
       initial: [...remembered, { type: "recall", records: this.#journal.recalled }],
       selfKey,
       listen: this.#config.listen,
+      furtherPorts: this.#config.furtherPorts ?? [],
       openSocket: this.#config.openSocket,
       threads: this.#config.threads,
       primitives: this.#primitives,
@@ -252,6 +255,9 @@ class Relay implements RunningRelay, RelayView {
       unixNow: this.#unixNow,
       limits: this.#config.limits ?? DEFAULT_LIMITS,
       onLearned: (records) => this.#journal?.append(records),
+      onClosedPort: (port, problem) => {
+        log.info("does without UDP port {port}: {problem}", { port, problem });
+      },
       onEvent: ({ kind, party, reason }) => log.debug("{party} {kind}: {reason}", { kind, party, reason }),
     });
     this.#plane = plane;
@@ -270,7 +276,13 @@ class Relay implements RunningRelay, RelayView {
         ...clocks,
       });
     }
-    log.info("relay {id} listens on {local}", { id: this.id, local: plane.local.join(" and ") });
+    const further =
+      plane.furtherPorts.length === 0 ? "" : `, and on ports ${plane.furtherPorts.join(" and ")}`;
+    log.info("relay {id} listens on {local}{further}", {
+      id: this.id,
+      local: plane.local.join(" and "),
+      further,
+    });
     return plane;
   }
 
@@ -306,6 +318,7 @@ class Relay implements RunningRelay, RelayView {
       advertise,
       websocket,
       port: plane.port,
+      furtherPorts: plane.furtherPorts,
       version: RELAY_VERSION,
       agreement: (privateKey, publicKey) => this.#primitives.x25519(privateKey, publicKey),
       random: () => new DataView(this.#random(4).slice().buffer).getUint32(0) / 2 ** 32,

@@ -21,6 +21,7 @@ import { defaultStateDir } from "../state-dir.ts";
 import type { Terminal } from "../terminal.ts";
 import {
   advertisedEndpoint,
+  furtherPorts,
   type ListenAddress,
   listenAddress,
   place,
@@ -34,6 +35,7 @@ interface RelayFlags extends TokenFlags {
   readonly region: string;
   readonly at?: { readonly lat: number; readonly lon: number };
   readonly listen: ListenAddress;
+  readonly furtherPorts: readonly number[];
   readonly http: ListenAddress;
   readonly advertise?: readonly Endpoint[];
   readonly wss?: ListenAddress;
@@ -47,6 +49,8 @@ interface RelayFlags extends TokenFlags {
 }
 
 const LISTEN_DEFAULT = "0.0.0.0:21820";
+/** Of HTTP/3 and DNS: what networks that block other UDP often let pass. */
+const FURTHER_PORTS_DEFAULT = "443,53";
 const HTTP_DEFAULT = "127.0.0.1:8090";
 
 /** Returns the command, to which `relay drain` is added. */
@@ -62,6 +66,11 @@ export function addRelay(program: Command, terminal: Terminal): Command {
       flag("--listen <ADDRESS>", "IP:PORT (UDP) for packets")
         .argParser(listenAddress)
         .default(listenAddress(LISTEN_DEFAULT), LISTEN_DEFAULT),
+    )
+    .addOption(
+      flag("--further-ports <PORTS>", "UDP ports to listen on as well, where they can be had, or none")
+        .argParser(furtherPorts)
+        .default(furtherPorts(FURTHER_PORTS_DEFAULT), FURTHER_PORTS_DEFAULT),
     )
     .addOption(
       flag("--http <ADDRESS>", "IP:PORT (TCP) for health and metrics")
@@ -137,6 +146,7 @@ async function runRelay(flags: RelayFlags, command: Command, terminal: Terminal)
         coordinatorUrl: flags.coordinator,
         region: flags.region,
         listen: flags.listen,
+        furtherPorts: flags.furtherPorts,
         http: flags.http,
         advertise: flags.advertise ?? [],
         websocket,

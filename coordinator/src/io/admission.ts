@@ -2,6 +2,7 @@
 import {
   channelProof,
   DATAGRAMS_PATH,
+  type Endpoint,
   endpoint,
   fromBase64,
   type Hello,
@@ -9,7 +10,9 @@ import {
   keyToText,
   PROTOCOL_VERSION,
   proofMatches,
+  RELAY_ENDPOINTS_MAX,
   type RelayHello,
+  splitEndpoint,
   type ToAgent,
   toBase64,
   type WebsocketDoor,
@@ -83,14 +86,22 @@ export async function admit(
     const { record, network, isNew } = outcome;
     return { kind: "agent", record, network, acceptsOutside, isNew };
   }
-  const { region, at, port } = hello;
-  const endpoints = hello.endpoints.length > 0 ? hello.endpoints : [endpoint(address, port)];
+  const { region, at } = hello;
+  const endpoints = endpointsOf(hello, address);
   const websocket = websocketDoorOf(hello, address);
   const request = { key, tokenHash, region, at, endpoints, websocket, version, freshTicketKey: random(32) };
   const outcome = await store.enrolRelay(request, now);
   return outcome.kind === "refused"
     ? outcome
     : { kind: "relay", record: outcome.record, isNew: outcome.isNew };
+}
+
+/** Where the relay is reached by UDP: stated or seen, and then the same addresses at its further ports. */
+function endpointsOf({ endpoints, port, furtherPorts = [] }: RelayHello, address: string): Endpoint[] {
+  const first = endpoints.length > 0 ? endpoints : [endpoint(address, port)];
+  const addresses = new Set(first.map((of) => splitEndpoint(of).address));
+  const further = furtherPorts.flatMap((other) => [...addresses].map((of) => endpoint(of, other)));
+  return [...new Set([...first, ...further])].slice(0, RELAY_ENDPOINTS_MAX);
 }
 
 /** Where agents reach the relay's WebSocket door, from what it says and where it connects from. */

@@ -5,6 +5,9 @@
  * Bounded whatever arrives: an unpinned address is forgotten when room is needed, the longest unseen first; a
  * pinned one stays, and its handle is the dense index that others may key arrays by. Some of the room can never
  * be pinned, so strangers are always heard, and no handle met in a batch is forgotten within that batch.
+ *
+ * Where one program listens on several ports, an address also says by which of them it was met (its door): the same
+ * host has another handle at each, and an answer leaves by the door that the question came in by.
  */
 import { type Endpoint, endpoint, splitEndpoint } from "@burrow/protocol";
 import { formatIpWords, isV4Words, parseIpWords } from "./ip-text.ts";
@@ -33,7 +36,12 @@ const NONE = -1;
 
 /** Words of an entry, eight of them: the address in the first four, then these. */
 const ENTRY_SHIFT = 3;
+/** The port in the lower half, the door in the upper: one comparison for both. */
 const PORT = 4;
+const PORT_MASK = 0xffff;
+const DOOR_SHIFT = 16;
+/** The upper half, without its sign. */
+export const DOORS_MAX = 0x8000;
 const PINS = 5;
 const CHAIN = 6;
 
@@ -89,16 +97,20 @@ export class AddressTable {
     return this.#evictions;
   }
 
-  /** The handle of an address held as four words (IPv4 as ::ffff:a.b.c.d). NO_ADDRESS for port 0: none can answer it. */
-  internWords(w0: number, w1: number, w2: number, w3: number, port: number): AddressHandle {
+  /**
+   * The handle of an address held as four words (IPv4 as ::ffff:a.b.c.d), met at a door below DOORS_MAX. NO_ADDRESS
+   * for port 0: none can answer it.
+   */
+  internWords(w0: number, w1: number, w2: number, w3: number, port: number, door = 0): AddressHandle {
     if (port === 0) return NO_ADDRESS;
-    const bucket = this.#bucketOf(w0, w1, w2, w3, port);
+    const portAndDoor = port | (door << DOOR_SHIFT);
+    const bucket = this.#bucketOf(w0, w1, w2, w3, portAndDoor);
     const entries = this.#entries;
     for (let at = this.#buckets[bucket] ?? NONE; at !== NONE; at = this.#after(at)) {
       const entry = at << ENTRY_SHIFT;
       if (
         entries[entry + 3] === w3 &&
-        entries[entry + PORT] === port &&
+        entries[entry + PORT] === portAndDoor &&
         entries[entry] === w0 &&
         entries[entry + 1] === w1 &&
         entries[entry + 2] === w2
@@ -110,19 +122,19 @@ export class AddressTable {
         return at as AddressHandle;
       }
     }
-    return this.#insert(w0, w1, w2, w3, port, bucket);
+    return this.#insert(w0, w1, w2, w3, portAndDoor, bucket);
   }
 
   /** The handle of an address as text, as sockets report it. NO_ADDRESS when it is none. */
-  intern(address: string, port: number): AddressHandle {
+  intern(address: string, port: number, door = 0): AddressHandle {
     const words = this.#scratch;
     if (!parseIpWords(address, words)) return NO_ADDRESS;
-    return this.internWords(words[0] ?? 0, words[1] ?? 0, words[2] ?? 0, words[3] ?? 0, port);
+    return this.internWords(words[0] ?? 0, words[1] ?? 0, words[2] ?? 0, words[3] ?? 0, port, door);
   }
 
-  internEndpoint(of: Endpoint): AddressHandle {
+  internEndpoint(of: Endpoint, door = 0): AddressHandle {
     const { address, port } = splitEndpoint(of);
-    return this.intern(address, port);
+    return this.intern(address, port, door);
   }
 
   endpoint(handle: AddressHandle): Endpoint {
@@ -145,7 +157,12 @@ export class AddressTable {
   }
 
   port(handle: AddressHandle): number {
-    return this.#entries[(handle << ENTRY_SHIFT) + PORT] ?? 0;
+    return (this.#entries[(handle << ENTRY_SHIFT) + PORT] ?? 0) & PORT_MASK;
+  }
+
+  /** By which of several sockets the address was met; 0 where nobody said. */
+  door(handle: AddressHandle): number {
+    return (this.#entries[(handle << ENTRY_SHIFT) + PORT] ?? 0) >>> DOOR_SHIFT;
   }
 
   /** The 32-bit word `index` (0 to 3) of the address in IPv6 form. */
@@ -181,14 +198,21 @@ export class AddressTable {
     }
   }
 
-  #insert(w0: number, w1: number, w2: number, w3: number, port: number, bucket: number): AddressHandle {
+  #insert(
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    portAndDoor: number,
+    bucket: number,
+  ): AddressHandle {
     const at = this.#used < this.capacity ? this.#used++ : this.#evict();
     const entry = at << ENTRY_SHIFT;
     this.#entries[entry] = w0;
     this.#entries[entry + 1] = w1;
     this.#entries[entry + 2] = w2;
     this.#entries[entry + 3] = w3;
-    this.#entries[entry + PORT] = port;
+    this.#entries[entry + PORT] = portAndDoor;
     this.#texts[at] = undefined;
     this.#hosts[at] = undefined;
     this.#entries[entry + CHAIN] = this.#buckets[bucket] ?? NONE;
@@ -242,14 +266,14 @@ export class AddressTable {
     this.#older[sentinel] = at;
   }
 
-  /** Murmur3's mixing (Appleby, public domain) over the words and the port. */
-  #bucketOf(w0: number, w1: number, w2: number, w3: number, port: number): number {
+  /** Murmur3's mixing (Appleby, public domain) over the words, the port and the door. */
+  #bucketOf(w0: number, w1: number, w2: number, w3: number, portAndDoor: number): number {
     let hash = this.#seed;
     hash = mix(hash, w0);
     hash = mix(hash, w1);
     hash = mix(hash, w2);
     hash = mix(hash, w3);
-    hash = mix(hash, port);
+    hash = mix(hash, portAndDoor);
     hash ^= hash >>> 16;
     hash = Math.imul(hash, 0x85ebca6b);
     hash ^= hash >>> 13;

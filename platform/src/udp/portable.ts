@@ -296,7 +296,7 @@ class PortableSocket implements DatagramSocket {
       this.counters.dropTruncated++;
       return;
     }
-    const source = this.addresses.intern(host, port);
+    const source = this.addresses.intern(host, port, this.#options.door);
     if (source === NO_ADDRESS) {
       this.counters.dropUnanswerable++;
       return;

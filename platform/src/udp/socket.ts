@@ -96,6 +96,8 @@ export interface UdpOptions {
   /** Wanted kernel buffers in bytes; as much of it is taken as the system gives. */
   readonly recvBufferBytes?: number;
   readonly sendBufferBytes?: number;
+  /** Which of several sockets that share a table this is: sources are interned with it (`AddressTable.door`). */
+  readonly door?: number;
   /** Share the port with others of this user that ask for it (SO_REUSEPORT): each hears its part of the sources. */
   readonly reusePort?: boolean;
 }

@@ -129,6 +129,8 @@ export const websocketDoor = z.object({
 });
 export type WebsocketDoor = z.output<typeof websocketDoor>;
 
+export const RELAY_ENDPOINTS_MAX = 8;
+
 /** What everybody may know of a relay. */
 export const relayInfo = z.object({
   id: relayId,
@@ -136,7 +138,7 @@ export const relayInfo = z.object({
   region,
   at: place.optional(),
   /** Same relay, several doors: addresses of both families, further ports. The first is preferred. */
-  endpoints: z.array(endpointText).min(1).max(8),
+  endpoints: z.array(endpointText).min(1).max(RELAY_ENDPOINTS_MAX),
   websocket: websocketDoor.optional(),
   state: relayState,
 });

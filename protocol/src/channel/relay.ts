@@ -8,12 +8,15 @@ import {
   networkId,
   place,
   publicKey,
+  RELAY_ENDPOINTS_MAX,
   region,
   relayId,
   relayInfo,
   softwareVersion,
   websocketDoor,
 } from "./fields.ts";
+
+export const FURTHER_PORTS_MAX = 3;
 
 export const relayHello = z.object({
   type: z.literal("hello"),
@@ -25,8 +28,10 @@ export const relayHello = z.object({
   region: region.min(1),
   at: place.optional(),
   /** Stated with --advertise; otherwise the coordinator takes the connection's address and `port`. */
-  endpoints: z.array(endpointText).max(8),
+  endpoints: z.array(endpointText).max(RELAY_ENDPOINTS_MAX),
   port: z.number().int().min(1).max(65535),
+  /** More UDP ports at the same addresses, for agents whose network lets little else pass. */
+  furtherPorts: z.array(z.number().int().min(1).max(65535)).max(FURTHER_PORTS_MAX).optional(),
   /** Its WebSocket door, if it has one: stated, or the connection's address and this port. */
   websocket: z
     .object({

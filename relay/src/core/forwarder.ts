@@ -23,7 +23,7 @@ import {
   wireGuardKind,
   wireGuardReceiver,
 } from "@burrow/protocol";
-import { type Addresses, NO_ADDRESS } from "./addresses.ts";
+import { type Addresses, NO_ADDRESS, type Source } from "./addresses.ts";
 import { BindDesk } from "./binds.ts";
 import { Cookies } from "./cookies.ts";
 import { DropCounters, DropReason } from "./drop-reason.ts";
@@ -151,7 +151,7 @@ export class Forwarder {
           const isNew = isNews || (party !== undefined && party.rememberedIn !== this.#era);
           if (party !== undefined) party.rememberedIn = this.#era;
           if (this.#isRecalling) return;
-          sink.learned?.(bindRecord(addresses.endpoint(from), datagram, Math.floor(at / 1000)), isNew);
+          sink.learned?.(bindRecord(sourceAt(addresses, from), datagram, Math.floor(at / 1000)), isNew);
         },
         bound: (party, how) => sink.event({ kind: how, party: nameOf(party), reason: "bind" }),
       },
@@ -286,7 +286,7 @@ export class Forwarder {
     this.#isRecalling = true;
     for (const record of readMemory(records)) {
       if (record.kind !== "bind") continue;
-      const from = this.#addresses.reach(record.from);
+      const from = this.#addresses.reach(record.from.endpoint, record.from.door);
       if (from !== NO_ADDRESS) this.#binds.recall(record.datagram, from, now);
     }
     for (const record of readMemory(records)) {
@@ -464,12 +464,12 @@ export class Forwarder {
   #nameOf(party: Party): PartyName | undefined {
     if (party.id !== undefined) return party.id;
     const address = this.#parties.boundAddress(party);
-    return address === NO_ADDRESS ? undefined : this.#addresses.endpoint(address);
+    return address === NO_ADDRESS ? undefined : sourceAt(this.#addresses, address);
   }
 
   #partyNamed(name: PartyName, isAnswered: boolean, now: number): Party | undefined {
     if (isAgentName(name)) return this.#parties.byId(name);
-    const address = this.#addresses.reach(name);
+    const address = this.#addresses.reach(name.endpoint, name.door);
     return address === NO_ADDRESS ? undefined : this.#handshakes.recall(address, isAnswered, now);
   }
 
@@ -477,6 +477,10 @@ export class Forwarder {
     this.#drops.count(reason);
     return HANDLED;
   }
+}
+
+function sourceAt(addresses: Addresses, handle: number): Source {
+  return { endpoint: addresses.endpoint(handle), door: addresses.door(handle) };
 }
 
 function nameOf(party: Party): string {

@@ -24,7 +24,8 @@ function shake(relay: TestRelay, a: TestAgent, b: TestAgent, indexA = 1, indexB 
 }
 
 describe("records", () => {
-  const bind = bindRecord(endpoint("192.0.2.1", 5), Uint8Array.of(9, 8, 7), T0_S);
+  const from = { endpoint: endpoint("192.0.2.1", 5), door: 2 };
+  const bind = bindRecord(from, Uint8Array.of(9, 8, 7), T0_S);
   const flow = flowRecord(
     "00000000000000aa" as never,
     0xfffffffe,
@@ -36,7 +37,7 @@ describe("records", () => {
   test("come back as they were written", () => {
     const both = new Uint8Array(Buffer.concat([bind, flow]));
     expect([...readMemory(both)]).toEqual([
-      { kind: "bind", atS: T0_S, from: endpoint("192.0.2.1", 5), datagram: Uint8Array.of(9, 8, 7) },
+      { kind: "bind", atS: T0_S, from, datagram: Uint8Array.of(9, 8, 7) },
       {
         kind: "flow",
         atS: T0_S + 5,

@@ -3,10 +3,10 @@
  * came from, and flows by the ids of both ends. A relay that was killed reads them again and serves its agents' flows
  * at once. Cheaper than asking the agents: they would have to notice first, and name each flow anew.
  *
- *   0  length  2   of the whole record       3  flags    1   of a flow: 1, both sides have spoken
+ *   0  length  2   of the whole record       3  flags    1   of a flow: 1, both sides have spoken; of a bind: its door
  *   2  kind    1   1 bind, 2 flow            4  seconds  4   when it was written, Unix time
  *   8  bind: endpoint 18, then the datagram; flow: receiver index 4, then source and destination, each
- *      1 and an agent's id of 8, or 2 and an outside client's endpoint of 18
+ *      1 and an agent's id of 8, or 2 and an outside client's endpoint of 18, or 3 and its door of 1 and its endpoint
  *
  * A record tells what was authenticated when it was written; a Bind is opened again with its ticket when it is read.
  */
@@ -14,7 +14,6 @@ import {
   type AgentId,
   type Bytes,
   ENDPOINT_LENGTH,
-  type Endpoint,
   ID_LENGTH,
   idFromBytes,
   idToBytes,
@@ -23,6 +22,7 @@ import {
   Writer,
   writeEndpoint,
 } from "@burrow/protocol";
+import type { Source } from "./addresses.ts";
 
 const HEADER_LENGTH = 8;
 const KIND_BIND = 1;
@@ -30,7 +30,7 @@ const KIND_FLOW = 2;
 const FLAG_PROVEN = 1;
 
 export type MemoryRecord =
-  | { readonly kind: "bind"; readonly atS: number; readonly from: Endpoint; readonly datagram: Bytes }
+  | { readonly kind: "bind"; readonly atS: number; readonly from: Source; readonly datagram: Bytes }
   | {
       readonly kind: "flow";
       readonly atS: number;
@@ -41,19 +41,19 @@ export type MemoryRecord =
     };
 
 /** An agent's id; of an outside client, which has none, its address. */
-export type PartyName = AgentId | Endpoint;
+export type PartyName = AgentId | Source;
 
 const NAME_ID = 1;
 const NAME_ENDPOINT = 2;
-const ID_TEXT_LENGTH = 2 * ID_LENGTH;
+const NAME_AT_DOOR = 3;
 
 export function isAgentName(name: PartyName): name is AgentId {
-  return name.length === ID_TEXT_LENGTH && !name.includes(":");
+  return typeof name === "string";
 }
 
-export function bindRecord(from: Endpoint, datagram: Bytes, atS: number): Bytes {
-  const writer = begin(KIND_BIND, ENDPOINT_LENGTH + datagram.length, atS);
-  return writeEndpoint(writer, from).put(datagram).finish();
+export function bindRecord(from: Source, datagram: Bytes, atS: number): Bytes {
+  const writer = begin(KIND_BIND, ENDPOINT_LENGTH + datagram.length, atS, from.door);
+  return writeEndpoint(writer, from.endpoint).put(datagram).finish();
 }
 
 export function flowRecord(
@@ -69,18 +69,24 @@ export function flowRecord(
 }
 
 function nameLength(name: PartyName): number {
-  return 1 + (isAgentName(name) ? ID_LENGTH : ENDPOINT_LENGTH);
+  if (isAgentName(name)) return 1 + ID_LENGTH;
+  return (name.door === 0 ? 1 : 2) + ENDPOINT_LENGTH;
 }
 
 function writeName(writer: Writer, name: PartyName): Writer {
   if (isAgentName(name)) return writer.u8(NAME_ID).put(idToBytes(name));
-  return writeEndpoint(writer.u8(NAME_ENDPOINT), name);
+  if (name.door === 0) writer.u8(NAME_ENDPOINT);
+  else writer.u8(NAME_AT_DOOR).u8(name.door);
+  return writeEndpoint(writer, name.endpoint);
 }
 
 function readName(reader: Reader): PartyName | undefined {
   const kind = reader.u8();
   if (kind === NAME_ID) return idFromBytes<AgentId>(reader.view(ID_LENGTH));
-  return kind === NAME_ENDPOINT ? readEndpoint(reader) : undefined;
+  if (kind !== NAME_ENDPOINT && kind !== NAME_AT_DOOR) return undefined;
+  const door = kind === NAME_AT_DOOR ? reader.u8() : 0;
+  const endpoint = readEndpoint(reader);
+  return endpoint === undefined ? undefined : { endpoint, door };
 }
 
 /** The records up to the first that is cut short or broken. Datagrams are views. */
@@ -122,13 +128,13 @@ function parse(reader: Reader): MemoryRecord | undefined {
   const kind = reader.u8();
   const flags = reader.u8();
   const atS = reader.u32();
-  if (flags > (kind === KIND_FLOW ? FLAG_PROVEN : 0)) return undefined;
   if (kind === KIND_BIND) {
-    const from = readEndpoint(reader);
+    const endpoint = readEndpoint(reader);
     const datagram = reader.rest();
-    return from === undefined || !reader.ok ? undefined : { kind: "bind", atS, from, datagram };
+    if (endpoint === undefined || !reader.ok) return undefined;
+    return { kind: "bind", atS, from: { endpoint, door: flags }, datagram };
   }
-  if (kind !== KIND_FLOW) return undefined;
+  if (kind !== KIND_FLOW || flags > FLAG_PROVEN) return undefined;
   const receiverIndex = reader.u32();
   const source = readName(reader);
   const destination = readName(reader);

@@ -50,6 +50,8 @@ export interface RegistrationSettings {
   readonly advertise: readonly Endpoint[];
   /** The UDP port that is open. */
   readonly port: number;
+  /** UDP ports that are open beside it. */
+  readonly furtherPorts?: readonly number[];
   /** The WebSocket door, if there is one. */
   readonly websocket?: RelayHello["websocket"];
   readonly version: string;
@@ -261,6 +263,7 @@ export class Registration {
       region: rest.region,
       endpoints: [...rest.advertise],
       port: rest.port,
+      ...(rest.furtherPorts === undefined ? {} : { furtherPorts: [...rest.furtherPorts] }),
       websocket: rest.websocket,
       version: rest.version,
       ...(token === undefined ? {} : { token }),

@@ -35,6 +35,8 @@ export interface DataPlane {
   /** What the socket is bound to. */
   readonly local: readonly Endpoint[];
   readonly port: number;
+  /** Of those that were wanted, the ports that could be opened. */
+  readonly furtherPorts: readonly number[];
   /** Takes effect soon, in order. */
   update(update: DataPlaneUpdate): void;
   snapshot(): Promise<DataPlaneSnapshot>;
@@ -45,6 +47,9 @@ export interface DataPlane {
 export type OpenRelaySocket = (options: {
   readonly address: string;
   readonly port: number;
+  /** For a further port: the first one's table, and which port it is. */
+  readonly addresses?: AddressTable;
+  readonly door?: number;
   onBatch(batch: DatagramBatch, socket: DatagramSocket): void;
 }) => Promise<DatagramSocket>;
 
@@ -53,6 +58,8 @@ export interface DataPlaneOptions {
   /** A ticket key of this process alone, for checking itself. */
   readonly selfKey: SymmetricKey;
   readonly listen: { readonly address: string; readonly port: number };
+  /** More ports at the same address, for networks that let only those pass; each as far as it can be had. */
+  readonly furtherPorts: readonly number[];
   /** Packet threads, where the data plane has threads of its own. Default 1. */
   readonly threads?: number | undefined;
   /** Then the data plane stays on this thread. */
@@ -68,6 +75,8 @@ export interface DataPlaneOptions {
   /** Applied before the first packet is looked at. */
   readonly initial: readonly DataPlaneUpdate[];
   onEvent(event: ForwarderEvent): void;
+  /** A further port could not be opened. */
+  onClosedPort(port: number, problem: string): void;
   /** Records that should outlive this process (core/memory.ts). */
   onLearned(records: Bytes): void;
 }
@@ -98,13 +107,14 @@ export function newAddressTable({ sessionsMax, outsideMax, relaysMax }: Limits):
 }
 
 function openPortable(
-  { address, port, onBatch }: Parameters<OpenRelaySocket>[0],
+  { address, port, addresses, door, onBatch }: Parameters<OpenRelaySocket>[0],
   limits: Limits,
 ): Promise<DatagramSocket> {
   const options = {
     port,
     onBatch,
-    addresses: newAddressTable(limits),
+    addresses: addresses ?? newAddressTable(limits),
+    door: door ?? 0,
     recvBufferBytes: SOCKET_BUFFER_BYTES,
     sendBufferBytes: SOCKET_BUFFER_BYTES,
   };

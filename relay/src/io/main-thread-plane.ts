@@ -4,7 +4,9 @@ import { type Endpoint, nobleTrunkMac, type SymmetricKey } from "@burrow/protoco
 import { Forwarder, HANDLED } from "../core/forwarder.ts";
 import { applyUpdate, type DataPlaneUpdate } from "../core/updates.ts";
 import type { DataPlane, DataPlaneOptions, DataPlaneSnapshot, OpenRelaySocket } from "./data-plane.ts";
+import { openFurtherPorts } from "./further-ports.ts";
 import { addressesOf } from "./socket-addresses.ts";
+import { sumOf } from "./socket-counters.ts";
 
 export interface MainThreadOptions extends DataPlaneOptions {
   readonly openSocket: OpenRelaySocket;
@@ -14,18 +16,21 @@ export interface MainThreadOptions extends DataPlaneOptions {
 export async function openMainThreadPlane(options: MainThreadOptions): Promise<DataPlane> {
   const { identity, selfKey, now, primitives, random, limits } = options;
   let forwarder: Forwarder | undefined;
-  const socket = await options.openSocket({
-    ...options.listen,
-    onBatch(batch, from) {
-      if (forwarder !== undefined) forwardBatch(forwarder, batch, from, now());
-    },
-  });
+  const onBatch = (batch: DatagramBatch) => {
+    if (forwarder !== undefined) forwardBatch(forwarder, batch, doors, now());
+  };
+  const { address } = options.listen;
+  const doors = new Doors(await options.openSocket({ ...options.listen, onBatch }));
+  const { addresses } = doors.main;
+  const further = await openFurtherPorts(options, async (port, door) =>
+    doors.add(door, await options.openSocket({ address, port, addresses, door, onBatch })),
+  );
   forwarder = new Forwarder(
     {
       identity,
-      addresses: addressesOf(socket.addresses, (family) => socket.hasFamily(family)),
+      addresses: addressesOf(addresses, (family, door) => doors.at(door)?.hasFamily(family) === true),
       sink: {
-        send: (bytes, to) => socket.send(to as AddressHandle, bytes),
+        send: (bytes, to) => doors.send(to as AddressHandle, bytes),
         event: (event) => options.onEvent(event),
         learned: (record, isNew) => {
           if (isNew) options.onLearned(record);
@@ -41,25 +46,59 @@ export async function openMainThreadPlane(options: MainThreadOptions): Promise<D
   );
   forwarder.setTicketKeys([selfKey]);
   for (const update of options.initial) applyUpdate(forwarder, update, selfKey, now());
-  const plane = new MainThreadDataPlane(forwarder, socket, selfKey, options);
+  const ports = further.map(({ port }) => port);
+  const plane = new MainThreadDataPlane(forwarder, doors, ports, selfKey, options);
   plane.start();
   return plane;
 }
 
-/** One pass over what arrived together. What is queued leaves when the socket's callback returns. */
-function forwardBatch(forwarder: Forwarder, batch: DatagramBatch, socket: DatagramSocket, now: number): void {
+/** The sockets by door; a datagram leaves by the door of its address. */
+class Doors {
+  readonly main: DatagramSocket;
+  readonly #sockets: (DatagramSocket | undefined)[];
+
+  constructor(main: DatagramSocket) {
+    this.main = main;
+    this.#sockets = [main];
+  }
+
+  get all(): readonly DatagramSocket[] {
+    return this.#sockets.filter((socket) => socket !== undefined);
+  }
+
+  add(door: number, socket: DatagramSocket): void {
+    this.#sockets[door] = socket;
+  }
+
+  at(door: number): DatagramSocket | undefined {
+    return this.#sockets[door];
+  }
+
+  send(to: AddressHandle, bytes: Uint8Array): boolean {
+    return this.#sockets[this.main.addresses.door(to)]?.send(to, bytes) ?? false;
+  }
+
+  flush(): void {
+    for (const socket of this.#sockets) socket?.flush();
+  }
+}
+
+/** One pass over what arrived together. */
+function forwardBatch(forwarder: Forwarder, batch: DatagramBatch, doors: Doors, now: number): void {
   for (let i = 0; i < batch.count; i++) {
     const bytes = batch.bytes(i);
     const to = forwarder.forward(bytes, batch.source(i), now);
-    if (to !== HANDLED && !socket.send(to as AddressHandle, bytes)) forwarder.countSendFailure(bytes.length);
+    if (to !== HANDLED && !doors.send(to as AddressHandle, bytes)) forwarder.countSendFailure(bytes.length);
   }
+  doors.flush();
 }
 
 class MainThreadDataPlane implements DataPlane {
   readonly local: readonly Endpoint[];
   readonly port: number;
   readonly #forwarder: Forwarder;
-  readonly #socket: DatagramSocket;
+  readonly furtherPorts: readonly number[];
+  readonly #doors: Doors;
   readonly #selfKey: SymmetricKey;
   readonly #now: () => number;
   readonly #unixNow: () => number;
@@ -68,17 +107,19 @@ class MainThreadDataPlane implements DataPlane {
 
   constructor(
     forwarder: Forwarder,
-    socket: DatagramSocket,
+    doors: Doors,
+    furtherPorts: readonly number[],
     selfKey: SymmetricKey,
     { now, unixNow }: Pick<DataPlaneOptions, "now" | "unixNow">,
   ) {
     this.#unixNow = unixNow;
     this.#forwarder = forwarder;
-    this.#socket = socket;
+    this.#doors = doors;
+    this.furtherPorts = furtherPorts;
     this.#selfKey = selfKey;
     this.#now = now;
-    this.local = socket.local;
-    this.port = socket.port;
+    this.local = doors.main.local;
+    this.port = doors.main.port;
   }
 
   start(): void {
@@ -94,13 +135,13 @@ class MainThreadDataPlane implements DataPlane {
   }
 
   snapshot(): Promise<DataPlaneSnapshot> {
-    return Promise.resolve({ forwarder: this.#forwarder.snapshot(), socket: { ...this.#socket.counters } });
+    return Promise.resolve({ forwarder: this.#forwarder.snapshot(), socket: sumOf(this.#doors.all) });
   }
 
   close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#closed = true;
-    this.#socket.close();
+    for (const socket of this.#doors.all) socket.close();
     return Promise.resolve();
   }
 }

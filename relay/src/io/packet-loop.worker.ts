@@ -11,13 +11,10 @@ import {
   type BatchedSocket,
   clearEvent,
   type DatagramBatch,
-  type DatagramSocket,
   nativePrimitives,
-  newUdpCounters,
   Poller,
   sealerOf,
   signalEvent,
-  type UdpCounters,
 } from "@burrow/platform";
 import { type Bytes, nobleTrunkMac, type SymmetricKey, WireGuardType } from "@burrow/protocol";
 import { Forwarder, type ForwarderEvent, HANDLED, NEEDS_BYTES } from "../core/forwarder.ts";
@@ -26,13 +23,16 @@ import type { LinkIdentity } from "../core/links.ts";
 import { applyUpdate, type DataPlaneUpdate } from "../core/updates.ts";
 import { type DataPlaneSnapshot, newAddressTable } from "./data-plane.ts";
 import { addressesOf } from "./socket-addresses.ts";
+import { sumOf } from "./socket-counters.ts";
 import { WayOut } from "./way-out.ts";
 
-/** Descriptors of one address family, opened by the main thread and from now on this thread's. */
+/** Descriptors of one port and address family, opened by the main thread and from now on this thread's. */
 export interface LoopSocket {
   readonly address: string;
   readonly family: 4 | 6;
   readonly port: number;
+  /** Which of the relay's ports: 0 its own, then the further ones. */
+  readonly door: number;
   /** For transport data; everything leaves by this. */
   readonly fd: number;
   /** For all else: where the kernel can tell it apart, and the first thread's alone. */
@@ -82,8 +82,9 @@ class PacketLoop {
   readonly #addresses: AddressTable;
   readonly #ways: readonly WayOut[];
   readonly #others: readonly BatchedSocket[];
-  readonly #wayOf4: WayOut | undefined;
-  readonly #wayOf6: WayOut | undefined;
+  /** By door and family: IPv4 at twice the door, IPv6 beside it. */
+  readonly #wayOf: (WayOut | undefined)[] = [];
+  readonly #hasV6: boolean;
   readonly #forwarder: Forwarder;
   readonly #poller: Poller;
   #stopped = false;
@@ -95,21 +96,25 @@ class PacketLoop {
     this.#addresses = addresses;
     const seed = new DataView(primitives.randomBytes(4).slice().buffer).getInt32(0);
     const lost = (packets: number, bytes: number) => this.#forwarder.countLost(packets, bytes);
-    const adopt = (fd: number, { address, family, port }: LoopSocket) =>
-      adoptBatchedUdp(fd, { address, family, port, addresses, onBatch: (batch) => this.#forward(batch) });
-    this.#ways = settings.sockets.map((socket) => new WayOut(adopt(socket.fd, socket), seed, lost));
+    const onBatch = (batch: DatagramBatch) => this.#forward(batch);
+    const adopt = (fd: number, { address, family, port, door }: LoopSocket) =>
+      adoptBatchedUdp(fd, { address, family, port, door, addresses, onBatch });
+    this.#ways = settings.sockets.map((socket) => {
+      const way = new WayOut(adopt(socket.fd, socket), seed, lost);
+      this.#wayOf[wayIndex(socket.door, socket.family)] = way;
+      return way;
+    });
+    this.#hasV6 = settings.sockets.some(({ family }) => family === 6);
     this.#others = settings.sockets.flatMap((socket) =>
       socket.othersFd === undefined ? [] : adopt(socket.othersFd, socket),
     );
-    this.#wayOf4 = this.#ways.find((way) => way.socket.hasFamily(4));
-    this.#wayOf6 = this.#ways.find((way) => way.socket.hasFamily(6));
     const trunkCounter = new BigInt64Array(settings.trunkCounter);
     this.#forwarder = new Forwarder(
       {
         identity: settings.identity,
         addresses: addressesOf(
           addresses,
-          (family) => (family === 4 ? this.#wayOf4 : this.#wayOf6) !== undefined,
+          (family, door) => this.#wayOf[wayIndex(door, family)] !== undefined,
         ),
         sink: {
           send: (bytes, to) => this.#wayTo(to)?.socket.send(to as AddressHandle, bytes) ?? false,
@@ -184,8 +189,8 @@ class PacketLoop {
   }
 
   #wayTo(to: number): WayOut | undefined {
-    const isV4 = this.#wayOf6 === undefined || this.#addresses.family(to as AddressHandle) === 4;
-    return isV4 ? this.#wayOf4 : this.#wayOf6;
+    const family = this.#hasV6 ? this.#addresses.family(to as AddressHandle) : 4;
+    return this.#wayOf[wayIndex(this.#addresses.door(to as AddressHandle), family)];
   }
 
   /** What this thread learned: to the journal, and to the other threads at once. */
@@ -250,12 +255,8 @@ class PacketLoop {
   }
 }
 
-function sumOf(sockets: readonly DatagramSocket[]): UdpCounters {
-  const sum = newUdpCounters();
-  for (const { counters } of sockets) {
-    for (const name of Object.keys(sum) as (keyof UdpCounters)[]) sum[name] += counters[name];
-  }
-  return sum;
+function wayIndex(door: number, family: 4 | 6): number {
+  return (door << 1) | (family === 6 ? 1 : 0);
 }
 
 /** Unix milliseconds that no one sets back: the wall clock at the start, and the time since. */

@@ -3,17 +3,21 @@ import type { AddressHandle, AddressTable } from "@burrow/platform";
 import { splitEndpoint } from "@burrow/protocol";
 import { type Addresses, NO_ADDRESS } from "../core/addresses.ts";
 
-/** `hasFamily`: whether the relay has a socket of that family. */
-export function addressesOf(table: AddressTable, hasFamily: (family: 4 | 6) => boolean): Addresses {
+/** `hasSocket`: whether the relay has a socket of that family at that door. */
+export function addressesOf(
+  table: AddressTable,
+  hasSocket: (family: 4 | 6, door: number) => boolean,
+): Addresses {
   return {
     capacity: table.capacity,
     pin: (handle) => table.pin(handle as AddressHandle),
     unpin: (handle) => table.unpin(handle as AddressHandle),
     endpoint: (handle) => table.endpoint(handle as AddressHandle),
-    reach: (of) => {
+    door: (handle) => table.door(handle as AddressHandle),
+    reach: (of, door = 0) => {
       const { address, port } = splitEndpoint(of);
-      const handle = table.intern(address, port);
-      return handle >= 0 && hasFamily(table.family(handle)) ? handle : NO_ADDRESS;
+      const handle = table.intern(address, port, door);
+      return handle >= 0 && hasSocket(table.family(handle), door) ? handle : NO_ADDRESS;
     },
     hostHash: (handle) => hostHash(table, handle as AddressHandle),
     isLoopback: (handle) => isLoopback(table, handle as AddressHandle),

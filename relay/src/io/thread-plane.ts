@@ -18,6 +18,7 @@ import { type Endpoint, endpoint, splitEndpoint } from "@burrow/protocol";
 import type { ForwarderSnapshot } from "../core/snapshot.ts";
 import type { DataPlaneUpdate } from "../core/updates.ts";
 import type { DataPlane, DataPlaneOptions, DataPlaneSnapshot } from "./data-plane.ts";
+import { openFurtherPorts } from "./further-ports.ts";
 import type { FromLoop, LoopSettings, LoopSocket, ToLoop } from "./packet-loop.worker.ts";
 
 /** A thread that does not answer within this is stuck; then asking fails, and health with it. */
@@ -34,7 +35,14 @@ const TRANSPORT_FIRST_WORD = 0x0400_0000;
 /** Rejects with a UserError when the port cannot be had. */
 export async function openThreadPlane(options: DataPlaneOptions): Promise<DataPlane> {
   const { identity, selfKey, limits, initial } = options;
-  const { local, port, sockets } = await openSockets(options);
+  const main = await openSockets(options, options.listen.port, 0);
+  const { local, port } = main;
+  const further = await openFurtherPorts(options, (wanted, door) => openSockets(options, wanted, door));
+  const furtherPorts = further.map((of) => of.port);
+  const sockets = main.sockets.map((own, i) => [
+    ...own,
+    ...further.flatMap(({ opened }) => opened.sockets[i] ?? []),
+  ]);
   const threads: LoopThread[] = [];
   const lessons = sockets.slice(1).map(() => new MessageChannel());
   const events = sockets.map(() => openEvent());
@@ -64,16 +72,42 @@ export async function openThreadPlane(options: DataPlaneOptions): Promise<DataPl
     threads.push(new LoopThread(worker, channel.port1, eventFd, options));
   }
   await Promise.all(threads.map(({ opened }) => opened));
-  return new ThreadPlane(local, port, threads);
+  return new ThreadPlane(local, port, furtherPorts, threads);
 }
 
-/** The descriptors of each thread, in both families where the address allows it. */
-async function openSockets({ listen, threads = 1 }: DataPlaneOptions): Promise<{
+interface OpenSockets {
   readonly local: readonly Endpoint[];
   readonly port: number;
   readonly sockets: readonly (readonly LoopSocket[])[];
-}> {
-  const steered: (SteeredSockets & { readonly address: string; readonly family: 4 | 6 })[] = [];
+}
+
+type Steered = SteeredSockets & { readonly address: string; readonly family: 4 | 6 };
+
+/** The descriptors of each thread for one port, in both families where the address allows it. */
+async function openSockets(
+  options: DataPlaneOptions,
+  wantedPort: number,
+  door: number,
+): Promise<OpenSockets> {
+  const steered: Steered[] = [];
+  try {
+    return await openInto(steered, options, wantedPort, door);
+  } catch (error) {
+    for (const sockets of steered) closeSteered(sockets);
+    throw error;
+  }
+}
+
+function closeSteered({ chosen, others }: Steered): void {
+  for (const socket of [...chosen, others]) socket?.close();
+}
+
+async function openInto(
+  steered: Steered[],
+  { listen, threads = 1 }: DataPlaneOptions,
+  wantedPort: number,
+  door: number,
+): Promise<OpenSockets> {
   const openMember = async (wanted: UdpOptions) => {
     const all = { ...wanted, count: threads, othersRecvBufferBytes: OTHERS_RECV_BUFFER_BYTES };
     const sockets = openSteeredUdp(all, TRANSPORT_FIRST_WORD);
@@ -83,19 +117,19 @@ async function openSockets({ listen, threads = 1 }: DataPlaneOptions): Promise<{
     return first;
   };
   const shared = {
-    port: listen.port,
+    port: wantedPort,
     onBatch() {},
     recvBufferBytes: RECV_BUFFER_BYTES,
     sendBufferBytes: SEND_BUFFER_BYTES,
   };
   const isAny = listen.address === "0.0.0.0" || listen.address === "::";
-  const address = isAny ? "" : splitEndpoint(endpoint(listen.address, listen.port)).address;
+  const address = isAny ? "" : splitEndpoint(endpoint(listen.address, wantedPort)).address;
   const { local, port } = isAny
     ? await openDualStack(shared, openMember)
     : await openMember({ ...shared, address, family: address.includes(":") ? 6 : 4 });
   // A pair of families that did not find a common port has been closed in part, and another was tried.
-  for (const { chosen, others } of steered) {
-    if (chosen[0]?.port !== port) for (const socket of [...chosen, others]) socket?.close();
+  for (const sockets of steered) {
+    if (sockets.chosen[0]?.port !== port) closeSteered(sockets);
   }
   const open = steered.filter(({ chosen }) => chosen[0]?.port === port);
   const count = Math.min(...open.map(({ chosen }) => chosen.length));
@@ -103,6 +137,7 @@ async function openSockets({ listen, threads = 1 }: DataPlaneOptions): Promise<{
     open.map(({ chosen, others, ...rest }) => ({
       ...rest,
       port,
+      door,
       fd: chosen[i]?.fd ?? -1,
       othersFd: i === 0 ? others?.fd : undefined,
     })),
@@ -113,11 +148,18 @@ async function openSockets({ listen, threads = 1 }: DataPlaneOptions): Promise<{
 class ThreadPlane implements DataPlane {
   readonly local: readonly Endpoint[];
   readonly port: number;
+  readonly furtherPorts: readonly number[];
   readonly #threads: readonly LoopThread[];
 
-  constructor(local: readonly Endpoint[], port: number, threads: readonly LoopThread[]) {
+  constructor(
+    local: readonly Endpoint[],
+    port: number,
+    furtherPorts: readonly number[],
+    threads: readonly LoopThread[],
+  ) {
     this.local = local;
     this.port = port;
+    this.furtherPorts = furtherPorts;
     this.#threads = threads;
   }
 

@@ -90,6 +90,10 @@ class TestAddresses implements Addresses {
     return known;
   }
 
+  door(): number {
+    return 0;
+  }
+
   reach(of: Endpoint): number {
     return of.startsWith("[") ? NO_ADDRESS : this.handle(of);
   }

@@ -14,7 +14,7 @@ import {
   type RelayInfo,
 } from "@burrow/protocol";
 import { RttEstimator } from "../rtt.ts";
-import { doorEndpoint, isDoor } from "./doors.ts";
+import { DoorKind, doorEndpoint, doorKind, isDoor } from "./doors.ts";
 import type { Sighting } from "./nat-ports.ts";
 
 export type LinkState = "unbound" | "binding" | "bound" | "silent" | "refused";
@@ -28,16 +28,20 @@ const FIRST_SAMPLES_INTERVAL_MS = 120;
 const RETRY_MIN_MS = 150;
 /** … and ever more rarely once every door has been tried in vain. */
 const RETRY_MAX_MS = 10_000;
-/** So many Binds without an answer make a door silent; the next door is tried. */
+/** So many Binds without an answer make UDP silent, and WebSocket is tried. */
 const BINDS_PER_DOOR = 3;
+/** After so many, Binds go to all UDP doors at once, and the first that answers is the one. */
+const BINDS_BEFORE_ALL = 2;
 /** A draining relay is left alone, so that the binding lapses and it can go. */
 const DRAINING_INTERVAL_MS = 300_000;
 /** Binds for news (flows, doubts) keep this distance: what is new meanwhile goes with the next one. */
 const BIND_SPACING_MS = 50;
 /** Of the pause before a retry: timers may fire a little early. */
 const SILENCE_PART = 0.9;
-/** Bound by WebSocket, the UDP doors are knocked at this often: UDP is better, and may come back. */
-const UDP_RETRY_MS = 10_000;
+/** Bound by a further port or by WebSocket, the better doors are knocked at this often: they may open again. */
+const BETTER_RETRY_MS = 10_000;
+/** A change to a better door that has answered is given so long. */
+const CHANGE_MS = 2_000;
 /** Binds whose answers are still believed. */
 const OUTSTANDING_MAX = 16;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -92,10 +96,15 @@ export class RelayLink {
   /** The binding must be renewed though nobody needs this relay. */
   #isUrgent = false;
   #nextBindMs: number | undefined;
-  #nextUdpTryMs: number | undefined;
-  /** A door other than the present one that asked for its cookie. */
+  #nextBetterTryMs: number | undefined;
+  /** A door better than the present one that asked for its cookie, */
   #challengedBy: Endpoint | undefined;
+  /** and the last that did: for a while no other of them is believed. */
+  #changingTo: Endpoint | undefined;
+  #changingUntilMs = Number.NEGATIVE_INFINITY;
   readonly #cookies = new Map<Endpoint, Uint8Array>();
+  /** Of the newest Bind that bound us: what an older one says of the door is old. */
+  #boundSequence = 0;
   readonly #outstanding = new Map<number, OutstandingBind>();
 
   constructor(info: RelayInfo, rank: number) {
@@ -131,13 +140,17 @@ export class RelayLink {
     const isNeeded = kept || this.#isUrgent || this.state !== "bound" || this.rtt.samples < FIRST_SAMPLES;
     const intervalMs = this.draining ? DRAINING_INTERVAL_MS : MEASURE_INTERVAL_MS;
     const notBeforeMs = isNeeded ? 0 : this.#boundMs + intervalMs;
-    const planned = Math.min(this.#nextBindMs ?? NEVER, this.#nextUdpTryMs ?? NEVER);
+    const planned = Math.min(this.#nextBindMs ?? NEVER, this.#betterTryMs ?? NEVER);
     return planned === NEVER ? undefined : Math.max(planned, notBeforeMs);
   }
 
-  /** What the relay at this door wants repeated; zeros when it has not said yet. */
+  /**
+   * What the relay at this door wants repeated; zeros when it has not said yet, and where we only knock: a relay binds
+   * us to whichever door a right cookie comes by, and only one that has just answered may become that.
+   */
   cookieFor(door: Endpoint): Uint8Array {
-    return this.#cookies.get(door) ?? new Uint8Array(COOKIE_LENGTH);
+    const isMeant = door === this.endpoint || door === this.#challengedBy;
+    return (isMeant ? this.#cookies.get(door) : undefined) ?? new Uint8Array(COOKIE_LENGTH);
   }
 
   grant(ticket: GrantedTicket, now: number): void {
@@ -174,14 +187,36 @@ export class RelayLink {
     this.bindNow(now);
   }
 
-  /** The door at which a Bind is due now, if any. */
-  dueDoor(kept: boolean, now: number): Endpoint | undefined {
+  /** The doors at which a Bind is due now, the one in use last. */
+  dueDoors(kept: boolean, now: number): readonly Endpoint[] {
     const dueMs = this.dueMs(kept);
-    if (dueMs === undefined || dueMs > now) return undefined;
-    if (this.#challengedBy !== undefined) return this.#challengedBy;
-    if (this.#nextBindMs !== undefined && this.#nextBindMs <= now) return this.endpoint;
-    if (this.#nextUdpTryMs === undefined || this.#nextUdpTryMs > now) return undefined;
-    return this.info.endpoints[0];
+    const { endpoint } = this;
+    if (dueMs === undefined || dueMs > now || endpoint === undefined) return [];
+    if (this.#challengedBy !== undefined) return [this.#challengedBy];
+    if (this.#nextBindMs !== undefined && this.#nextBindMs <= now) {
+      const others = this.#isInDoubt && !isDoor(endpoint) ? this.info.endpoints : [];
+      return [...others.filter((door) => door !== endpoint), endpoint];
+    }
+    if (this.#betterTryMs === undefined || this.#betterTryMs > now) return [];
+    return this.info.endpoints.filter((door) => this.#isBetter(door));
+  }
+
+  /** The present door leaves Binds unanswered. */
+  get #isInDoubt(): boolean {
+    return this.#unanswered >= BINDS_BEFORE_ALL || this.#rounds > 0;
+  }
+
+  /** When better doors than the present one are due; undefined where there are none. */
+  get #betterTryMs(): number | undefined {
+    const { endpoint, info } = this;
+    const isBest = endpoint === undefined || doorKind(endpoint, info) === DoorKind.ownPort;
+    return isBest ? undefined : this.#nextBetterTryMs;
+  }
+
+  /** Than the one in use. */
+  #isBetter(door: Endpoint): boolean {
+    const { endpoint, info } = this;
+    return endpoint === undefined || doorKind(door, info) < doorKind(endpoint, info);
   }
 
   /** A Bind of this sequence leaves now. True if the silence of earlier ones has unbound the relay. */
@@ -194,9 +229,11 @@ export class RelayLink {
       }
     }
     if (door === this.#challengedBy) this.#challengedBy = undefined;
-    // Any Bind by UDP is the try that was due; when UDP is the present door, there is nothing to try.
-    if (!isDoor(door)) this.#nextUdpTryMs = door === this.endpoint ? undefined : now + UDP_RETRY_MS;
-    if (door !== this.endpoint) return false;
+    if (door !== this.endpoint) {
+      // Any Bind at another door is the try that was due.
+      if (this.#nextBetterTryMs !== undefined) this.#nextBetterTryMs = now + BETTER_RETRY_MS;
+      return false;
+    }
     if (this.state === "unbound") this.state = "binding";
     const retryMs = Math.max(RETRY_MIN_MS, 2 * (this.rtt.smoothedMs ?? 0));
     this.#lastSentMs = now;
@@ -235,13 +272,12 @@ export class RelayLink {
     switch (bound.status) {
       case BindStatus.challenge:
         if (this.state !== "bound") this.state = "binding";
-        this.#challenges++;
-        if (this.#challenges > CHALLENGES_AT_ONCE) this.#nextBindMs = now + RETRY_MAX_MS;
-        else if (isHere) this.#nextBindMs = now;
-        else this.#challengedBy = from;
+        this.#challengedAt(from, now);
         break;
       case BindStatus.bound:
       case BindStatus.draining:
+        if (bound.sequence < this.#boundSequence && !isHere) break;
+        this.#boundSequence = Math.max(bound.sequence, this.#boundSequence);
         for (const index of bind.declared) this.undeclared.delete(index);
         this.#boundAt(from, bound, now);
         break;
@@ -265,6 +301,34 @@ export class RelayLink {
     this.lastHeardMs = now;
   }
 
+  /** Of the doors knocked at together, one that is no better than what answers already is left alone. */
+  #challengedAt(door: Endpoint, now: number): void {
+    const isHere = door === this.endpoint;
+    const isBetter = this.#isBetter(door);
+    if (isBetter ? this.#isChangingElsewhere(door, now) : !isHere && !this.#isInDoubt) return;
+    this.#challenges++;
+    if (this.#challenges > CHALLENGES_AT_ONCE) {
+      this.#nextBindMs = now + RETRY_MAX_MS;
+      return;
+    }
+    if (isBetter) {
+      this.#challengedBy = door;
+      this.#changingTo = door;
+      this.#changingUntilMs = now + CHANGE_MS;
+      return;
+    }
+    if (!isHere) {
+      this.#door = Math.max(0, this.doors.indexOf(door));
+      this.#unanswered = 0;
+    }
+    this.#nextBindMs = now;
+  }
+
+  /** Of several better doors that answer together, the first is taken. */
+  #isChangingElsewhere(door: Endpoint, now: number): boolean {
+    return now < this.#changingUntilMs && door !== this.#changingTo;
+  }
+
   #boundAt(door: Endpoint, bound: Bound, now: number): void {
     this.#door = Math.max(0, this.doors.indexOf(door));
     this.#unanswered = 0;
@@ -273,7 +337,8 @@ export class RelayLink {
     this.draining = bound.status === BindStatus.draining;
     // By WebSocket the relay sees its own loopback, which says nothing of us.
     this.observed = isDoor(door) ? undefined : bound.observed;
-    this.#nextUdpTryMs = isDoor(door) ? (this.#nextUdpTryMs ?? now + UDP_RETRY_MS) : undefined;
+    const isBest = doorKind(door, this.info) === DoorKind.ownPort;
+    this.#nextBetterTryMs = isBest ? undefined : (this.#nextBetterTryMs ?? now + BETTER_RETRY_MS);
     this.#challenges = 0;
     this.#expiries = 0;
     this.#boundMs = now;
@@ -286,7 +351,11 @@ export class RelayLink {
   #nextDoor(): void {
     this.#unanswered = 0;
     this.#lastSentMs = Number.NEGATIVE_INFINITY;
-    this.#door = (this.#door + 1) % this.doors.length;
+    // All UDP doors have been knocked at: next is WebSocket, which comes last, or all of it again.
+    const { doors, isWebsocket } = this;
+    const last = doors.length - 1;
+    const hasWebsocket = this.info.websocket !== undefined;
+    this.#door = hasWebsocket && !isWebsocket ? last : 0;
     if (this.#door === 0) this.#rounds++;
   }
 }

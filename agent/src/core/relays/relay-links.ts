@@ -245,8 +245,11 @@ export class RelayLinks {
   tick(now: number): void {
     this.#now = now;
     for (const link of this.#links.values()) {
-      const door = link.dueDoor(this.#isKept(link), now);
-      if (door === undefined || !this.#bind(link, door, false, now)) continue;
+      let fellSilent = false;
+      for (const door of link.dueDoors(this.#isKept(link), now)) {
+        if (this.#bind(link, door, false, now)) fellSilent = true;
+      }
+      if (!fellSilent) continue;
       this.#sink.relayEvent(link, "silent", "answers no Bind");
       this.#decide(now);
     }

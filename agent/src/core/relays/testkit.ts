@@ -30,6 +30,8 @@ export class FakeRelay {
   /** What it answers; "cookie": a challenge, until the cookie is right. */
   answers: "cookie" | "challenge" | "expired" | "refused" | "draining" | "nothing" = "cookie";
   observed = "198.51.100.7:4000" as Endpoint;
+  /** Whether the network lets datagrams for this door pass. */
+  passes: (door: Endpoint) => boolean = () => true;
   readonly binds: (Bind & { readonly atMs: number; readonly to: Endpoint })[] = [];
 
   constructor(n: number, delayMs: number, more: Partial<RelayInfo> = {}) {
@@ -110,10 +112,11 @@ export class LinksUnderTest implements RelayLinksSink {
   }
 
   sendDatagram(datagram: Uint8Array, to: Endpoint): void {
-    const relay = this.relays.find(({ info }) => info.endpoints.includes(to));
+    const relay = this.relays.find(({ info }) => info.id === this.links.relayAt(to));
     const bind = relay === undefined ? undefined : openBind(datagram, relay.sessionKey, nobleSealer);
     if (relay === undefined || bind === undefined || isRefusal(bind))
       throw new Error(`a stray Bind to ${to}`);
+    if (!relay.passes(to)) return;
     const { sequence, cookie, leaving, flows } = bind as Bind;
     relay.binds.push({ sequence, cookie, leaving, flows, atMs: this.now, to });
     const status = relay.status(bind as Bind);

@@ -60,7 +60,7 @@ function burstArrives(
   const addresses = new AddressTable({ capacity: 8 });
   const counters = newUdpCounters();
   const sender = new Sender(from, 4, addresses, counters, gso);
-  const receiver = new Receiver(to.fd, 4, addresses, counters);
+  const receiver = new Receiver(to.fd, 4, 0, addresses, counters);
   const target = addresses.intern("127.0.0.1", to.port);
   const sent = Array.from({ length: count + (tail > 0 ? 1 : 0) }, (_, i) =>
     Uint8Array.from({ length: i < count ? size : tail }, (_, at) => (i * 131 + at * 7 + (at >> 8)) & 255),

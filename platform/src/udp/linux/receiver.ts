@@ -88,6 +88,7 @@ export class Receiver {
   readonly batch: ReceivedBatch;
   readonly #fd: number;
   readonly #family: 4 | 6;
+  readonly #door: number;
   readonly #addresses: AddressTable;
   readonly #counters: UdpCounters;
   readonly #call: number;
@@ -98,9 +99,10 @@ export class Receiver {
   readonly #iovecs = new PinnedMemory(SLOTS * Iovec.size);
   readonly #headers = new PinnedMemory(SLOTS * Mmsghdr.size);
 
-  constructor(fd: number, family: 4 | 6, addresses: AddressTable, counters: UdpCounters) {
+  constructor(fd: number, family: 4 | 6, door: number, addresses: AddressTable, counters: UdpCounters) {
     this.#fd = fd;
     this.#family = family;
+    this.#door = door;
     this.#addresses = addresses;
     this.#counters = counters;
     this.#call = callNumbers()?.recvmmsg ?? -1;
@@ -190,7 +192,7 @@ export class Receiver {
     const port = view.getUint16(at + SockaddrIn.port, false);
     if (this.#family === 4) {
       const address = view.getUint32(at + SockaddrIn.address, false);
-      return this.#addresses.internWords(0, 0, MAPPED_PREFIX, address, port);
+      return this.#addresses.internWords(0, 0, MAPPED_PREFIX, address, port, this.#door);
     }
     const from = at + SockaddrIn6.address;
     return this.#addresses.internWords(
@@ -199,6 +201,7 @@ export class Receiver {
       view.getUint32(from + 8, false),
       view.getUint32(from + 12, false),
       port,
+      this.#door,
     );
   }
 }

@@ -72,7 +72,7 @@ class LinuxSocket implements BatchedSocket {
     const tested = options.offloads ?? testedOffloads();
     const gro = tested.gro && setOption(fd, LinuxNumber.SOL_UDP, LinuxNumber.UDP_GRO, 1);
     this.offloads = { gso: tested.gso, gro };
-    this.#receiver = new Receiver(fd, options.family, this.addresses, this.counters);
+    this.#receiver = new Receiver(fd, options.family, options.door ?? 0, this.addresses, this.counters);
     this.#sender = new Sender(fd, options.family, this.addresses, this.counters, tested.gso);
   }
 
