@@ -91,7 +91,9 @@ export interface RelayView {
   region: string;
   state: string;
   home: boolean;
+  standby: boolean;
   bound: boolean;
+  endpoint?: string;
   transport?: "udp" | "websocket";
 }
 

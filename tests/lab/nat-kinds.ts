@@ -26,8 +26,8 @@ export const NAT_KINDS = [
 ] as const;
 export type NatKind = (typeof NAT_KINDS)[number];
 
-/** What one router can be: `cgnat` needs two. */
-export type RouterKind = Exclude<NatKind, "cgnat">;
+/** What one router can be: `cgnat` needs two, and two more let UDP out to one port alone, as strict networks do. */
+export type RouterKind = Exclude<NatKind, "cgnat"> | "udp-443-only" | "udp-53-only";
 
 /** Whether hosts behind it have private addresses that the router translates. */
 export function translates(kind: RouterKind): boolean {
@@ -78,6 +78,14 @@ function rulesOf(kind: RouterKind, insideHost: string): Rules {
         outbound: MASQUERADE,
         input: ADMIT_REPLIES,
         forward: `meta l4proto udp drop\n${ADMIT_REPLIES_V6}`,
+      };
+    case "udp-443-only":
+    case "udp-53-only":
+      return {
+        ...none,
+        outbound: MASQUERADE,
+        input: ADMIT_REPLIES,
+        forward: `iifname "lan" udp dport != ${kind === "udp-53-only" ? 53 : 443} drop\n${ADMIT_REPLIES_V6}`,
       };
     case "firewall":
       return { ...none, input: ADMIT_REPLIES, forward: ADMIT_REPLIES };

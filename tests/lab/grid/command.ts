@@ -77,12 +77,13 @@ function natPairs(world: GridWorld, kinds: readonly NatKind[]): Pair[] {
 }
 
 function specialPairs(world: GridWorld, special: readonly Extra[]): Pair[] {
-  return special.map(({ name, class: kind, plans: [a, b] }) => ({
+  return special.map(({ name, class: kind, plans: [a, b], check }) => ({
     from: name,
     to: name,
     class: kind,
     a: world.agent(a.name),
     b: world.agent(b.name),
+    check,
   }));
 }
 

@@ -1,5 +1,7 @@
 /** Pairs of the grid that are about more than two kinds of NAT. */
+import { type AgentDaemon, RELAY_PORT } from "../burrow.ts";
 import type { Host } from "../host.ts";
+import type { RouterKind } from "../nat-kinds.ts";
 import type { Router } from "../router.ts";
 import type { PairClass } from "./expectation.ts";
 import type { GridWorld, Plan, Side } from "./world.ts";
@@ -8,6 +10,8 @@ export interface Extra {
   readonly name: string;
   readonly class: PairClass;
   readonly plans: readonly [Plan, Plan];
+  /** What else must be true of it, looked at when the pair has been measured: what is not. */
+  readonly check?: (a: AgentDaemon, b: AgentDaemon) => Promise<readonly string[]>;
 }
 
 /** Two hosts behind one router, which is made when the first of them is. */
@@ -114,6 +118,49 @@ function hardMapped(): Extra {
   };
 }
 
+/** A better door is tried every 10 s, and found by the second look at the latest. */
+const PORT_OPENS_MS = 22_000;
+
+/** Only one UDP port passes: packets go to that port of the relay, and to its own port again when all pass. */
+function onePortOnly(port: 443 | 53): Extra {
+  const kind: RouterKind = port === 443 ? "udp-443-only" : "udp-53-only";
+  const plan = (name: string, side: Side, of: RouterKind): Plan => ({
+    name,
+    host: async (world) =>
+      (
+        await world.bench.net.router(`${name}-nat`, world.nextAddress(side), of, {
+          at: world.exchangeOf(side),
+        })
+      ).host(name),
+  });
+  return {
+    name: kind,
+    class: "relayed",
+    plans: [plan(`strict-${port}`, "a", kind), plan(`plain-${port}`, "b", "port-restricted")],
+    check: async (strict) => {
+      const failures: string[] = [];
+      const elsewhere = await doorsNot(strict, port);
+      if (elsewhere !== "") failures.push(`bound at ${elsewhere}, not at port ${port}`);
+      await strict.host.router?.become("port-restricted");
+      const deadline = Date.now() + PORT_OPENS_MS;
+      while (Date.now() < deadline && (await doorsNot(strict, RELAY_PORT)) !== "") await Bun.sleep(200);
+      const left = await doorsNot(strict, RELAY_PORT);
+      if (left !== "") failures.push(`still bound at ${left} after ${PORT_OPENS_MS} ms of an open network`);
+      return failures;
+    },
+  };
+}
+
+/** Where the agent's home and standby are bound, if not by UDP to this port. */
+async function doorsNot(agent: AgentDaemon, port: number): Promise<string> {
+  const kept = (await agent.relays()).filter(({ home, standby }) => home || standby);
+  if (kept.length === 0) return "no relay";
+  return kept
+    .filter(({ bound, endpoint = "" }) => !bound || !endpoint.endsWith(`:${port}`))
+    .map(({ endpoint = "none" }) => endpoint)
+    .join(" and ");
+}
+
 export function extras(): Extra[] {
   return [
     sameLan(),
@@ -123,5 +170,7 @@ export function extras(): Extra[] {
     v6Only(),
     v4WithDualStack(),
     hardMapped(),
+    onePortOnly(443),
+    onePortOnly(53),
   ];
 }

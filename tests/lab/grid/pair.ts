@@ -35,9 +35,10 @@ export interface Pair {
   readonly class: PairClass;
   readonly a: AgentDaemon;
   readonly b: AgentDaemon;
+  readonly check?: ((a: AgentDaemon, b: AgentDaemon) => Promise<readonly string[]>) | undefined;
 }
 
-export async function measurePair({ from, to, class: kind, a, b }: Pair): Promise<PairResult> {
+export async function measurePair({ from, to, class: kind, a, b, check }: Pair): Promise<PairResult> {
   const stream = new PingStream(a.host, b.address);
   const startedMs = Date.now();
   let direct: { there: number; back: number } | undefined;
@@ -58,10 +59,11 @@ export async function measurePair({ from, to, class: kind, a, b }: Pair): Promis
   [there, back] = await Promise.all([a.whyPath(b), b.whyPath(a)]);
   const held = stream.report(holdMark);
   const { sent, lost } = await stream.stop();
+  const more = (await check?.(a, b)) ?? [];
 
   const firstSentMs = stream.firstSentMs ?? startedMs;
   const isDirect = there.peer.path.kind === "direct" && back.peer.path.kind === "direct";
-  const failures: string[] = [];
+  const failures: string[] = [...more];
   if (stream.firstByteMs === undefined) failures.push(`no answer within ${FIRST_BYTE_PATIENCE_MS} ms`);
   else if (kind !== "relayed" && !isDirect) failures.push("not direct");
   if (direct !== undefined && held.received === 0) failures.push("direct, but nothing came back");
