@@ -4,10 +4,11 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openUdp } from "@burrow/platform";
-import { BindStatus, type Endpoint, endpoint, keyToText, splitEndpoint, UserError } from "@burrow/protocol";
+import { BindStatus, type Endpoint, endpoint, keyToText, UserError } from "@burrow/protocol";
 import { type RelayConfig, type RunningRelay, SMALL_LIMITS, startRelay } from "./main.ts";
 import { FakeCoordinator } from "./testing/fake-coordinator.ts";
-import { seededRandom, TestAgent, type TicketSource, transport } from "./testing/harness.ts";
+import { seededRandom, transport } from "./testing/harness.ts";
+import { LiveAgent } from "./testing/live-agent.ts";
 import { UdpPeer } from "./testing/udp-agent.ts";
 
 const SOCKET_VARIABLE = "BURROW_SOCKET";
@@ -52,54 +53,15 @@ function doorOf(running: RunningRelay): Endpoint {
   return endpoint("127.0.0.1", running.port);
 }
 
-class LiveAgent {
-  readonly agent: TestAgent;
-  readonly peer: UdpPeer;
-  readonly #door: Endpoint;
-
-  constructor(agent: TestAgent, peer: UdpPeer, door: Endpoint) {
-    this.agent = agent;
-    this.peer = peer;
-    this.#door = door;
-  }
-
-  send(bytes: Uint8Array): void {
-    this.peer.send(this.#door, bytes);
-  }
-
-  async bindOnce() {
-    this.send(this.agent.bindBytes());
-    const bytes = await this.peer.next();
-    const bound = this.agent.open(bytes && { bytes, to: this.agent.at });
-    this.agent.cookie = bound.cookie;
-    return bound;
-  }
-
-  async bind() {
-    const first = await this.bindOnce();
-    return first.status === BindStatus.challenge ? await this.bindOnce() : first;
-  }
-}
-
 async function liveAgent(
   from: { readonly ticketKey: Uint8Array },
   running: RunningRelay,
   address = "127.0.0.1",
   acceptsOutside = false,
-  port = running.port,
 ): Promise<LiveAgent> {
-  const peer = await UdpPeer.open(address);
-  cleanups.push(() => peer.close());
-  const source: TicketSource = { id: running.id, ticketKey: from.ticketKey };
-  const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0] ?? 1);
-  const options = { privateKey: random(32), expiresAtMs: Date.now() + 3_600_000, acceptsOutside };
-  return new LiveAgent(new TestAgent(source, peer.at, options), peer, endpoint(address, port));
-}
-
-async function freePort(): Promise<number> {
-  const peer = await UdpPeer.open();
-  peer.close();
-  return splitEndpoint(peer.at).port;
+  const agent = await LiveAgent.open(from, running, { address, acceptsOutside });
+  cleanups.push(() => agent.peer.close());
+  return agent;
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -149,55 +111,6 @@ describe("packets", () => {
         () => from.heartbeats.some(({ load }) => load.sessions === 2 && load.packets >= 3),
         "the load",
       );
-    },
-  );
-
-  test.each([
-    ["batched", 1],
-    ["batched", 2],
-    ["portable", 1],
-  ] as const)(
-    "an agent at a further port is answered from there, and meets one at the relay's own (%s, %i threads)",
-    async (socket, threads) => {
-      process.env[SOCKET_VARIABLE] = socket;
-      cleanups.push(() => delete process.env[SOCKET_VARIABLE]);
-      const from = coordinator();
-      const [taken, free] = [await UdpPeer.open(), await freePort()];
-      cleanups.push(() => taken.close());
-      const { port: takenPort } = splitEndpoint(taken.at);
-      const furtherPorts = [takenPort, free];
-      const stateDir = await freshDirectory();
-      const first = await relay(from, { furtherPorts, threads, stateDir });
-      expect(from.hellos.at(-1)?.furtherPorts).toEqual([free]);
-      const a = await liveAgent(from, first, "127.0.0.1", false, free);
-      const b = await liveAgent(from, first);
-      expect(await a.bind()).toMatchObject({ status: BindStatus.bound, observed: a.peer.at });
-      expect(a.peer.lastFrom).toBe(endpoint("127.0.0.1", free));
-      await b.bind();
-      const initiation = a.agent.initiationTo(b.agent, 1);
-      a.send(initiation);
-      expect(await b.peer.next()).toEqual(initiation);
-      expect(b.peer.lastFrom).toBe(doorOf(first));
-      const response = b.agent.responseTo(a.agent, 2, 1);
-      b.send(response);
-      expect(await a.peer.next()).toEqual(response);
-      const exchange = async () => {
-        a.send(transport(2, 1420));
-        expect(await b.peer.next()).toEqual(transport(2, 1420));
-        b.send(transport(1, 1400));
-        expect(await a.peer.next()).toEqual(transport(1, 1400));
-        expect(a.peer.lastFrom).toBe(endpoint("127.0.0.1", free));
-      };
-      await exchange();
-      // What it learned outlives it, and with it by which port each agent comes.
-      await first.stop();
-      await relay(from, {
-        furtherPorts,
-        threads,
-        stateDir,
-        listen: { address: "127.0.0.1", port: first.port },
-      });
-      await exchange();
     },
   );
 
