@@ -9,6 +9,7 @@ import {
   openWireGuardInterface,
   type Primitives,
   sealerOf,
+  setRouteMtu,
   type WireGuardInterface,
 } from "@burrow/platform";
 import { type AgentId, type Endpoint, fromBase64, TUNNEL_MTU_BYTES, UserError } from "@burrow/protocol";
@@ -27,6 +28,7 @@ import { type Identity, loadIdentity } from "./io/identity.ts";
 import { serveLocalApi } from "./io/local-api.ts";
 import { loadNetmap, NetmapSaver } from "./io/netmap-file.ts";
 import { AddressWatch, parseClients, type WireGuardClient } from "./io/outside-clients.ts";
+import { PeerMtus } from "./io/peer-mtus.ts";
 import { Pinger, type PingOptions, type PingResult } from "./io/pinger.ts";
 import { clock, type OpenSocket, Runtime } from "./io/runtime.ts";
 import { type ChannelState, SideChannel } from "./io/side-channel.ts";
@@ -126,6 +128,7 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
           onPacket: (peer, datagram) =>
             runtime.do(() => standIns?.passthrough?.fromInterface(peer, new OnePacket(datagram))),
         });
+  const peerMtus = peerMtusOf(config.device, borrowed, () => runtime.agent.netmap?.agent);
   const random = (length: number) => primitives.randomBytes(length);
   const runtime: Runtime = await Runtime.open({
     ...identity,
@@ -157,7 +160,8 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
         if (netmap !== undefined) saver.save(netmap);
         if (netmap !== undefined)
           addressWatch.look([netmap.agent, ...[...peers.all].map(({ info }) => info)]);
-      } else if (event.type === "refused") {
+      } else if (event.type === "mtu") peerMtus?.set(event.peer, event.mtuBytes);
+      else if (event.type === "refused") {
         welcome.reject(new UserError(event.message, event.remedy));
       } else logEvent(event);
       config.onEvent?.(event, atMs);
@@ -261,6 +265,20 @@ async function openDevice(choice: DeviceChoice, runtime: Runtime, netmap: Netmap
     runtime.device = NO_DEVICE;
   };
   runtime.device = await openTunDevice(choice.name, netmap, runtime.sendPackets, gone);
+}
+
+/** Where a device has routes, those to peers behind narrow paths get an MTU of their own. */
+function peerMtusOf(
+  { kind, name }: { readonly kind: DeviceChoice["kind"]; readonly name?: string },
+  borrowed: BorrowedInterface | undefined,
+  own: () => Netmap["agent"] | undefined,
+): PeerMtus | undefined {
+  if (kind === "none" || name === undefined) return undefined;
+  return new PeerMtus(own, (address, source, mtuBytes) =>
+    borrowed === undefined
+      ? setRouteMtu(name, address, source, mtuBytes)
+      : borrowed.setRouteMtu(address, source, mtuBytes),
+  );
 }
 
 function loadPrimitives(): Primitives {

@@ -13,6 +13,7 @@ export {
   removeInterfaceAddresses,
   setInterfaceAddresses,
   setInterfaceMtu,
+  setRouteMtu,
 } from "./ip-command.ts";
 export type { Gateway } from "./network/gateway.ts";
 export * from "./network/interfaces.ts";

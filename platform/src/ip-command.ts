@@ -65,6 +65,27 @@ export async function setInterfaceAddresses(name: string, wanted: InterfaceAddre
   }
 }
 
+/**
+ * Gives one address a route of its own into the interface, with an MTU that the system's senders keep to, or takes it
+ * away again (undefined).
+ */
+export async function setRouteMtu(
+  name: string,
+  address: string,
+  source: string,
+  mtu: number | undefined,
+): Promise<void> {
+  if (address.includes(":") && !hasIpv6()) return;
+  if (mtu === undefined) {
+    await ip(familyFlag(address), "route", "del", hostPrefix(address), "dev", name).catch(() => {});
+    return;
+  }
+  const how = ["dev", name, "src", source, "mtu", String(mtu)];
+  await ip(familyFlag(address), "route", "replace", hostPrefix(address), ...how);
+}
+
+const hostPrefix = (address: string) => `${address}/${address.includes(":") ? 128 : 32}`;
+
 /** As much of what `ip -j` prints as is read here, of links and of routes. */
 interface IpEntry {
   readonly ifname?: string;

@@ -58,6 +58,8 @@ export interface AttemptView {
   inUse: boolean;
   sent: number;
   acked: number;
+  /** The largest packet that it is known to carry inside the tunnel. */
+  mtuBytes?: number;
 }
 
 /** What `burrow why PEER --json` prints. */

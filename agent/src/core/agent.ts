@@ -36,8 +36,6 @@ import { Reporter } from "./reporter.ts";
 import type { Tunnel, TunnelSink } from "./tunnel.ts";
 import { Whereabouts } from "./whereabouts.ts";
 
-/** Leaves our own router and dies at the next one. */
-const OPENING_TTL = 2;
 /** A peer from which nothing came for so long is greeted anew: its next data is "first data". */
 const SILENCE_BEFORE_FIRST_DATA_MS = 60_000;
 /** A packet that we could not open is remembered so long. */
@@ -100,18 +98,13 @@ export class Agent {
       ...options,
       self: this.id,
       peerOf: (id) => this.peers.get(id),
-      transmit: (target, datagram, ttl) => this.#outlet.send(target, datagram, ttl),
+      transmit: (target, datagram, how) => this.#outlet.send(target, datagram, how),
     });
     this.#puncher = new Puncher(
       {
         probe: (peer, endpoint, socket, isOpening) => {
           const target = { kind: "direct", endpoint, ...(socket === undefined ? {} : { socket }) } as const;
-          this.#probes.send(
-            peer,
-            target,
-            transactionOf(options.random(8)),
-            isOpening ? OPENING_TTL : undefined,
-          );
+          this.#probes.send(peer, target, transactionOf(options.random(8)), { isOpening });
         },
         openSockets: (count) => sink.openSockets(count),
         closeSockets: (ids) => sink.closeSockets(ids),
@@ -306,6 +299,9 @@ export class Agent {
     const peer = this.peers.remove(id);
     if (peer === undefined) return;
     this.#awake.delete(peer);
+    if (peer.paths.mtuBytes !== undefined) {
+      this.#sink.event({ type: "mtu", peer: peer.info, mtuBytes: undefined });
+    }
     for (const index of peer.flows) this.relays.removeFlow(index);
     this.tunnel.removePeer(id);
   }
@@ -415,10 +411,9 @@ export class Agent {
 
   #pathsSink(id: AgentId): PeerPathsSink {
     return {
-      probe: (target, transaction, isOpening) => {
+      probe: (target, transaction, form) => {
         const peer = this.peers.get(id);
-        const ttl = isOpening ? OPENING_TTL : undefined;
-        if (peer !== undefined) this.#probes.send(peer, target, transaction, ttl);
+        if (peer !== undefined) this.#probes.send(peer, target, transaction, form);
       },
       introduce: () => {
         const isAsked = this.#sink.sendMessage({ type: "introduce", peer: id });
@@ -432,6 +427,10 @@ export class Agent {
         if (target.kind === "relay") this.relays.doubt(target.relay, this.#now);
       },
       pathProven: () => this.tunnel.kick(id, this.#now),
+      mtuChanged: (mtuBytes) => {
+        const info = this.peers.get(id)?.info;
+        if (info !== undefined) this.#sink.event({ type: "mtu", peer: info, mtuBytes });
+      },
     };
   }
 

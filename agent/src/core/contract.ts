@@ -27,6 +27,8 @@ export interface SendOptions {
   readonly socket?: number | undefined;
   /** IP time-to-live, when the datagram is not meant to arrive. */
   readonly ttl?: number | undefined;
+  /** Not in fragments: it arrives as it is or not at all, as far as the system lets us say so. */
+  readonly whole?: boolean | undefined;
 }
 
 export interface AgentSink {

@@ -1,5 +1,5 @@
 /** What an agent tells those who watch it: its log, its local API, the demo. Times are the machine's clock. */
-import type { AgentId, RelayId } from "@burrow/protocol";
+import type { AgentId, PeerInfo, RelayId } from "@burrow/protocol";
 import type { PathTarget } from "./paths/path.ts";
 
 export type AgentEvent =
@@ -25,6 +25,8 @@ export type AgentEvent =
       readonly to: PathTarget | undefined;
       readonly reason: string;
     }
+  /** The largest packet that the path in use to a peer carries inside the tunnel; undefined: all that the device has. */
+  | { readonly type: "mtu"; readonly peer: PeerInfo; readonly mtuBytes: number | undefined }
   /** First data from a peer since it was last silent for long. */
   | { readonly type: "first-data"; readonly peer: AgentId; readonly name: string; readonly via: PathTarget }
   | { readonly type: "echo"; readonly peer: AgentId; readonly reply: EchoReply }

@@ -4,6 +4,7 @@ import type { AgentSink } from "./contract.ts";
 import type { Packets } from "./packets.ts";
 import type { PathTarget } from "./paths/path.ts";
 import type { Peer } from "./peers.ts";
+import type { ProbeTravel } from "./probe-desk.ts";
 import type { RelayLinks } from "./relays/relay-links.ts";
 
 export interface OutletParts {
@@ -19,10 +20,10 @@ export class Outlet {
     this.#parts = parts;
   }
 
-  send(target: PathTarget, datagram: Uint8Array, ttl?: number): void {
+  send(target: PathTarget, datagram: Uint8Array, how?: ProbeTravel): void {
     const endpoint = this.#endpointOf(target);
     if (endpoint === undefined) return this.#parts.drop("relay-without-endpoint", 1);
-    this.#parts.sink.sendDatagram(datagram, endpoint, { socket: socketOf(target), ttl });
+    this.#parts.sink.sendDatagram(datagram, endpoint, { socket: socketOf(target), ...how });
   }
 
   sendAll(target: PathTarget, datagrams: Packets): void {
@@ -33,7 +34,7 @@ export class Outlet {
 
   /** One decision for packets that leave together. */
   sendToPeer(peer: Peer, datagrams: Packets, now: number): void {
-    const { primary, also } = peer.paths.route(now);
+    const { primary, also } = peer.paths.route(now, datagrams.count, longestOf(datagrams));
     if (primary === undefined) return this.#parts.drop("no-path", datagrams.count);
     this.sendAll(primary, datagrams);
     if (primary.kind === "relay") this.#parts.relays.want(primary.relay, now);
@@ -52,6 +53,12 @@ export class Outlet {
   #endpointOf(target: PathTarget): Endpoint | undefined {
     return target.kind === "direct" ? target.endpoint : this.#parts.relays.endpointOf(target.relay);
   }
+}
+
+function longestOf(datagrams: Packets): number {
+  let longest = 0;
+  for (let i = 0; i < datagrams.count; i++) longest = Math.max(longest, datagrams.length(i));
+  return longest;
 }
 
 /** Which of our sockets; the main one without. */

@@ -12,16 +12,24 @@ import {
   type Sealer,
   type Transaction,
 } from "@burrow/protocol";
+import type { SendOptions } from "./contract.ts";
 import type { PathTarget } from "./paths/path.ts";
+import type { ProbeForm } from "./paths/peer-paths.ts";
 import type { Peer } from "./peers.ts";
+
+/** Leaves our own router and dies at the next one. */
+const OPENING_TTL = 2;
 
 export interface ProbeDeskParts {
   readonly self: AgentId;
   readonly sealer: Sealer;
   readonly random: (length: number) => Uint8Array;
   peerOf(id: AgentId): Peer | undefined;
-  transmit(target: PathTarget, datagram: Uint8Array, ttl: number | undefined): void;
+  transmit(target: PathTarget, datagram: Uint8Array, how: ProbeTravel): void;
 }
+
+/** How a probe travels. */
+export type ProbeTravel = Pick<SendOptions, "ttl" | "whole">;
 
 export type ProbeRefusal = "probe-not-for-us" | "probe-unknown-peer" | "probe-forged";
 
@@ -43,25 +51,28 @@ export class ProbeDesk {
     return isRefusal(probe) ? "probe-forged" : { peer, probe };
   }
 
-  /** `ttl`: hops after which it may die; the system's own choice without. */
-  send(peer: Peer, target: PathTarget, transaction: Transaction, ttl?: number): void {
-    this.#transmit(peer, target, { kind: "probe", transaction, observed: undefined, ttl });
+  send(peer: Peer, target: PathTarget, transaction: Transaction, form: ProbeForm = {}): void {
+    const { isOpening, lengthBytes } = form;
+    const how = { ttl: isOpening === true ? OPENING_TTL : undefined, whole: lengthBytes !== undefined };
+    this.#transmit(peer, target, { kind: "probe", transaction, observed: undefined }, how, lengthBytes);
   }
 
   /** `observed`: where the probe came from. */
   acknowledge(peer: Peer, target: PathTarget, transaction: Transaction, observed: Endpoint): void {
-    this.#transmit(peer, target, { kind: "probeAck", transaction, observed, ttl: undefined });
+    this.#transmit(peer, target, { kind: "probeAck", transaction, observed }, {});
   }
 
   #transmit(
     peer: Peer,
     target: PathTarget,
-    about: ProbeBody & { readonly kind: ProbeHeader["kind"]; readonly ttl: number | undefined },
+    about: ProbeBody & Pick<ProbeHeader, "kind">,
+    how: ProbeTravel,
+    lengthBytes?: number,
   ): void {
     const key = peer.probeKey;
     if (key === undefined) return;
     const { self, sealer, random, transmit } = this.#parts;
     const header = { kind: about.kind, receiver: peer.info.id, sender: self };
-    transmit(target, encodeProbe(header, about, key, random(NONCE_LENGTH), sealer), about.ttl);
+    transmit(target, encodeProbe(header, about, key, random(NONCE_LENGTH), sealer, lengthBytes), how);
   }
 }

@@ -14,7 +14,14 @@ import { Peer } from "./peers.ts";
 import { PUNCH_SOCKETS, Puncher, punchRole } from "./puncher.ts";
 
 const key = new Uint8Array(32).fill(7);
-const silent = { probe() {}, introduce() {}, pathChanged() {}, pathDoubted() {}, pathProven() {} };
+const silent = {
+  probe() {},
+  introduce() {},
+  pathChanged() {},
+  pathDoubted() {},
+  pathProven() {},
+  mtuChanged() {},
+};
 
 /** mulberry32: the same bytes from the same seed. */
 function randomFrom(seed: number): (length: number) => Uint8Array {

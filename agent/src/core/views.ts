@@ -65,6 +65,10 @@ export interface AttemptView extends PathView {
   readonly acked: number;
   readonly rttMs: number | undefined;
   readonly jitterMs: number | undefined;
+  /** Part of the latest 32 probes that were lost, 0 to 1; 0 below four of them. */
+  readonly loss: number | undefined;
+  /** The largest packet that it is known to carry inside the tunnel, as far as was looked for. */
+  readonly mtuBytes: number | undefined;
   readonly lastHeardMs: number | undefined;
 }
 
@@ -84,6 +88,7 @@ export type RelayedBecause =
   | "both-nats-hard"
   | "peer-without-candidates"
   | "direct-clearly-worse"
+  | "direct-too-narrow"
   | "probing"
   | "candidates-silent";
 
@@ -93,7 +98,11 @@ export function relayedBecause(agent: Agent, { paths, candidates }: Peer): Relay
   const bound = agent.relays.links.filter((link) => link.isBound);
   if (bound.length > 0 && bound.every((link) => link.isWebsocket)) return "udp-blocked";
   const direct = paths.paths.filter((path) => path.target.kind === "direct");
-  if (direct.some((path) => path.isProven)) return "direct-clearly-worse";
+  const proven = direct.filter((path) => path.isProven);
+  if (proven.length > 0) {
+    const isNarrow = proven.every(({ mtu }) => mtu.verdict === "cramped");
+    return isNarrow ? "direct-too-narrow" : "direct-clearly-worse";
+  }
   if (direct.some(({ state }) => state === "trying" || state === "suspect")) return "probing";
   if (paths.journal.entries.some(({ event }) => event === "both-nats-hard")) return "both-nats-hard";
   return candidates.length === 0 ? "peer-without-candidates" : "candidates-silent";
@@ -166,7 +175,7 @@ export function whyView(agent: Agent, peer: Peer): WhyView {
 }
 
 function attemptView(agent: Agent, path: Path, inUse: boolean): AttemptView {
-  const { origin, state, sent, acked, rtt, lastHeardMs } = path;
+  const { origin, state, sent, acked, rtt, loss, mtu, lastHeardMs } = path;
   const measured = rtt.samples > 0;
   return {
     ...pathView(agent, path.target),
@@ -177,6 +186,8 @@ function attemptView(agent: Agent, path: Path, inUse: boolean): AttemptView {
     acked,
     rttMs: rtt.smoothedMs,
     jitterMs: measured ? rtt.jitterMs : undefined,
+    loss: measured ? loss.share : undefined,
+    mtuBytes: mtu.innerBytes,
     lastHeardMs,
   };
 }

@@ -12,6 +12,7 @@ import {
   removeInterfaceAddresses,
   setInterfaceAddresses,
   setInterfaceMtu,
+  setRouteMtu,
   type WireGuardInterface,
   type WireGuardPeerChange,
   writeFileAtomic,
@@ -111,6 +112,15 @@ export class BorrowedInterface {
         await this.#note({ peers: { ...this.#notes.peers, [key]: before } });
       }
       await this.#device.setPeer(key, change);
+    });
+  }
+
+  /** A route to one address whose senders keep to this MTU; undefined takes it away. */
+  setRouteMtu(address: string, source: string, mtu: number | undefined): Promise<void> {
+    return this.#next(async () => {
+      const routes = this.#notes.routes.filter((route) => route !== address);
+      await this.#note({ routes: mtu === undefined ? routes : [...routes, address] });
+      await setRouteMtu(this.#device.name, address, source, mtu);
     });
   }
 

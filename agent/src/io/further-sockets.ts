@@ -33,6 +33,7 @@ export class FurtherSockets {
     if (socket === undefined) return;
     const handle = socket.addresses.internEndpoint(to);
     if (how?.ttl !== undefined) socket.sendWithTtl(handle, datagram, how.ttl);
+    else if (how?.whole === true) socket.sendWhole(handle, datagram);
     else {
       socket.send(handle, datagram);
       if (socket !== this.#main) this.#used.add(socket);

@@ -30,6 +30,7 @@ const RELAYED: Readonly<Record<RelayedBecause, string>> = {
     "both NATs give each destination another port; a forwarded port (--endpoint) on one side helps",
   "peer-without-candidates": "the peer has not told any address of its own yet",
   "direct-clearly-worse": "a direct path works, but has been much slower than the relay",
+  "direct-too-narrow": "a direct path works, but packets of 1280 bytes do not fit through it",
   probing: "a direct path is being looked for right now",
   "candidates-silent":
     "none of the peer's addresses answers: a firewall or a NAT on the way drops the probes",
@@ -41,6 +42,7 @@ const ATTEMPT_COLUMNS = [
   { title: "PROBES", align: "right" },
   { title: "ANSWERS", align: "right" },
   { title: "RTT", align: "right" },
+  { title: "MTU", align: "right" },
   { title: "LAST HEARD", align: "right" },
 ] as const;
 
@@ -64,6 +66,7 @@ export function showWhy(why: WhyView, style: Style, now: number): string {
       String(attempt.sent),
       { text: String(attempt.acked), paint: attempt.acked > 0 ? style.green : style.red },
       milliseconds(attempt.rttMs),
+      attempt.mtuBytes === undefined ? "" : String(attempt.mtuBytes),
       attempt.lastHeardMs === undefined ? "never" : age(now - attempt.lastHeardMs),
     ]);
     text += `\n${table(ATTEMPT_COLUMNS, rows, style)}`;

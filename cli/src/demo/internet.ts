@@ -165,6 +165,10 @@ class EmulatedSocket implements DatagramSocket {
     return this.send(to, bytes);
   }
 
+  sendWhole(to: AddressHandle, bytes: Uint8Array): boolean {
+    return this.send(to, bytes);
+  }
+
   /** What was sent is on its way already. */
   flush(): void {}
 

@@ -138,6 +138,10 @@ class DualStackSocket implements DatagramSocket {
     return this.#of(to).sendWithTtl(to, bytes, ttl);
   }
 
+  sendWhole(to: AddressHandle, bytes: Uint8Array): boolean {
+    return this.#of(to).sendWhole(to, bytes);
+  }
+
   /** Both: what a datagram of one family caused may be queued for the other. */
   flush(): void {
     this.#v4.flush();

@@ -16,6 +16,7 @@ import { codeOf } from "../errors.ts";
 import { type AddressHandle, AddressTable, NO_ADDRESS } from "./address-table.ts";
 import { bindError } from "./bind-error.ts";
 import { sizeKernelBuffers } from "./kernel-buffers.ts";
+import { dataMtuDiscovery, type MtuDiscovery, setMtuDiscovery } from "./mtu-discovery.ts";
 import {
   type DatagramBatch,
   type DatagramSocket,
@@ -95,6 +96,7 @@ class PortableSocket implements DatagramSocket {
   #socket: BunSocket | undefined;
   #local: readonly Endpoint[] = [];
   #recvBufferBytes: number | undefined;
+  #fd: number | undefined;
 
   /** Arriving datagrams, and the batch being handed over: swapped, so that a callback may take its time. */
   #arriving = new Batch();
@@ -138,7 +140,10 @@ class PortableSocket implements DatagramSocket {
     this.#socket = socket;
     this.#local = [endpoint(address, socket.port)];
     const fd = (socket as { readonly fd?: unknown }).fd;
-    if (typeof fd === "number" && fd >= 0) this.#recvBufferBytes = sizeKernelBuffers(fd, this.#options);
+    if (typeof fd !== "number" || fd < 0) return;
+    this.#fd = fd;
+    this.#recvBufferBytes = sizeKernelBuffers(fd, this.#options);
+    this.#setMtuDiscovery(dataMtuDiscovery(family));
   }
 
   get local(): readonly Endpoint[] {
@@ -180,17 +185,21 @@ class PortableSocket implements DatagramSocket {
   }
 
   sendWithTtl(to: AddressHandle, bytes: Uint8Array, ttl: number): boolean {
-    const refusal = this.#refusal(to, bytes);
-    if (refusal !== undefined) return this.#drop(refusal);
-    this.flush();
-    if (this.#blocked) return this.#drop("dropQueueFull");
-    this.#socket?.setTTL(ttl);
-    try {
-      const outcome = this.#sendOne(bytes, this.addresses.port(to), this.addresses.host(to));
-      return outcome === "sent" || this.#drop(outcome === "blocked" ? "dropQueueFull" : outcome);
-    } finally {
-      this.#socket?.setTTL(TTL_DEFAULT);
-    }
+    return this.#sendAlone(
+      to,
+      bytes,
+      () => this.#socket?.setTTL(ttl),
+      () => this.#socket?.setTTL(TTL_DEFAULT),
+    );
+  }
+
+  sendWhole(to: AddressHandle, bytes: Uint8Array): boolean {
+    return this.#sendAlone(
+      to,
+      bytes,
+      () => this.#setMtuDiscovery("whole"),
+      () => this.#setMtuDiscovery(dataMtuDiscovery(this.#options.family)),
+    );
   }
 
   /** Asks the kernel again even while waiting for `drain`: a lost wake-up then costs one flush, not the socket. */
@@ -225,6 +234,7 @@ class PortableSocket implements DatagramSocket {
     this.#queue.length = 0;
     this.#socket.close();
     this.#socket = undefined;
+    this.#fd = undefined;
     this.#arriving.clear();
   }
 
@@ -250,6 +260,25 @@ class PortableSocket implements DatagramSocket {
     if (this.addresses.port(to) === 0) return "dropBadAddress";
     if (this.addresses.family(to) !== this.#options.family) return "dropNoFamily";
     return bytes.length > DATAGRAM_BYTES_MAX ? "dropTooBig" : undefined;
+  }
+
+  /** At once, after what is queued, with the socket set up for it and back. */
+  #sendAlone(to: AddressHandle, bytes: Uint8Array, prepare: () => void, restore: () => void): boolean {
+    const refusal = this.#refusal(to, bytes);
+    if (refusal !== undefined) return this.#drop(refusal);
+    this.flush();
+    if (this.#blocked) return this.#drop("dropQueueFull");
+    prepare();
+    try {
+      const outcome = this.#sendOne(bytes, this.addresses.port(to), this.addresses.host(to));
+      return outcome === "sent" || this.#drop(outcome === "blocked" ? "dropQueueFull" : outcome);
+    } finally {
+      restore();
+    }
+  }
+
+  #setMtuDiscovery(how: MtuDiscovery): void {
+    if (this.#fd !== undefined) setMtuDiscovery(this.#fd, this.#options.family, how);
   }
 
   /** Returns how many entries of `queue` were taken: a multiple of FIELDS. Errors are left to the next `#sendOne`. */

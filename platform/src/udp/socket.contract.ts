@@ -219,15 +219,32 @@ export function udpContract(
       await until(() => received === 2);
     });
 
+    test("a datagram to be sent whole arrives like any other, and changes nothing for those after it", async () => {
+      let received = 0;
+      const server = await open({
+        onBatch(batch) {
+          received += batch.count;
+        },
+      });
+      const client = await open();
+      client.send(to(client, server), new Uint8Array(3));
+      expect(client.sendWhole(to(client, server), new Uint8Array(1_400))).toBe(true);
+      client.send(to(client, server), new Uint8Array(3));
+      client.flush();
+      await until(() => received === 3);
+      expect(client.counters.sent).toBe(3);
+    });
+
     test("a closed socket drops, counts, and closes again without harm", async () => {
       const socket = await open();
       const self = to(socket, socket);
       socket.close();
       expect(socket.send(self, new Uint8Array(1))).toBe(false);
       expect(socket.sendWithTtl(self, new Uint8Array(1), 3)).toBe(false);
+      expect(socket.sendWhole(self, new Uint8Array(1))).toBe(false);
       socket.flush();
       socket.close();
-      expect(socket.counters.dropClosed).toBe(2);
+      expect(socket.counters.dropClosed).toBe(3);
     });
 
     test("takes a larger receive buffer as far as the system gives one", async () => {

@@ -78,6 +78,12 @@ export interface DatagramSocket {
   /** Sends one datagram at once, after what is queued, with another IP time-to-live (hop limit). */
   sendWithTtl(to: AddressHandle, bytes: Uint8Array, ttl: number): boolean;
 
+  /**
+   * Sends one datagram at once, after what is queued, and unfragmented, where the system has a way to ask for that: it
+   * arrives whole or not at all. Others may be fragmented on their way.
+   */
+  sendWhole(to: AddressHandle, bytes: Uint8Array): boolean;
+
   flush(): void;
 
   /** Sends what is queued, as far as the kernel takes it, and closes. Nothing arrives afterwards. */

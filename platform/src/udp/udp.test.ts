@@ -122,3 +122,16 @@ test.skipIf(!needs("refused datagrams", { root: true, commands: ["ip", "nft"] })
   },
   30_000,
 );
+
+test.skipIf(!needs("unfragmented datagrams", { root: true, commands: ["ip"] }))(
+  "what is to be sent whole and does not fit is refused, other datagrams are fragmented",
+  async () => {
+    await withNamespaces(["whole"], ([place]) => {
+      inNamespace(place, ..."ip link set lo mtu 1300".split(" "));
+      const seen = JSON.parse(inNamespace(place, process.execPath, `${import.meta.dir}/whole.child.ts`));
+      const expected = { whole: [true, false], lengths: [1_200, 1_401], dropTooBig: 1 };
+      expect(seen).toEqual({ portable: expected, batched: expected });
+    });
+  },
+  30_000,
+);

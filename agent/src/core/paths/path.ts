@@ -8,6 +8,10 @@
 import { type Endpoint, type RelayId, splitEndpoint, type Transaction } from "@burrow/protocol";
 import ipaddr from "ipaddr.js";
 import { RttEstimator } from "../rtt.ts";
+import { LossEstimator } from "./loss.ts";
+import { PathMtu } from "./path-mtu.ts";
+import { Unanswered } from "./unanswered.ts";
+import { Volley } from "./volley.ts";
 
 export type PathTarget =
   | {
@@ -31,8 +35,6 @@ export type PathState = "untried" | "trying" | "silent" | "proven" | "suspect" |
 /** How one came to know of a path: for the reasons that users read. */
 export type PathOrigin = "relay" | "host" | "reflexive" | "mapped" | "stated" | "peer-reflexive";
 
-/** First volley of probes to an untried path, in ms after its start: wide enough for a round trip by satellite. */
-const TRYING_OFFSETS_MS = [0, 30, 60, 120, 200, 350, 550, 800, 1_200, 1_800, 2_600] as const;
 /** A volley that began this lately is not begun again, whatever there is to say for it. */
 const VOLLEY_SPACING_MS = 1_000;
 /** A path with something out and nothing back is probed this often, or each half round trip if that is longer. */
@@ -57,25 +59,22 @@ const CONFIRM_INTERVAL_MS = 50;
 /** Idle proven paths: the one in use, and the others, which only have to stay open and measured. */
 const KEEPALIVE_ACTIVE_MS = 2_000;
 const KEEPALIVE_SPARE_MS = 5_000;
-/** Probes that answer a peer's are no closer together than this. */
-const ANSWER_SPACING_MS = 40;
+/** Whatever the occasion, probes are no closer together than this, but for the first of a volley. */
+const PROBE_SPACING_MS = 40;
 /** How long a router remembers a stray packet (Linux: 30 s for UDP without an answer), and a little more. */
 const STRAY_LIFE_MS = 32_000;
-/**
- * Of a first volley so many probes open our own NAT and die on the way, while the other side may yet have to begin.
- * When that was too little, all of the next volley's first fifth of a second does.
- */
-const OPENERS = 2;
-const OPENERS_OF_LATER_VOLLEYS = 5;
+/** A probe without an ack for so many round trips, and at least so long, is lost. */
+const LOST_PROBE_RTTS = 4;
+const LOST_PROBE_MIN_MS = 1_000;
 const NEVER = Number.POSITIVE_INFINITY;
-/** Probes whose acks are still believed. */
-const OUTSTANDING_MAX = 32;
 
 export class Path {
   readonly id: PathId;
   readonly target: PathTarget;
   readonly origin: PathOrigin;
   readonly rtt = new RttEstimator();
+  readonly loss = new LossEstimator();
+  readonly mtu = new PathMtu();
 
   /** The peer's view of where our probes come from, by its last ack. */
   observed: Endpoint | undefined;
@@ -87,20 +86,17 @@ export class Path {
   /** A relay that is neither home nor standby, known only because the peer uses it: for want of a better one. */
   isSpare = false;
 
-  /** Since when data is out with nothing back at all, and since when a probe is out with no ack. */
-  #dataUnansweredMs: number | undefined;
-  #probeUnansweredMs: number | undefined;
+  readonly #unanswered = new Unanswered();
+  readonly #volley = new Volley();
   #lastProbeMs = Number.NEGATIVE_INFINITY;
-  #lastUsedMs = Number.NEGATIVE_INFINITY;
+  /** When the latest probe left that was acked. */
+  #aliveMs = Number.NEGATIVE_INFINITY;
   #nextProbeMs: number | undefined;
   /** Between us and the peer are the routers of both sides, as far as the address tells. */
   readonly #crossesRouters: boolean;
-  #tries = 0;
-  #volleys = 0;
   #ackStreak = 0;
   #distrusted = false;
   #lostIntervalMs = LOST_INTERVAL_MIN_MS;
-  readonly #outstanding = new Map<Transaction, number>();
 
   constructor(target: PathTarget, origin: PathOrigin, now: number) {
     this.id = pathIdOf(target);
@@ -120,9 +116,12 @@ export class Path {
 
   /** When this path next wants a look: a probe due, or a silence that has lasted too long. */
   get deadlineMs(): number | undefined {
-    const silence = this.#silenceDeadlineMs();
-    if (silence === undefined) return this.#nextProbeMs;
-    return Math.min(silence, this.#nextProbeMs ?? Number.POSITIVE_INFINITY);
+    const at = Math.min(
+      this.#silenceDeadlineMs() ?? NEVER,
+      this.#nextProbeMs ?? NEVER,
+      this.mtu.deadlineMs ?? NEVER,
+    );
+    return at === NEVER ? undefined : at;
   }
 
   /**
@@ -130,8 +129,7 @@ export class Path {
    * themselves, and their NAT then gives the peer behind them another port than it has told (design §7).
    */
   get isOpening(): boolean {
-    const openers = this.#volleys > 1 ? OPENERS_OF_LATER_VOLLEYS : OPENERS;
-    return this.state === "trying" && this.#tries < openers && this.#crossesRouters;
+    return this.state === "trying" && this.#volley.isEarly && this.#crossesRouters;
   }
 
   /** Starts (or starts again) the volley that opens a path. A path that works is left alone. */
@@ -140,11 +138,10 @@ export class Path {
     if (this.state === "trying" && now - this.stateSinceMs < VOLLEY_SPACING_MS) return;
     // Whatever our probes left behind in the peer's router must be forgotten first: each further one would renew it.
     if (this.state === "silent" && this.#crossesRouters && now - this.#lastProbeMs < STRAY_LIFE_MS) return;
-    this.#volleys++;
-    this.#tries = 0;
+    this.#volley.begin();
     this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
     if (this.state !== "lost") this.#enter("trying", now);
-    this.#nextProbeMs = now;
+    this.#probeAt(now, "whatever was planned");
   }
 
   /**
@@ -153,9 +150,9 @@ export class Path {
    */
   answerProbe(now: number): void {
     if (this.state === "proven" || this.state === "suspect") return;
-    if (now - this.#lastProbeMs < ANSWER_SPACING_MS) return;
+    if (now - this.#lastProbeMs < PROBE_SPACING_MS) return;
     if (this.state === "untried" || this.state === "silent") {
-      this.#tries = TRYING_OFFSETS_MS.length - 1;
+      this.#volley.shorten();
       this.#enter("trying", now);
     }
     this.#probeAt(now);
@@ -164,21 +161,20 @@ export class Path {
   /** Stops all probing, when nobody talks to the peer any more. What is known stays known for a while. */
   rest(): void {
     this.#nextProbeMs = undefined;
-    this.#settle();
-    this.#outstanding.clear();
-    this.#tries = 0;
+    this.#unanswered.forget();
+    this.loss.reset();
+    this.mtu.pause();
+    this.#volley.reset();
     if (this.state !== "lost" && this.state !== "silent") this.state = "untried";
   }
 
-  /** Data leaves by this path. From here on something ought to come back. */
-  used(now: number): void {
+  /** So many packets leave by this path, the longest this long. From here on something ought to come back. */
+  used(packets: number, longestBytes: number, now: number): void {
     if (this.state === "untried") this.start(now);
     if (this.state !== "proven") return;
-    this.#lastUsedMs = now;
-    if (this.#dataUnansweredMs === undefined) {
-      this.#dataUnansweredMs = now;
-      this.#probeAt(now + this.#doubtIntervalMs());
-    }
+    if (!this.#unanswered.hasData) this.#probeAt(now + this.#doubtIntervalMs());
+    this.#unanswered.dataLeft(now);
+    this.mtu.used(packets, longestBytes, now);
     this.#probeAt(this.#lastProbeMs + IN_USE_PROBE_INTERVAL_MS);
   }
 
@@ -191,7 +187,7 @@ export class Path {
   /** There is reason to doubt this path: an ack is wanted now, and its absence counts from now. */
   doubt(now: number): void {
     if (this.state !== "proven") return;
-    this.#dataUnansweredMs ??= now;
+    this.#unanswered.expectData(now);
     if (now - this.#lastProbeMs >= DOUBT_PROBE_INTERVAL_MS) this.#probeAt(now);
   }
 
@@ -208,49 +204,60 @@ export class Path {
 
   probed(transaction: Transaction, now: number): void {
     this.sent++;
-    this.#outstanding.set(transaction, now);
-    if (this.#outstanding.size > OUTSTANDING_MAX) {
-      for (const oldest of this.#outstanding.keys()) {
-        this.#outstanding.delete(oldest);
-        break;
-      }
-    }
+    if (this.isProven || this.isSuspect) this.loss.sent(transaction, now);
+    this.#settleLoss(now);
+    const isFirst = this.#unanswered.probeLeft(transaction, now);
     this.#lastProbeMs = now;
-    const first = this.#probeUnansweredMs === undefined;
-    this.#probeUnansweredMs ??= now;
-    this.#nextProbeMs = this.#afterProbe(first, now);
+    this.#nextProbeMs = this.#afterProbe(isFirst, now);
+  }
+
+  /** The length of the padded probe that is due now, if one is. If so the caller sends it and calls `mtuProbed`. */
+  mtuProbeDue(now: number): number | undefined {
+    const due = this.mtu.due(this.#aliveMs, now);
+    if (due !== "small") return due;
+    this.#probeAt(now);
+    return undefined;
+  }
+
+  mtuProbed(transaction: Transaction, now: number): void {
+    this.mtu.probed(transaction, this.rtt.smoothedMs ?? 0, now);
   }
 
   isWaitingFor(transaction: Transaction): boolean {
-    return this.#outstanding.has(transaction);
+    return this.#unanswered.isWaitingFor(transaction) || this.mtu.isWaitingFor(transaction);
   }
 
   /** An authenticated packet came by this path; it says that the way here is open, not yet that ours is. */
   heard(now: number): void {
     this.lastHeardMs = now;
-    this.#dataUnansweredMs = undefined;
+    this.#unanswered.heard();
     if (this.state === "lost") this.answerProbe(now);
   }
 
   /** An ack. Undefined when it answers no probe of ours on this path; else the round-trip time in ms. */
   answered(transaction: Transaction, observed: Endpoint, active: boolean, now: number): number | undefined {
-    const sentAt = this.#outstanding.get(transaction);
+    if (this.mtu.acked(transaction, now)) {
+      // Longer on its way than others: no sample of the round trip, no word on what is due.
+      this.lastHeardMs = now;
+      return undefined;
+    }
+    const sentAt = this.#unanswered.answered(transaction);
     if (sentAt === undefined) return undefined;
-    this.#outstanding.delete(transaction);
+    this.#aliveMs = Math.max(this.#aliveMs, sentAt);
     const rttMs = now - sentAt;
     this.rtt.sample(rttMs);
     this.observed = observed;
     this.acked++;
     this.#ackStreak++;
     this.lastHeardMs = now;
-    this.#answeredUpTo(sentAt);
+    this.loss.arrived(transaction);
+    this.#settleLoss(now);
     const trusted = !this.#distrusted || this.#ackStreak >= ACKS_TO_TRUST_AGAIN;
     if (trusted) {
       this.#distrusted = false;
       this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
-      if (this.state !== "proven") this.#enter("proven", now);
-      const isInDoubt = this.#dataUnansweredMs !== undefined || this.#probeUnansweredMs !== undefined;
-      if (!isInDoubt) {
+      if (this.state !== "proven") this.#prove(now);
+      if (this.#unanswered.sinceMs === undefined) {
         this.#probeAt(now + (active ? KEEPALIVE_ACTIVE_MS : KEEPALIVE_SPARE_MS), "whatever was planned");
       }
     } else {
@@ -267,20 +274,22 @@ export class Path {
     if (deadline === undefined || now < deadline) return false;
     this.#ackStreak = 0;
     this.#distrusted = true;
+    this.mtu.pause();
     if (this.state === "proven") {
       this.#enter("suspect", now);
       this.#probeAt(now);
     } else {
       this.#enter("lost", now);
+      this.loss.reset();
       this.#nextProbeMs = now + this.#lostIntervalMs;
-      this.#settle();
+      this.#unanswered.settle();
     }
     return true;
   }
 
   #silenceDeadlineMs(): number | undefined {
-    const since = Math.min(this.#dataUnansweredMs ?? NEVER, this.#probeUnansweredMs ?? NEVER);
-    if (since === NEVER) return undefined;
+    const since = this.#unanswered.sinceMs;
+    if (since === undefined) return undefined;
     const suspectAt = since + Math.max(3 * (this.rtt.smoothedMs ?? 0), SUSPECT_AFTER_MIN_MS);
     if (this.state === "proven") return suspectAt;
     if (this.state === "suspect") return Math.max(suspectAt, this.stateSinceMs) + LOST_AFTER_SUSPECT_MS;
@@ -299,7 +308,7 @@ export class Path {
       case "suspect":
         return now + this.#doubtIntervalMs();
       case "lost": {
-        this.#settle();
+        this.#unanswered.settle();
         const interval = this.#lostIntervalMs;
         this.#lostIntervalMs = Math.min(2 * interval, LOST_INTERVAL_MAX_MS);
         return now + interval;
@@ -310,32 +319,25 @@ export class Path {
   }
 
   #nextTry(now: number): number | undefined {
-    this.#tries++;
-    const offset = TRYING_OFFSETS_MS[this.#tries];
-    if (offset === undefined) {
-      this.#settle();
-      // A peer may come to its relay at any time; a candidate that was silent comes back with an introduction.
-      this.#enter(this.target.kind === "relay" ? "lost" : "silent", now);
-      return this.target.kind === "relay" ? now + this.#lostIntervalMs : undefined;
-    }
-    return now + offset - (TRYING_OFFSETS_MS[this.#tries - 1] ?? 0);
+    const pauseMs = this.#volley.sent();
+    if (pauseMs !== undefined) return now + pauseMs;
+    this.#unanswered.settle();
+    // A peer may come to its relay at any time; a candidate that was silent comes back with an introduction.
+    this.#enter(this.target.kind === "relay" ? "lost" : "silent", now);
+    return this.target.kind === "relay" ? now + this.#lostIntervalMs : undefined;
   }
 
   #doubtIntervalMs(): number {
     return Math.max(DOUBT_PROBE_INTERVAL_MS, (this.rtt.smoothedMs ?? 0) / 2);
   }
 
-  #settle(): void {
-    this.#dataUnansweredMs = undefined;
-    this.#probeUnansweredMs = undefined;
+  #settleLoss(now: number): void {
+    this.loss.settle(now - Math.max(LOST_PROBE_MIN_MS, LOST_PROBE_RTTS * (this.rtt.smoothedMs ?? 0)));
   }
 
-  /** The path worked for what left up to then. What left later still waits for its own answer. */
-  #answeredUpTo(sentAt: number): void {
-    const later = [...this.#outstanding.values()].filter((at) => at > sentAt);
-    this.#probeUnansweredMs = later.length === 0 ? undefined : Math.min(...later);
-    const isDataLater = this.#lastUsedMs > sentAt && this.#dataUnansweredMs !== undefined;
-    this.#dataUnansweredMs = isDataLater ? Math.max(this.#dataUnansweredMs ?? sentAt, sentAt) : undefined;
+  #prove(now: number): void {
+    this.#enter("proven", now);
+    this.mtu.begin(now);
   }
 
   /** A keep-alive probe gets its round trip before it is asked again. */
@@ -345,7 +347,7 @@ export class Path {
 
   #probeAt(at: number, override?: "whatever was planned"): void {
     const planned = override === undefined ? this.#nextProbeMs : undefined;
-    this.#nextProbeMs = Math.min(planned ?? Number.POSITIVE_INFINITY, at);
+    this.#nextProbeMs = Math.max(Math.min(planned ?? NEVER, at), this.#lastProbeMs + PROBE_SPACING_MS);
   }
 
   #enter(state: PathState, now: number): void {

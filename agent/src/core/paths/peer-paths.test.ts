@@ -261,6 +261,21 @@ test("any number of candidates leaves a bounded number of paths, and the good on
   expect(pair.a.paths.current?.kind).toBe("direct");
 });
 
+test("a direct path that loses a third is left for a clean relay, for good while it does", () => {
+  const pair = talking();
+  expect(pair.a.paths.current?.kind).toBe("direct");
+  pair.direct.losesEvery = 3;
+  pair.stream(20_000);
+  const last = pair.a.changes.length;
+  pair.stream(20_000);
+  expect(pair.a.paths.current?.kind).toBe("relay");
+  expect(pair.a.changes.length).toBe(last);
+  delete pair.direct.losesEvery;
+  pair.stream(200_000, 500);
+  expect(pair.a.paths.current?.kind).toBe("direct");
+  expect(pair.a.changes.length - last).toBeLessThanOrEqual(2);
+});
+
 test("probes per path stay below 25 a second, whatever is cut when", () => {
   const ways = fc.constantFrom("no", "both", "a→b", "b→a");
   const steps = fc.array(fc.tuple(ways, ways, ways, fc.integer({ min: 50, max: 2_000 })), { maxLength: 8 });
@@ -283,6 +298,6 @@ test("probes per path stay below 25 a second, whatever is cut when", () => {
         expect(Math.max(0, ...busiest)).toBeLessThanOrEqual(kind === "direct" ? 25 : 50);
       }
     }),
-    { numRuns: 15 },
+    { numRuns: 40 },
   );
 }, 30_000);

@@ -16,19 +16,20 @@ import { Journal } from "./journal.ts";
 import { type Path, type PathTarget, pathIdOf } from "./path.ts";
 import { PathTable } from "./path-table.ts";
 import { choosePath, isDirectClearlyWorse } from "./ranking.ts";
+import { Settled } from "./settled.ts";
 
 /** Nobody has talked to the peer for so long: probing stops, and the next packet starts it again. */
 const IDLE_AFTER_MS = 60_000;
 /** Introduced by a peer's wish, without a word to each other, we probe for so long: for the first volley, and some. */
 const INTRODUCED_FOR_MS = 10_000;
-/** A relay is preferred to a direct path only after that has been clearly worse for so long. */
+/** A relay is preferred to a direct path only after that has been clearly worse for so long, and so is the way back. */
 const CLEARLY_WORSE_FOR_MS = 5_000;
 /** Transactions of the peer's latest probes: the same one again from elsewhere is a replay. */
 const PEER_TRANSACTIONS_MAX = 64;
 
 export interface PeerPathsSink {
   /** Send a probe of this transaction to the peer by `target`. */
-  probe(target: PathTarget, transaction: Transaction, isOpening: boolean): void;
+  probe(target: PathTarget, transaction: Transaction, form: ProbeForm): void;
   /** Ask the coordinator to swap candidates and start both sides now. */
   introduce(): void;
   /** The path for data is another one. */
@@ -37,6 +38,16 @@ export interface PeerPathsSink {
   pathDoubted(target: PathTarget): void;
   /** A path just came to life that was not: worth trying a handshake again at once. */
   pathProven(target: PathTarget): void;
+  /** The largest packet inside the tunnel that the path in use carries; undefined when it carries all. */
+  mtuChanged(mtuBytes: number | undefined): void;
+}
+
+/** What a probe is for, beside finding out whether the path works. */
+export interface ProbeForm {
+  /** It only has to open our own NAT, and should die on the way. */
+  readonly isOpening?: boolean;
+  /** It is padded to this length, and must not be fragmented on the way. */
+  readonly lengthBytes?: number;
 }
 
 export interface PathChange {
@@ -64,12 +75,13 @@ export class PeerPaths {
   #relays: readonly RelayId[] = [];
   #current: Path | undefined;
   #currentSinceMs = 0;
-  /** Since when the best relay has been much faster than the best direct path. */
-  #directWorseSinceMs: number | undefined;
+  /** Whether the best relay has been much better than the best direct path. */
+  readonly #directIsWorse = new Settled(CLEARLY_WORSE_FOR_MS);
   /** The path we left in doubt: data goes there too until the new one has proven itself. */
   #leftInDoubt: Path | undefined;
   /** The relay path that gets a copy of each packet while the peer's silence on the direct path is looked into. */
   #doubtedFor: Path | undefined;
+  #mtuBytes: number | undefined;
   #reason = "no relay yet";
   #route: Route = NOWHERE;
   /** Until when probing goes on; undefined while it does not. */
@@ -100,6 +112,11 @@ export class PeerPaths {
   /** Why the current path is the current one. */
   get reason(): string {
     return this.#reason;
+  }
+
+  /** The largest packet inside the tunnel that the path in use carries; undefined when it carries all. */
+  get mtuBytes(): number | undefined {
+    return this.#mtuBytes;
   }
 
   get isAwake(): boolean {
@@ -142,10 +159,11 @@ export class PeerPaths {
     this.#step(now);
   }
 
-  /** Where to send data now. Counts as talking to the peer. */
-  route(now: number): Route {
+  /** Where to send so many packets now, the longest of them this long. Counts as talking to the peer. */
+  route(now: number, packets = 1, longestBytes = 0): Route {
     this.#talk(now);
-    if (this.#route.primary !== undefined) this.#paths.of(this.#route.primary)?.used(now);
+    if (this.#route.primary !== undefined)
+      this.#paths.of(this.#route.primary)?.used(packets, longestBytes, now);
     return this.#route;
   }
 
@@ -191,7 +209,7 @@ export class PeerPaths {
     if (path === undefined) return;
     const wasProven = path.isProven;
     const rttMs = path.answered(transaction, observed, path === this.#current, now);
-    if (rttMs === undefined) return;
+    if (rttMs === undefined) return this.#step(now);
     if (path === this.#current) {
       this.#leftInDoubt = undefined;
       this.#doubtedFor = undefined;
@@ -224,6 +242,7 @@ export class PeerPaths {
       if (path.target.kind === "direct") this.#paths.delete(path);
       else path.rest();
     }
+    this.#directIsWorse.reset();
     this.journal.note(now, "network-changed", "local addresses changed, all paths are tried anew");
     if (this.isAwake) this.#startRelays(now);
     this.#choose(now);
@@ -309,15 +328,33 @@ export class PeerPaths {
       if (path === this.#current) this.#hurryAlternatives(now);
     }
     this.#choose(now);
-    for (const path of this.#paths.values()) {
-      if (!path.isProbeDue(now)) continue;
-      const transaction = transactionOf(this.#random(8));
-      const { isOpening } = path;
-      path.probed(transaction, now);
-      this.#sink.probe(path.target, transaction, isOpening);
-    }
+    for (const path of this.#paths.values()) this.#probe(path, now);
+    this.#tellMtu(now);
     if (this.#isDirect) this.#introductions.stop();
     else if (this.#introductions.take(now)) this.#sink.introduce();
+  }
+
+  #probe(path: Path, now: number): void {
+    const lengthBytes = path.mtuProbeDue(now);
+    if (lengthBytes !== undefined) {
+      const transaction = transactionOf(this.#random(8));
+      path.mtuProbed(transaction, now);
+      this.#sink.probe(path.target, transaction, { lengthBytes });
+    }
+    if (!path.isProbeDue(now)) return;
+    const transaction = transactionOf(this.#random(8));
+    const { isOpening } = path;
+    path.probed(transaction, now);
+    this.#sink.probe(path.target, transaction, { isOpening });
+  }
+
+  #tellMtu(now: number): void {
+    const mtuBytes = this.#current?.mtu.limitBytes;
+    if (mtuBytes === this.#mtuBytes) return;
+    this.#mtuBytes = mtuBytes;
+    const carries = mtuBytes === undefined ? "whole packets" : `packets of up to ${mtuBytes} bytes`;
+    this.journal.note(now, "mtu", `${this.#current?.id ?? "nothing"} carries ${carries}`);
+    this.#sink.mtuChanged(mtuBytes);
   }
 
   /** The path in use is in doubt: every other one is asked at once whether it would do. */
@@ -329,9 +366,10 @@ export class PeerPaths {
   }
 
   #choose(now: number): void {
-    const worse = isDirectClearlyWorse(this.#paths.values(), this.#current);
-    this.#directWorseSinceMs = worse ? (this.#directWorseSinceMs ?? now) : undefined;
-    const relayMayWin = now - (this.#directWorseSinceMs ?? now) >= CLEARLY_WORSE_FOR_MS;
+    const relayMayWin = this.#directIsWorse.look(
+      isDirectClearlyWorse(this.#paths.values(), this.#current),
+      now,
+    );
     const choice = choosePath(this.#paths.values(), this.#current, relayMayWin);
     let chosen = choice.path;
     let reason: string = choice.reason;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Endpoint, RelayId, Transaction } from "@burrow/protocol";
 import { Path, type PathTarget } from "./path.ts";
-import { choosePath, isDirectClearlyWorse } from "./ranking.ts";
+import { choosePath, costMs, isDirectClearlyWorse } from "./ranking.ts";
 
 let transactions = 0;
 
@@ -58,6 +58,20 @@ test("among paths of a kind the one in use stays unless another gains 5 ms and a
   expect(choosePath([held, near], held, false)).toEqual({ path: held, reason: "stays" });
   expect(choosePath([near, held], held, false)).toEqual({ path: held, reason: "stays" });
   expect(choosePath([held, near, far], held, false)).toEqual({ path: far, reason: "lower-rtt" });
+});
+
+test("loss counts a second for each lost packet: a lossy direct path gives way to a clean relay", () => {
+  const [lossy, clean] = [direct("203.0.113.1:1", 20), relay("a", 60)];
+  expect(isDirectClearlyWorse([lossy, clean], lossy)).toBe(false);
+  for (let i = 0; i < 32; i++) {
+    const transaction = `lossy ${i}` as Transaction;
+    lossy.loss.sent(transaction, i);
+    if (i % 8 !== 0) lossy.loss.arrived(transaction);
+  }
+  lossy.loss.settle(32);
+  expect(costMs(lossy)).toBeWithin(140, 160);
+  expect(isDirectClearlyWorse([lossy, clean], lossy)).toBe(true);
+  expect(choosePath([lossy, clean], lossy, true)).toEqual({ path: clean, reason: "direct-clearly-worse" });
 });
 
 test("inside the building is better than around it, IPv6 better than IPv4, by a little", () => {

@@ -14,6 +14,12 @@ const PRIVATE_BONUS_MS = 3;
 const IPV6_BONUS_MS = 1;
 const LOCAL_RANGES: ReadonlySet<string> = new Set(["private", "uniqueLocal", "linkLocal", "loopback"]);
 
+/** What a lost packet costs an application: TCP's first retransmission timeout (RFC 6298 §2). */
+const LOST_PACKET_MS = 1_000;
+/** Among paths of a kind, one that whole packets fit through is worth this much of a longer way. */
+const NARROW_MALUS_MS = 20;
+/** One that does not even carry IPv6's smallest MTU is used when there is nothing else of its kind. */
+const CRAMPED_MALUS_MS = 5_000;
 /** A relay that we are about to leave, or never chose, is used when there is nothing else. */
 const SPARE_MALUS_MS = 10_000;
 
@@ -22,6 +28,7 @@ export type ChoiceReason =
   | "best-relay"
   | "direct-beats-relay"
   | "direct-clearly-worse"
+  | "direct-too-narrow"
   | "lower-rtt"
   | "stays"
   | "nothing-proven";
@@ -46,11 +53,11 @@ export function choosePath(paths: Iterable<Path>, current: Path | undefined, rel
   return { path: best, reason: sameKind ? "lower-rtt" : reason };
 }
 
-/** Is the best relay path at this moment much faster than the best direct one? */
-export function isDirectClearlyWorse(paths: Iterable<Path>, current: Path | undefined): boolean {
+/** Is the best relay path at this moment much better than the best direct one? Undefined without one of each. */
+export function isDirectClearlyWorse(paths: Iterable<Path>, current: Path | undefined): boolean | undefined {
   const { direct, relay } = bestOfEachKind(paths, current);
-  if (direct === undefined || relay === undefined) return false;
-  const [directMs, relayMs] = [costMs(direct), costMs(relay)];
+  if (direct === undefined || relay === undefined) return undefined;
+  const [directMs, relayMs] = [costMs(direct) - malusMs(direct), costMs(relay)];
   return directMs > CLEARLY_WORSE_FACTOR * relayMs && directMs > relayMs + CLEARLY_WORSE_MS;
 }
 
@@ -77,6 +84,7 @@ function pick(
 ): [Path | undefined, ChoiceReason] {
   if (direct === undefined) return [relay, relays > 1 ? "best-relay" : "only-path"];
   if (relay === undefined) return [direct, "only-path"];
+  if (isCramped(direct) && !isCramped(relay)) return [relay, "direct-too-narrow"];
   return relayMayWin ? [relay, "direct-clearly-worse"] : [direct, "direct-beats-relay"];
 }
 
@@ -88,10 +96,31 @@ function better(path: Path, best: Path | undefined, current: Path | undefined): 
   return gains && costMs(challenger) <= SWITCH_GAIN_FACTOR * costMs(holder) ? challenger : holder;
 }
 
-/** Round trip in ms, as far as it is known, with jitter counted against a path and small bonuses for it. */
+/**
+ * Round trip in ms, as far as it is known, with jitter, loss and a small MTU counted against a path, and small bonuses
+ * for it.
+ */
 export function costMs(path: Path): number {
+  const lengthMs = (path.rtt.smoothedMs ?? Number.POSITIVE_INFINITY) + path.rtt.jitterMs;
+  const lossMs = path.loss.share * LOST_PACKET_MS;
   const spareMs = path.isSpare ? SPARE_MALUS_MS : 0;
-  return (path.rtt.smoothedMs ?? Number.POSITIVE_INFINITY) + path.rtt.jitterMs - bonusMs(path) + spareMs;
+  return lengthMs + lossMs + malusMs(path) - bonusMs(path) + spareMs;
+}
+
+function malusMs({ mtu }: Path): number {
+  switch (mtu.verdict) {
+    case "unknown":
+    case "whole":
+      return 0;
+    case "narrow":
+      return NARROW_MALUS_MS;
+    case "cramped":
+      return CRAMPED_MALUS_MS;
+  }
+}
+
+function isCramped({ mtu }: Path): boolean {
+  return mtu.verdict === "cramped";
 }
 
 /** Addresses do not change, and reading them at every choice would be most of its cost. */

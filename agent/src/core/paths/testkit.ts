@@ -3,12 +3,13 @@ import {
   type AgentId,
   type Candidate,
   type Endpoint,
+  PROBE_LENGTH_MIN,
   type RelayId,
   type Transaction,
   toHex,
 } from "@burrow/protocol";
 import type { PathTarget } from "./path.ts";
-import { type PathChange, PeerPaths, type PeerPathsSink } from "./peer-paths.ts";
+import { type PathChange, PeerPaths, type PeerPathsSink, type ProbeForm } from "./peer-paths.ts";
 
 export const R1 = "0000000000000001" as RelayId;
 export const R2 = "0000000000000002" as RelayId;
@@ -17,6 +18,10 @@ export const R2 = "0000000000000002" as RelayId;
 export interface Way {
   delayMs: number;
   cut: "no" | "a→b" | "b→a" | "both";
+  /** The longest datagram that passes. */
+  carriesBytes?: number;
+  /** Every so-manieth packet is lost. */
+  losesEvery?: number;
 }
 
 export class Side implements PeerPathsSink {
@@ -26,7 +31,8 @@ export class Side implements PeerPathsSink {
   /** What this side tells of itself when both are introduced. */
   candidates: Candidate[];
   readonly changes: (PathChange & { atMs: number })[] = [];
-  readonly probes: { target: PathTarget; atMs: number }[] = [];
+  readonly probes: { target: PathTarget; atMs: number; lengthBytes: number }[] = [];
+  readonly mtus: { bytes: number | undefined; atMs: number }[] = [];
   readonly doubted: PathTarget[] = [];
   readonly kicks: PathTarget[] = [];
   readonly introductions: number[] = [];
@@ -48,9 +54,13 @@ export class Side implements PeerPathsSink {
     this.paths = new PeerPaths(toHex(new Uint8Array(8).fill(seed)) as AgentId, this, random);
   }
 
-  probe(target: PathTarget, transaction: Transaction): void {
-    this.probes.push({ target, atMs: this.#pair.now });
-    this.#pair.probe(this, target, transaction);
+  probe(target: PathTarget, transaction: Transaction, { lengthBytes = PROBE_LENGTH_MIN }: ProbeForm): void {
+    this.probes.push({ target, atMs: this.#pair.now, lengthBytes });
+    this.#pair.probe(this, target, transaction, lengthBytes);
+  }
+
+  mtuChanged(bytes: number | undefined): void {
+    this.mtus.push({ bytes, atMs: this.#pair.now });
   }
 
   introduce(): void {
@@ -71,10 +81,10 @@ export class Side implements PeerPathsSink {
   }
 
   /** Sends one data packet by wherever the paths say. */
-  send(): void {
-    const { primary, also } = this.paths.route(this.#pair.now);
-    if (primary !== undefined) this.#pair.data(this, primary);
-    if (also !== undefined) this.#pair.data(this, also);
+  send(lengthBytes: number): void {
+    const { primary, also } = this.paths.route(this.#pair.now, 1, lengthBytes);
+    if (primary !== undefined) this.#pair.data(this, primary, lengthBytes);
+    if (also !== undefined) this.#pair.data(this, also, lengthBytes);
   }
 
   /** Probes that left by a path of this kind at or after `sinceMs`. */
@@ -96,6 +106,7 @@ export class Pair {
   readonly b: Side = new Side(this, "b", 2);
   #events: { atMs: number; order: number; run: () => void }[] = [];
   #order = 0;
+  #carried = 0;
 
   relay(id: RelayId): Way {
     const way = this.relays.get(id);
@@ -109,11 +120,11 @@ export class Pair {
   }
 
   /** Both sides send a packet every `everyMs` for `forMs`. */
-  stream(forMs: number, everyMs = 20): void {
+  stream(forMs: number, everyMs = 20, lengthBytes = 96): void {
     const endMs = this.now + forMs;
     for (let atMs = this.now; atMs < endMs; atMs += everyMs) {
-      this.at(atMs, () => this.a.send());
-      this.at(atMs + everyMs / 2, () => this.b.send());
+      this.at(atMs, () => this.a.send(lengthBytes));
+      this.at(atMs + everyMs / 2, () => this.b.send(lengthBytes));
     }
     this.run(forMs);
   }
@@ -139,17 +150,17 @@ export class Pair {
     this.now = endMs;
   }
 
-  probe(from: Side, target: PathTarget, transaction: Transaction): void {
-    this.#carry(from, target, (to, seenAs) => {
-      this.#carry(to, seenAs, (back, ackedBy) => {
+  probe(from: Side, target: PathTarget, transaction: Transaction, lengthBytes: number): void {
+    this.#carry(from, target, lengthBytes, (to, seenAs) => {
+      this.#carry(to, seenAs, PROBE_LENGTH_MIN, (back, ackedBy) => {
         back.paths.acked(ackedBy, transaction, from.endpoint, this.now);
       });
       to.paths.probedBy(seenAs, transaction, this.now);
     });
   }
 
-  data(from: Side, target: PathTarget): void {
-    this.#carry(from, target, (to, seenAs) => {
+  data(from: Side, target: PathTarget, lengthBytes: number): void {
+    this.#carry(from, target, lengthBytes, (to, seenAs) => {
       to.arrivals.push({ atMs: this.now, by: seenAs.kind });
       to.paths.heard(seenAs, this.now);
     });
@@ -163,11 +174,18 @@ export class Pair {
     });
   }
 
-  #carry(from: Side, target: PathTarget, arrive: (to: Side, seenAs: PathTarget) => void): void {
+  #carry(
+    from: Side,
+    target: PathTarget,
+    lengthBytes: number,
+    arrive: (to: Side, seenAs: PathTarget) => void,
+  ): void {
     const to = from === this.a ? this.b : this.a;
     if (target.kind === "direct" && target.endpoint !== to.endpoint) return;
     const way = target.kind === "direct" ? this.direct : this.relay(target.relay);
     if (way.cut === "both" || way.cut === (from === this.a ? "a→b" : "b→a")) return;
+    if (lengthBytes > (way.carriesBytes ?? Number.POSITIVE_INFINITY)) return;
+    if (++this.#carried % (way.losesEvery ?? Number.POSITIVE_INFINITY) === 0) return;
     const seenAs: PathTarget =
       target.kind === "direct" ? { kind: "direct", endpoint: from.endpoint } : target;
     this.at(this.now + way.delayMs, () => {

@@ -19,6 +19,7 @@ import { type AddressHandle, AddressTable } from "../address-table.ts";
 import { bindError } from "../bind-error.ts";
 import { parseIpWords } from "../ip-text.ts";
 import { sizeKernelBuffers } from "../kernel-buffers.ts";
+import { dataMtuDiscovery, setMtuDiscovery } from "../mtu-discovery.ts";
 import {
   type DatagramBatch,
   type DatagramSocket,
@@ -114,16 +115,22 @@ class LinuxSocket implements BatchedSocket {
   }
 
   sendWithTtl(to: AddressHandle, bytes: Uint8Array, ttl: number): boolean {
-    const refusal = this.#refusal(to, bytes.length);
-    if (refusal !== undefined) return this.#drop(refusal);
-    this.#sender.flush();
-    if (this.#sender.isBlocked) return this.#drop("dropQueueFull");
-    const before = this.counters.sent;
-    this.#setTtl(ttl);
-    this.#sender.copy(to, bytes);
-    this.#sender.flush();
-    this.#setTtl(TTL_DEFAULT);
-    return this.counters.sent > before;
+    return this.#sendAlone(
+      to,
+      bytes,
+      () => this.#setTtl(ttl),
+      () => this.#setTtl(TTL_DEFAULT),
+    );
+  }
+
+  sendWhole(to: AddressHandle, bytes: Uint8Array): boolean {
+    const { family } = this.#options;
+    return this.#sendAlone(
+      to,
+      bytes,
+      () => setMtuDiscovery(this.fd, family, "whole"),
+      () => setMtuDiscovery(this.fd, family, dataMtuDiscovery(family)),
+    );
   }
 
   flush(): void {
@@ -148,6 +155,20 @@ class LinuxSocket implements BatchedSocket {
     if (this.addresses.port(to) === 0) return "dropBadAddress";
     if (this.addresses.family(to) !== this.#options.family) return "dropNoFamily";
     return length > DATAGRAM_BYTES_MAX ? "dropTooBig" : undefined;
+  }
+
+  /** At once, after what is queued, with the socket set up for it and back. */
+  #sendAlone(to: AddressHandle, bytes: Uint8Array, prepare: () => void, restore: () => void): boolean {
+    const refusal = this.#refusal(to, bytes.length);
+    if (refusal !== undefined) return this.#drop(refusal);
+    this.#sender.flush();
+    if (this.#sender.isBlocked) return this.#drop("dropQueueFull");
+    const before = this.counters.sent;
+    prepare();
+    this.#sender.copy(to, bytes);
+    this.#sender.flush();
+    restore();
+    return this.counters.sent > before;
   }
 
   #setTtl(ttl: number): void {
@@ -183,7 +204,7 @@ function openBound({ address, port, family, reusePort }: UdpOptions): number {
   const fd = system().socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) throw systemError("socket");
   if (family === 6) setOption(fd, LinuxNumber.IPPROTO_IPV6, LinuxNumber.IPV6_V6ONLY, 1);
-  else setOption(fd, LinuxNumber.IPPROTO_IP, LinuxNumber.IP_MTU_DISCOVER, LinuxNumber.IP_PMTUDISC_OMIT);
+  setMtuDiscovery(fd, family, dataMtuDiscovery(family));
   if (reusePort === true) setOption(fd, LinuxNumber.SOL_SOCKET, LinuxNumber.SO_REUSEPORT, 1);
   const name = nameOf(address, port, family);
   if (system().bind(fd, name.bytes, family === 4 ? SockaddrIn.size : SockaddrIn6.size) === 0) return fd;

@@ -1,0 +1,41 @@
+/** The volley of probes that opens an untried path: when each leaves, and which of them only open our own NAT. */
+
+/** In ms after the volley's start: wide enough for a round trip by satellite. */
+const OFFSETS_MS = [0, 30, 60, 120, 200, 350, 550, 800, 1_200, 1_800, 2_600] as const;
+/**
+ * Of a first volley so many probes open our own NAT and die on the way, while the other side may yet have to begin.
+ * When that was too little, all of the next volley's first fifth of a second does.
+ */
+const OPENERS = 2;
+const OPENERS_OF_LATER_VOLLEYS = 5;
+
+export class Volley {
+  #sent = 0;
+  #count = 0;
+
+  begin(): void {
+    this.#count++;
+    this.#sent = 0;
+  }
+
+  /** Only one probe is left of it. */
+  shorten(): void {
+    this.#sent = OFFSETS_MS.length - 1;
+  }
+
+  reset(): void {
+    this.#sent = 0;
+  }
+
+  /** Whether the next probe is early enough to die on the way. */
+  get isEarly(): boolean {
+    return this.#sent < (this.#count > 1 ? OPENERS_OF_LATER_VOLLEYS : OPENERS);
+  }
+
+  /** A probe left; the next one does after so many ms, undefined when this was the last. */
+  sent(): number | undefined {
+    this.#sent++;
+    const offsetMs = OFFSETS_MS[this.#sent];
+    return offsetMs === undefined ? undefined : offsetMs - (OFFSETS_MS[this.#sent - 1] ?? 0);
+  }
+}
