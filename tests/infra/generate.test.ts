@@ -3,9 +3,11 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
+import { mainFile } from "../../infra/generate/hcl.ts";
 import { parseRegions, RegionsError } from "../../infra/generate/regions.ts";
 import { generate } from "../../infra/generate.ts";
 import { infraFiles, ROOT } from "./files.ts";
+import { checkTerraform } from "./hcl/check.ts";
 
 const places = readFileSync(join(ROOT, "infra/modules/relay/places.json"), "utf8");
 
@@ -22,6 +24,19 @@ test("the examples have twelve regions, and three clouds", () => {
     parseRegions(readFileSync(join(ROOT, `infra/examples/${name}/regions.json`), "utf8"), places);
   expect(regions("twelve-regions")).toHaveLength(12);
   expect(new Set(regions("three-clouds").map(({ cloud }) => cloud)).size).toBe(3);
+});
+
+test("what it makes for every cloud, with all that a region can say, fits the modules", async () => {
+  const place = { aws: "eu-central-1", gcp: "europe-west3", hetzner: "fsn1", digitalocean: "fra1" };
+  const more = { architecture: "amd64", zones: ["zone-a", "zone-b"] };
+  const regions = Object.entries(place).map(([cloud, at]) => ({
+    ...{ cloud, at, relays: 0, region: "here", machine: "large.2" },
+    ...(cloud === "aws" || cloud === "gcp" ? more : {}),
+  }));
+  const main = mainFile(parseRegions(JSON.stringify({ regions }), places), "../../modules");
+  const modules = infraFiles("modules/**/*.{tf,tftpl,service,sh}");
+  expect(await checkTerraform(new Map(modules).set("infra/examples/all/main.tf", main))).toEqual([]);
+  expect(main.match(/^module /gm)).toHaveLength(4);
 });
 
 test("every place on earth is on earth, and not on the equator off Africa", () => {

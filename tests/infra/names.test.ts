@@ -1,11 +1,17 @@
-/** No name under infra/ is misspelt: Terraform's, templates', the command's variables; and a typo would be seen. */
+/** No name under infra/ or in the deployment guide is misspelt, in any of its languages; and a typo would be seen. */
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Glob } from "bun";
 import { buildProgram } from "../../cli/src/program.ts";
 import type { Terminal } from "../../cli/src/terminal.ts";
+import { parseRegions } from "../../infra/generate/regions.ts";
 import { has, infraFiles, ROOT } from "./files.ts";
 import { checkTerraform } from "./hcl/check.ts";
+import { checkNames, type Readers } from "./names/check.ts";
+import { typosIn } from "./names/typos.ts";
 
+const hasPython = has("python3", "names in Python programs");
 const TERRAFORM = "**/*.{tf,tftpl,tftest.hcl,tfvars.example}";
 /** What every service of ours gets from its service manager or sets for itself. */
 const SCRIPTS = "lib/*";
@@ -85,34 +91,69 @@ const quiet: Terminal = {
   err: () => {},
 } as unknown as Terminal;
 
-test("every BURROW_… variable under infra/ is one that the command or a script reads", () => {
-  const scripts = infraFiles(SCRIPTS);
-  const readByScripts = new Set(
-    [...scripts.values()].flatMap((text) =>
-      [...text.matchAll(/(?:\$\{|environ\.get\(")(BURROW_\w+)/g)].map((m) => m[1] ?? ""),
-    ),
-  );
-  const readByCommand = new Set(variablesOf(buildProgram(quiet)));
-  expect(readByCommand).toContain("BURROW_COORDINATOR");
-  // Not a flag's: the bundler puts the commit in its place.
-  const known = new Set([...readByScripts, ...readByCommand, "BURROW_OPERATOR_TOKEN", "BURROW_COMMIT"]);
-  const unknown = [...infraFiles("**/*.{tf,tftpl,hcl,service,timer,conf,md,json,example}")].flatMap(
-    ([path, text]) =>
-      [...text.matchAll(/\bBURROW_[A-Z0-9_]+\b(?!…)/g)]
-        .map(([name]) => `${path}: ${name}`)
-        .filter((line) => !known.has(line.split(": ")[1] ?? "")),
-  );
-  expect(unknown).toEqual([]);
-  // And what only scripts read, somebody sets or documents.
-  const set = [...infraFiles("**/*.{tf,service,md}").values()].join("\n");
-  expect([...readByScripts].filter((name) => !readByCommand.has(name) && !set.includes(name))).toEqual([]);
-});
-
 type Command = ReturnType<typeof buildProgram>;
 
 function variablesOf(command: Command): string[] {
   const own = command.options.map(({ envVar }) => envVar).filter((name) => name !== undefined);
   return [...own, ...command.commands.flatMap((child) => variablesOf(child as Command))];
+}
+
+const sources = [...new Glob("{cli,relay,coordinator,agent,platform}/src/**/*.ts").scanSync({ cwd: ROOT })]
+  .map((path) => readFileSync(join(ROOT, path), "utf8"))
+  .join("\n");
+const readers: Readers = {
+  command: new Set(variablesOf(buildProgram(quiet))),
+  source: (name) => new RegExp(`\\b${name}\\b`).test(sources),
+};
+
+const GUIDE = "docs/deploy.md";
+const everything = new Map([
+  ...infraFiles("**/*"),
+  [GUIDE, readFileSync(join(ROOT, GUIDE), "utf8")] as const,
+]);
+
+test.skipIf(!hasPython)(
+  "every name under infra/ and in the deployment guide is known where it is used",
+  async () => {
+    expect(readers.command).toContain("BURROW_COORDINATOR");
+    expect(await checkNames(everything, readers)).toEqual([]);
+  },
+);
+
+test.skipIf(!hasPython)(
+  "a typo in a name of any other language is seen too",
+  async () => {
+    const unseen: string[] = [];
+    const kinds = new Map<string, number>();
+    for (const [path, text] of everything) {
+      for (const { found, broken } of typosIn(path, text)) {
+        if (!(await isSeen(path, broken))) unseen.push(`${path}: ${found}`);
+        const kind =
+          path
+            .split("/")
+            .at(-1)
+            ?.replace(/^[^.]+\./, "") ?? "";
+        kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+      }
+    }
+    console.log([...kinds].map(([kind, tried]) => `${kind} ${tried}`).join(", "));
+    expect(unseen).toEqual([]);
+    for (const kind of ["md", "service", "conf", "tf", "tftest.hcl", "sh.tftpl", "json", "Containerfile"])
+      expect(kinds.get(kind)).toBeGreaterThan(2);
+  },
+  120_000,
+);
+
+/** Of a regions file it is the generator that says so. */
+async function isSeen(path: string, broken: string): Promise<boolean> {
+  if (!path.endsWith("/regions.json"))
+    return (await checkNames(new Map(everything).set(path, broken), readers, path)).length > 0;
+  try {
+    parseRegions(broken, everything.get("infra/modules/relay/places.json") ?? "");
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 test.skipIf(!has("shellcheck", "shell scripts"))("scripts use no variable that nobody sets", () => {

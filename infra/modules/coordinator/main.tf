@@ -46,7 +46,7 @@ locals {
     {
       path        = "/etc/systemd/system/burrow-first-boot.service"
       permissions = "0644"
-      content     = file("${path.module}/../relay/first-boot.service")
+      content     = file("${path.module}/../relay/burrow-first-boot.service")
     },
     {
       path        = "/usr/local/sbin/burrow-first-boot"

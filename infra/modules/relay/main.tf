@@ -55,7 +55,7 @@ locals {
   ]
 
   first_boot_files = [
-    { path = "/etc/systemd/system/burrow-first-boot.service", permissions = "0644", content = file("${path.module}/first-boot.service") },
+    { path = "/etc/systemd/system/burrow-first-boot.service", permissions = "0644", content = file("${path.module}/burrow-first-boot.service") },
     {
       path        = "/usr/local/sbin/burrow-first-boot"
       permissions = "0755"

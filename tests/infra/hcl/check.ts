@@ -4,21 +4,9 @@
  */
 import { dirname, join, normalize } from "node:path";
 import { interpolations, namesIn, templateCalls } from "./expressions.ts";
+import { at, type Blocks, bodyOf, type Folder, type Json } from "./folder.ts";
 import { parse } from "./parser.ts";
-
-type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
-type Blocks = { readonly [key: string]: Json };
-
-interface Folder {
-  readonly path: string;
-  readonly blocks: readonly Blocks[];
-  readonly variables: ReadonlyMap<string, Blocks>;
-  readonly locals: ReadonlySet<string>;
-  readonly outputs: ReadonlySet<string>;
-  /** `aws_vpc.this`, `data.aws_ami.debian`. */
-  readonly resources: ReadonlySet<string>;
-  readonly modules: ReadonlyMap<string, Blocks>;
-}
+import { checkTest } from "./test-files.ts";
 
 /** Arguments of a module block that are not the module's variables. */
 const META_ARGUMENTS = new Set(["source", "version", "providers", "depends_on", "count", "for_each"]);
@@ -69,7 +57,7 @@ export async function checkTerraform(files: ReadonlyMap<string, string>): Promis
   }
   for (const folder of folders.values()) problems.push(...checkFolder(folder, folders, files));
   for (const [path, text] of files) {
-    if (path.endsWith(".tftest.hcl")) problems.push(...(await checkTest(path, text, folders)));
+    if (path.endsWith(".tftest.hcl")) problems.push(...checkTest(path, await parseHcl(path, text), folders));
     if (path.endsWith(".tfvars.example")) problems.push(...(await checkValues(path, text, folders)));
   }
   return problems;
@@ -95,11 +83,6 @@ async function readFolder(path: string, files: ReadonlyMap<string, string>): Pro
     modules: new Map(named("module").map(([name, body]) => [name, bodyOf(body)])),
   };
 }
-
-const at = (blocks: Blocks, key: string): Json | undefined => blocks[key];
-
-/** A block that may be there several times is a list. */
-const bodyOf = (body: Json): Blocks => (Array.isArray(body) ? body[0] : body) as Blocks;
 
 function checkFolder(
   folder: Folder,
@@ -230,23 +213,6 @@ function expressionsOf(folder: Folder): Expression[] {
   };
   for (const block of folder.blocks) walk(block, new Set());
   return found;
-}
-
-/** Variables that a `terraform test` sets must be the module's. */
-async function checkTest(
-  path: string,
-  text: string,
-  folders: ReadonlyMap<string, Folder>,
-): Promise<string[]> {
-  const folder = folders.get(dirname(dirname(path)));
-  if (folder === undefined) return [`${path}: there is no module above it`];
-  const blocks = await parseHcl(path, text);
-  const own = (at(blocks, "variables") ?? []) as readonly Blocks[];
-  const runs = Object.values((at(blocks, "run") ?? {}) as Blocks).map(bodyOf);
-  const sets = [...own, ...runs.flatMap((run) => (at(run, "variables") ?? []) as readonly Blocks[])];
-  return [...new Set(sets.flatMap(Object.keys))]
-    .filter((name) => !folder.variables.has(name))
-    .map((name) => `${path}: sets ${name}, which ${folder.path} does not declare`);
 }
 
 async function checkValues(

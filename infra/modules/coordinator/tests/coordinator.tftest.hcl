@@ -34,7 +34,7 @@ run "without_a_domain" {
     error_message = "it listens on all addresses"
   }
   assert {
-    condition     = !strcontains(yamldecode(output.user_data).write_files[0].content, "TRUST_PROXY")
+    condition     = !strcontains(yamldecode(output.user_data).write_files[0].content, "BURROW_TRUST_PROXY")
     error_message = "nobody's X-Forwarded-For is believed"
   }
 }
