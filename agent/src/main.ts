@@ -20,6 +20,7 @@ import { EngineTunnel } from "./core/engine-tunnel.ts";
 import type { AgentEvent } from "./core/events.ts";
 import { OnePacket } from "./core/packets.ts";
 import type { Peer } from "./core/peers.ts";
+import { leaseText } from "./core/port-mapping/port-mapper.ts";
 import type { TunnelSink } from "./core/tunnel.ts";
 import { pathView } from "./core/views.ts";
 import { BorrowedInterface } from "./io/borrowed-interface.ts";
@@ -71,6 +72,8 @@ export interface AgentConfig {
   readonly loopbackCandidates?: boolean;
   /** Many sockets and probes where a NAT gives each destination another port; on unless switched off. */
   readonly punchesHardNats?: boolean | undefined;
+  /** Ask the router before us for a port; on unless switched off, or the mesh is on one machine. */
+  readonly mapsPorts?: boolean | undefined;
   readonly openSocket?: OpenSocket;
   onEvent?(event: AgentEvent, atMs: number): void;
 }
@@ -147,6 +150,7 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
     answersEchoes: config.device.kind === "none",
     loopbackCandidates: config.loopbackCandidates ?? false,
     punchesHardNats: config.punchesHardNats ?? true,
+    mapsPorts: config.mapsPorts ?? config.loopbackCandidates !== true,
     statedEndpoints: config.statedEndpoints ?? [],
     outsideClients: clients,
     port: config.port,
@@ -379,6 +383,8 @@ function logEvent(event: AgentEvent): void {
         path: describe(event.to),
         reason: event.reason,
       });
+    case "port-mapping":
+      return log.info("{what}", { what: leaseText(event.lease) });
     case "first-data":
       return log.info("{name}: first data, by {path}", { name: event.name, path: describe(event.via) });
     default:

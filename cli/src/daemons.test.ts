@@ -105,6 +105,8 @@ const agentArgs = (name: string) => [
   name,
   "--device",
   "none",
+  "--port-mapping",
+  "off",
   "--state",
   state(name),
 ];

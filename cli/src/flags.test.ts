@@ -67,6 +67,7 @@ const FLAGS: readonly (readonly [readonly string[], string, string, unknown])[] 
   [["up"], "--wg-client", `${KEY}=100.64.9.1`, [{ publicKey: KEY, address: "100.64.9.1" }]],
   [["up"], "--endpoint", "203.0.113.7:41641", ["203.0.113.7:41641"]],
   [["up"], "--hard-nat", "off", "off"],
+  [["up"], "--port-mapping", "off", "off"],
   [["up"], "--state", "/srv/a", "/srv/a"],
   [["up"], "--log-level", "error", "error"],
   [["status"], "--state", "/srv/a", "/srv/a"],

@@ -12,6 +12,9 @@ const WITHOUT_RIGHTS = "-net_admin,-sys_admin,-dac_override,-dac_read_search";
 
 export const LOOPBACK = "127.0.0.1:0";
 
+/** Flags of an agent that touches nothing of the machine it is tried on, nor the router before that. */
+export const ALONE = ["--device", "none", "--port-mapping", "off"] as const;
+
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Keeps the user, and takes away what makes root more than others. Needs root and setpriv. */

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Daemon, LOOPBACK, run } from "./command.ts";
+import { ALONE, Daemon, LOOPBACK, run } from "./command.ts";
 
 const TIMEOUT_MS = 60_000;
 const ANSWER_WAIT_MS = 1_000;
@@ -50,7 +50,7 @@ beforeAll(async () => {
   relayUrl = String(relay.ready.httpUrl);
   const asAgent = await join("agent");
   const up = (name: string) =>
-    Daemon.start(["up", ...asAgent, "--name", name, "--device", "none", "--state", state(name)]);
+    Daemon.start(["up", ...asAgent, "--name", name, ...ALONE, "--state", state(name)]);
   [ann, bob] = await Promise.all([up("ann"), up("bob")]);
   await stillServing();
 }, TIMEOUT_MS);

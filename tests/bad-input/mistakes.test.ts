@@ -16,7 +16,7 @@ import {
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Daemon, type Ended, fingerprint, LOOPBACK, type RunOptions, run } from "./command.ts";
+import { ALONE, Daemon, type Ended, fingerprint, LOOPBACK, type RunOptions, run } from "./command.ts";
 
 const TIMEOUT_MS = 40_000;
 /** Ample for a process to start on a busy machine; nobody should look at a prompt that does nothing for longer. */
@@ -34,7 +34,7 @@ let ann: Daemon;
 let taken: Server;
 let takenPort = 0;
 
-const agentArgs = (dir: string) => ["up", "--coordinator", url, "--device", "none", "--state", dir];
+const agentArgs = (dir: string) => ["up", "--coordinator", url, ...ALONE, "--state", dir];
 const relayArgs = (dir: string) => {
   const doors = ["--listen", LOOPBACK, "--http", LOOPBACK];
   return ["relay", "--coordinator", url, "--region", "here", ...doors, "--state", dir];
@@ -222,7 +222,7 @@ describe("nobody there, and doors that are taken", () => {
     {
       what: "a coordinator that is not there",
       args: () => [
-        ...["up", "--coordinator", "http://127.0.0.1:9", "--device", "none"],
+        ...["up", "--coordinator", "http://127.0.0.1:9", ...ALONE],
         ...["--state", state("n1"), "--token", "burrow_any"],
       ],
       told: /127\.0\.0\.1:9 does not answer/,
@@ -230,7 +230,7 @@ describe("nobody there, and doors that are taken", () => {
     {
       what: "a coordinator's address at which another server answers",
       args: () => [
-        ...["up", "--coordinator", String(relay.ready.httpUrl), "--device", "none"],
+        ...["up", "--coordinator", String(relay.ready.httpUrl), ...ALONE],
         ...["--state", state("n2"), "--token", "burrow_any"],
       ],
       told: /does not answer/,

@@ -62,6 +62,7 @@ class AgentUnderTest {
           }
         },
         openSockets: () => {},
+        requestHttp: () => {},
         closeSockets: () => {},
         deliver: () => {},
         sendMessage: (message) => {
@@ -87,6 +88,7 @@ class AgentUnderTest {
         answersEchoes: true,
         loopbackCandidates: false,
         punchesHardNats: true,
+        mapsPorts: false,
         statedEndpoints: [],
         outsideClients: [],
         startedAt: this.now,

@@ -29,6 +29,7 @@ import { areAllWireGuard, bytesOf, OnePacket, type Packets, RoomyCopy } from "./
 import type { PathTarget } from "./paths/path.ts";
 import type { PathChange, PeerPathsSink } from "./paths/peer-paths.ts";
 import { type Peer, Peers } from "./peers.ts";
+import { leaseText, PortMapper } from "./port-mapping/port-mapper.ts";
 import { ProbeDesk } from "./probe-desk.ts";
 import { Puncher } from "./puncher.ts";
 import { RelayLinks, type RelayLinksSink } from "./relays/relay-links.ts";
@@ -62,6 +63,7 @@ export class Agent {
   readonly #probes: ProbeDesk;
   readonly #puncher: Puncher;
   readonly whereabouts: Whereabouts;
+  readonly mapper: PortMapper;
   /** Where the last packet of an unknown session came from. */
   #unopened: { readonly from: Endpoint; readonly atMs: number } | undefined;
   /** Packets that come without room around them. */
@@ -111,6 +113,8 @@ export class Agent {
       },
       options.random,
     );
+    const mapping = { ...options, isOn: options.mapsPorts };
+    this.mapper = new PortMapper(sink, (now) => this.#mappingChanged(now), mapping);
     for (const { key, allowedIps } of options.outsideClients) {
       const id = agentIdOf(key);
       this.#outside.set(id, { lastHeardVia: undefined });
@@ -141,7 +145,7 @@ export class Agent {
       case "probeAck":
         return this.#receiveProbe(datagram, from, now, socket);
       default:
-        return this.#drop("unknown-type");
+        if (!this.mapper.receive(datagram, from, now)) this.#drop("unknown-type");
     }
   }
 
@@ -200,6 +204,7 @@ export class Agent {
     }
     // A new address harms no path; with an address or router that is gone, whatever it carried is gone too.
     if (change === "gone") for (const peer of this.peers.all) peer.paths.networkChanged(now);
+    this.mapper.setGateway(gateway, this.whereabouts.port4, now);
     this.#refreshCandidates();
   }
 
@@ -219,9 +224,11 @@ export class Agent {
     this.#probes.send(peer, primary, transaction);
   }
 
-  /** Says goodbye to the relays. */
-  leave(): void {
+  /** Says goodbye to the relays, and to the router: `mapper.isLeaving` until that has heard it. */
+  leave(now: number): void {
+    this.#now = now;
     this.relays.leave();
+    this.mapper.leave(now);
   }
 
   tick(now: number): void {
@@ -233,6 +240,7 @@ export class Agent {
       if (!peer.paths.isAwake) this.#awake.delete(peer);
     }
     this.#puncher.tick(now);
+    this.mapper.tick(now);
     this.#reporter.tick(now);
   }
 
@@ -242,6 +250,7 @@ export class Agent {
       deadline,
       this.relays.nextDeadline() ?? deadline,
       this.#puncher.nextDeadline() ?? deadline,
+      this.mapper.nextDeadline() ?? deadline,
       this.#reporter.nextDeadline() ?? deadline,
     );
     for (const peer of this.#awake) deadline = Math.min(deadline, peer.paths.nextDeadline() ?? deadline);
@@ -449,7 +458,10 @@ export class Agent {
         this.#sink.event({ type: "home", ...homes, region });
         this.#reporter.homeChanged(this.#now);
       },
-      reflexiveChanged: () => this.#refreshCandidates(),
+      reflexiveChanged: () => {
+        this.#refreshCandidates();
+        this.mapper.outsideChanged(this.#now);
+      },
       relayEvent: (link, event, detail) => {
         const { id: relay, region } = link.info;
         this.#sink.event({ type: "relay", relay, region, event, detail });
@@ -463,11 +475,15 @@ export class Agent {
     return [home, standby].filter((relay) => relay !== undefined);
   }
 
+  #mappingChanged(now: number): void {
+    const { lease } = this.mapper;
+    for (const peer of this.#awake) peer.paths.journal.note(now, "port-mapping", leaseText(lease));
+    this.#sink.event({ type: "port-mapping", lease });
+    this.#refreshCandidates();
+  }
+
   #refreshCandidates(): void {
-    const { reflexive } = this.relays;
-    const { local } = this.whereabouts;
-    const [nat, ports] = [this.relays.natMapping(local), this.relays.natPorts(local)];
-    if (!this.whereabouts.refresh(reflexive, nat, ports)) return;
+    if (!this.whereabouts.refresh(this.relays, this.mapper.lease?.outside)) return;
     this.#reporter.candidatesChanged(this.#now);
     for (const peer of this.#awake) peer.paths.ownCandidatesChanged(this.#now);
   }

@@ -7,8 +7,15 @@ const at = (text: string) => text as Endpoint;
 const OVERLAY = ["100.64.0.9/32", "fd12:3456:789a::/64"];
 const options = { loopback: false, isOverlay: (address: string) => isInside(address, OVERLAY) };
 
-function kinds(local: string[], reflexive: string[] = [], stated: string[] = [], more = options): string[] {
-  const found = gatherCandidates(local.map(at), reflexive.map(at), stated.map(at), more);
+function kinds(
+  local: string[],
+  reflexive: string[] = [],
+  stated: string[] = [],
+  more = options,
+  mapped: string[] = [],
+): string[] {
+  const sources = { local: local.map(at), reflexive: reflexive.map(at), stated: stated.map(at) };
+  const found = gatherCandidates({ ...sources, mapped: mapped.map(at) }, more);
   return found.map(({ kind, endpoint }) => `${kind} ${endpoint}`);
 }
 
@@ -43,6 +50,12 @@ test("how relays see us is reflexive, unless it is an address of our own or stat
     "host 198.51.100.1:1",
     "reflexive 198.51.100.2:7",
   ]);
+});
+
+test("what the router gave comes before how relays see the same address", () => {
+  expect(
+    kinds(["192.168.1.2:1"], ["198.51.100.2:1", "198.51.100.2:7"], [], options, ["198.51.100.2:1"]),
+  ).toEqual(["host 192.168.1.2:1", "mapped 198.51.100.2:1", "reflexive 198.51.100.2:7"]);
 });
 
 test("there are never more than a message holds", () => {

@@ -1,4 +1,4 @@
-/** Where this agent might be reached directly: its own addresses, and how it looks to its relays. */
+/** Where this agent might be reached directly: its own addresses, how it looks to its relays, what its router gave. */
 import { CANDIDATES_MAX, type Candidate, type Endpoint, parseAddress, splitEndpoint } from "@burrow/protocol";
 import ipaddr from "ipaddr.js";
 
@@ -9,22 +9,29 @@ export interface CandidateOptions {
   isOverlay(address: string): boolean;
 }
 
-/**
- * @param local the socket's endpoints on this machine's addresses
- * @param reflexive how relays see the socket
- * @param stated what the user says
- */
+export interface CandidateSources {
+  /** The socket's endpoints on this machine's addresses. */
+  readonly local: readonly Endpoint[];
+  /** How relays see the socket. */
+  readonly reflexive: readonly Endpoint[];
+  /** What the router before us forwards to the socket. */
+  readonly mapped: readonly Endpoint[];
+  /** What the user says. */
+  readonly stated: readonly Endpoint[];
+}
+
 export function gatherCandidates(
-  local: readonly Endpoint[],
-  reflexive: readonly Endpoint[],
-  stated: readonly Endpoint[],
+  { local, reflexive, mapped, stated }: CandidateSources,
   options: CandidateOptions,
 ): Candidate[] {
   const found = new Map<Endpoint, Candidate>();
   for (const endpoint of stated) found.set(endpoint, { kind: "stated", endpoint });
   for (const endpoint of hostEndpoints(local, options)) found.set(endpoint, { kind: "host", endpoint });
-  for (const endpoint of reflexive) {
-    if (!found.has(endpoint)) found.set(endpoint, { kind: "reflexive", endpoint });
+  for (const [kind, endpoints] of [
+    ["mapped", mapped],
+    ["reflexive", reflexive],
+  ] as const) {
+    for (const endpoint of endpoints) if (!found.has(endpoint)) found.set(endpoint, { kind, endpoint });
   }
   return [...found.values()].slice(0, CANDIDATES_MAX);
 }

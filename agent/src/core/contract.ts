@@ -2,6 +2,7 @@
 import type { Agreement, Endpoint, FromAgent, PublicKey, Sealer, ToAgent } from "@burrow/protocol";
 import type { AgentEvent } from "./events.ts";
 import type { Packets } from "./packets.ts";
+import type { HttpRequest } from "./port-mapping/igd.ts";
 import type { Tunnel, TunnelSink } from "./tunnel.ts";
 
 export type Welcome = Extract<ToAgent, { type: "welcome" }>;
@@ -38,6 +39,8 @@ export interface AgentSink {
   /** Open further UDP sockets (IPv4); `Agent.socketsOpened` is called with their ids, which are not zero. */
   openSockets(count: number): void;
   closeSockets(ids: readonly number[]): void;
+  /** An HTTP exchange with the router before us; `mapper.answered` is called with what came of it. */
+  requestHttp(id: number, request: HttpRequest): void;
   /** IP packets for the device; valid during the call. */
   deliver(packets: Packets): void;
   /** To the coordinator. False when the side channel is down: the message is then not kept. */
@@ -57,6 +60,8 @@ export interface AgentOptions {
   readonly loopbackCandidates: boolean;
   /** Whether to punch NATs that give each destination another port, by many sockets and probes (puncher.ts). */
   readonly punchesHardNats: boolean;
+  /** Whether to ask the router before us for a port, by PCP, NAT-PMP or UPnP (port-mapping/). */
+  readonly mapsPorts: boolean;
   readonly statedEndpoints: readonly Endpoint[];
   readonly outsideClients: readonly OutsideClient[];
   /** On the clock of all `now`s, which should be Unix milliseconds, so that sequences rise across restarts. */

@@ -52,6 +52,8 @@ export interface RelayView {
 
 export interface WhyView {
   readonly peer: PeerView;
+  /** Of our own side: by this the peer may reach us, whatever NATs there are. */
+  readonly portMapping: PortMappingView;
   /** Newest last. */
   readonly reasons: readonly { readonly atMs: number; readonly event: string; readonly detail: string }[];
   readonly attempts: readonly AttemptView[];
@@ -169,6 +171,7 @@ export function relayViews(agent: Agent): RelayView[] {
 export function whyView(agent: Agent, peer: Peer): WhyView {
   return {
     peer: peerView(agent, peer),
+    portMapping: portMappingView(agent),
     reasons: peer.paths.journal.entries.map(({ at, event, detail }) => ({ atMs: at, event, detail })),
     attempts: peer.paths.paths.map((path) => attemptView(agent, path, path === peer.paths.currentPath)),
   };
@@ -192,11 +195,27 @@ function attemptView(agent: Agent, path: Path, inUse: boolean): AttemptView {
   };
 }
 
+/** What the router before us gave, or why it gave nothing. */
+export function portMappingView({ mapper }: Agent) {
+  const { state, gateway, lease, problems } = mapper;
+  return {
+    state,
+    gateway: gateway?.address,
+    protocol: lease?.protocol,
+    outside: lease?.outside,
+    grantedMs: lease?.grantedMs,
+    expiresMs: lease?.expiresMs,
+    problems: Object.fromEntries(problems),
+  };
+}
+export type PortMappingView = ReturnType<typeof portMappingView>;
+
 /** What the network looks like from here: mapping kind, how relays see us, candidates, round trips. */
 export function netcheckView(agent: Agent) {
   return {
     natMapping: agent.whereabouts.nat,
     natPorts: agent.whereabouts.natPorts,
+    portMapping: portMappingView(agent),
     local: agent.whereabouts.local,
     reflexive: agent.relays.reflexive,
     candidates: agent.whereabouts.candidates,

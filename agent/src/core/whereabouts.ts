@@ -21,6 +21,13 @@ export interface WhereaboutsOptions {
 /** What became of the machine's addresses, as far as somebody else may be able to reach them, and of its router. */
 export type LocalChange = "none" | "more" | "gone";
 
+/** How we look to our relays, and what that tells of the NAT. */
+export interface RelayViews {
+  readonly reflexive: readonly Endpoint[];
+  natMapping(local: readonly Endpoint[]): NatMapping;
+  natPorts(local: readonly Endpoint[]): NatPorts | undefined;
+}
+
 export class Whereabouts {
   candidates: readonly Candidate[] = [];
   nat: NatMapping = "unknown";
@@ -38,6 +45,12 @@ export class Whereabouts {
 
   get local(): readonly Endpoint[] {
     return this.#local ?? [];
+  }
+
+  /** The socket's port, where it has IPv4; else 0. */
+  get port4(): number {
+    const of = this.local.find((endpoint) => !endpoint.startsWith("["));
+    return of === undefined ? 0 : splitEndpoint(of).port;
   }
 
   /** The socket's endpoints on this machine's addresses. The first look is no change. */
@@ -60,14 +73,14 @@ export class Whereabouts {
     this.#isOverlay4 = isOverlay4;
   }
 
-  /** Takes in how relays see us. True when others should be told. */
-  refresh(reflexive: readonly Endpoint[], nat: NatMapping, natPorts: NatPorts | undefined): boolean {
-    const gathered = gatherCandidates(
-      this.local,
-      reflexive,
-      this.#options.statedEndpoints,
-      this.#candidateOptions(),
-    );
+  /** Takes in how relays see us, and what our router forwards to us. True when others should be told. */
+  refresh(relays: RelayViews, mapped: Endpoint | undefined): boolean {
+    const { local } = this;
+    const { reflexive } = relays;
+    const [nat, natPorts] = [relays.natMapping(local), relays.natPorts(local)];
+    const stated = this.#options.statedEndpoints;
+    const sources = { local, reflexive, mapped: mapped === undefined ? [] : [mapped], stated };
+    const gathered = gatherCandidates(sources, this.#candidateOptions());
     const changed =
       !sameCandidates(gathered, this.candidates) || nat !== this.nat || !samePorts(natPorts, this.natPorts);
     this.candidates = gathered;

@@ -21,6 +21,7 @@ import { bytesOf, OnePacket } from "../core/packets.ts";
 import { isDoor } from "../core/relays/doors.ts";
 import { NO_DEVICE, type PacketDevice } from "./devices.ts";
 import { FurtherSockets } from "./further-sockets.ts";
+import { exchangeHttp } from "./gateway-http.ts";
 import { WebsocketDoors } from "./websocket-doors.ts";
 
 const log = getLogger(["burrow", "agent"]);
@@ -32,6 +33,9 @@ export const clock = (): number => performance.timeOrigin + performance.now();
 
 /** 100.64.0.0/10. */
 const OVERLAY_V4 = /^100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./;
+/** A router answers within milliseconds, old ones take a second to think. */
+const HTTP_TIMEOUT_MS = 3_000;
+const LEAVING_LOOK_MS = 5;
 /** Timers may fire a little early; earlier than that is not worth another timer. */
 const TIMER_SLACK_MS = 0.5;
 
@@ -97,6 +101,11 @@ export class Runtime {
         },
         openSockets: (count) => this.#further.open(count),
         closeSockets: (ids) => this.#further.close(ids),
+        requestHttp: (id, request) => {
+          exchangeHttp(request, HTTP_TIMEOUT_MS).then((answer) =>
+            this.do((agent, now) => agent.mapper.answered(id, answer, now)),
+          );
+        },
         deliver: (packets) => {
           for (let i = 0; i < packets.count; i++) this.device.write(bytesOf(packets, i));
         },
@@ -133,7 +142,9 @@ export class Runtime {
   };
 
   async stop(): Promise<void> {
-    this.do((agent) => agent.leave());
+    this.do((agent, now) => agent.leave(now));
+    // Bounded by the machine itself: a second at most, and nothing where no router holds anything.
+    while (this.agent.mapper.isLeaving && !this.#stopped) await Bun.sleep(LEAVING_LOOK_MS);
     this.#stopped = true;
     clearTimeout(this.#timer);
     this.#watcher.close();

@@ -10,6 +10,7 @@ export type {
   NetcheckView,
   PathView,
   PeerView,
+  PortMappingView,
   RelayedBecause,
   RelayView,
   WhyView,

@@ -1,6 +1,7 @@
 /** `burrow netcheck`: what the network around this machine lets through. */
 import type { Command } from "commander";
 import type { NetcheckView } from "../client/shapes.ts";
+import { mappingFacts } from "../print/mapping.ts";
 import { facts, table } from "../print/table.ts";
 import { milliseconds } from "../print/units.ts";
 import type { Style, Terminal } from "../terminal.ts";
@@ -10,7 +11,9 @@ export function addNetcheck(program: Command, terminal: Terminal): void {
   addLocalFlags(
     program.command("netcheck").description("what kind of NAT this is, own addresses, relay latencies"),
   ).action((flags: LocalFlags) =>
-    answer<NetcheckView>(terminal, flags, "/v1/netcheck", (check) => showNetcheck(check, terminal.outStyle)),
+    answer<NetcheckView>(terminal, flags, "/v1/netcheck", (check) =>
+      showNetcheck(check, terminal.outStyle, Date.now()),
+    ),
   );
 }
 
@@ -28,13 +31,14 @@ function portsText(ports: NetcheckView["natPorts"]): string | undefined {
   return ports.order === "preserving" ? "ports are kept where they are free" : "ports at random";
 }
 
-export function showNetcheck(check: NetcheckView, style: Style): string {
+export function showNetcheck(check: NetcheckView, style: Style, now: number): string {
   const means = MAPPING_MEANS[check.natMapping];
   let text = facts(
     [
       ["NAT", check.natMapping],
       ["", means],
       ["", portsText(check.natPorts)],
+      ...mappingFacts(check.portMapping, now),
     ],
     style,
   );

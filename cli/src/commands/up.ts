@@ -34,6 +34,7 @@ interface UpFlags extends TokenFlags {
   readonly wgClient?: readonly OutsideClient[];
   readonly endpoint?: readonly Endpoint[];
   readonly hardNat: "on" | "off";
+  readonly portMapping: "on" | "off";
   readonly state?: string;
   readonly logLevel: LogLevel;
   readonly json?: boolean;
@@ -73,6 +74,11 @@ export function addUp(program: Command, terminal: Terminal): void {
         .choices(["on", "off"])
         .default("on"),
     )
+    .addOption(
+      flag("--port-mapping <MODE>", "ask the router for a port that peers can reach: PCP, NAT-PMP, UPnP")
+        .choices(["on", "off"])
+        .default("on"),
+    )
     .addOption(stateFlag("where to keep its key and its socket"))
     .addOption(logLevelFlag())
     .addOption(jsonFlag())
@@ -99,6 +105,7 @@ async function runAgent(flags: UpFlags, command: Command, terminal: Terminal): P
         clients: flags.wgClient ?? [],
         statedEndpoints: flags.endpoint ?? [],
         punchesHardNats: flags.hardNat === "on",
+        mapsPorts: flags.portMapping === "on",
         ...(flags.name === undefined ? {} : { name: flags.name }),
         ...(token === undefined ? {} : { token }),
       }),

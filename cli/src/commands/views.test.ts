@@ -28,6 +28,15 @@ const relayed = {
   region: "eu-central",
   sinceMs: NOW - 4_000,
 } as const;
+const mappedPort = {
+  state: "mapped",
+  gateway: "192.168.1.1",
+  protocol: "pcp",
+  outside: "203.0.113.7:41641",
+  grantedMs: NOW - 3_600_000,
+  expiresMs: NOW + 3_600_000,
+  problems: {},
+} as const;
 const peer = { ipv6: "fd00::1", rxBytes: 104_000_000, txBytes: 1_400 };
 
 test("peers: online first, then by name", () => {
@@ -103,6 +112,7 @@ test("why: path, reason, history, attempts", () => {
       ipv4: "100.64.0.3",
       path: { ...relayed, reason: "direct-silent" },
     },
+    portMapping: mappedPort,
     reasons: [
       { atMs: NOW, event: "direct-silent", detail: "packets out and nothing back, ".repeat(4).trim() },
     ],
@@ -130,6 +140,7 @@ test("why: path, reason, history, attempts", () => {
   expect(fits(text)).toEqual([]);
   expect(text).toStartWith("bob: relay eu-central, for 4s\n  because: direct-silent\n");
   expect(text).toMatch(/reflexive 203\.0\.113\.7:41641 {2}lost +12 +0 +- +never\n/);
+  expect(text).toContain("  own port: 203.0.113.7:41641 by PCP");
   expect(text).toMatch(/relay eu-central +proven +3 +3 +1\.2 ms +2s\n/);
 });
 
@@ -137,13 +148,15 @@ test("netcheck", () => {
   const check = json<NetcheckView>({
     natMapping: "address-dependent",
     natPorts: { order: "sequential", step: 2, last: 40_002 },
+    portMapping: mappedPort,
     candidates: [{ kind: "host", endpoint: "192.168.1.5:41641" }],
     relays: [{ id: "2".repeat(16), region: "eu-central", rttMs: 7.2, observed: "203.0.113.7:41641" }],
   });
-  const text = showNetcheck(check, PLAIN);
+  const text = showNetcheck(check, PLAIN, NOW);
   expect(fits(text)).toEqual([]);
   expect(text).toContain("direct paths are hard");
   expect(text).toContain("ports in order, 2 apart");
+  expect(text).toContain("203.0.113.7:41641 by PCP, from the router at 192.168.1.1, for 1h");
   expect(text).toContain("203.0.113.7:41641");
 });
 

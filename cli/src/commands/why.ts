@@ -1,6 +1,7 @@
 /** `burrow why PEER`: which path, since when, why this one, and what else was tried. */
 import type { Command } from "commander";
 import type { AttemptView, RelayedBecause, WhyView } from "../client/shapes.ts";
+import { mappingText } from "../print/mapping.ts";
 import { pathPaint, pathText } from "../print/path.ts";
 import { table, wrap } from "../print/table.ts";
 import { age, milliseconds, timeOfDay } from "../print/units.ts";
@@ -53,6 +54,9 @@ export function showWhy(why: WhyView, style: Style, now: number): string {
   let text = `${style.bold(name)}: ${pathPaint(path, style)(pathText(path))}${rtt}${since}\n`;
   if (path.reason !== "") text += indented(path.reason, "  because: ");
   if (path.relayedBecause !== undefined) text += indented(RELAYED[path.relayedBecause], "  relayed: ");
+  if (why.portMapping.state === "mapped") {
+    text += indented(mappingText(why.portMapping, now), "  own port: ");
+  }
   if (why.reasons.length > 0) {
     text += `\n${style.dim("How it came to this:")}\n`;
     for (const { atMs, event, detail } of why.reasons) {

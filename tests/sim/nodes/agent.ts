@@ -190,6 +190,7 @@ export class AgentNode {
         closeSockets: (ids) => {
           for (const id of ids) this.host.closeSocket(id);
         },
+        requestHttp: () => {},
         sendMessage: (message) => {
           if (message.type === "introduce") this.onIntroduce(message.peer);
           return this.#channel !== undefined && this.#coordinator.agentSays(this.id, this.#channel, message);
@@ -215,6 +216,7 @@ export class AgentNode {
         answersEchoes: true,
         loopbackCandidates: false,
         punchesHardNats,
+        mapsPorts: false,
         statedEndpoints: [],
         outsideClients: [],
         startedAt: clock.nowMs + skewMs,
