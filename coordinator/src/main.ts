@@ -133,6 +133,7 @@ async function serve(
   let eventStreams = () => 0;
   const metrics = createMetrics({
     relays: mesh.relays,
+    figures: mesh.figures,
     census,
     connections: () => connections(),
     eventStreams: () => eventStreams(),

@@ -5,6 +5,7 @@ export { noblePrimitives, portablePrimitives } from "./crypto/portable.ts";
 export { type AeadKey, type Primitives, randomBytes } from "./crypto/primitives.ts";
 export { sealerOf } from "./crypto/sealer.ts";
 export * from "./files.ts";
+export { histogramText } from "./histogram-text.ts";
 export {
   type InterfaceAddress,
   type InterfaceAddresses,

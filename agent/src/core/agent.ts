@@ -312,6 +312,7 @@ export class Agent {
       this.#sink.event({ type: "mtu", peer: peer.info, mtuBytes: undefined });
     }
     for (const index of peer.flows) this.relays.removeFlow(index);
+    this.#reporter.peerRemoved(id);
     this.tunnel.removePeer(id);
   }
 
@@ -446,7 +447,7 @@ export class Agent {
   #pathChanged(id: AgentId, change: PathChange): void {
     const name = this.peers.get(id)?.info.name ?? id;
     this.#sink.event({ type: "path", peer: id, name, ...change });
-    this.#reporter.pathsChanged(this.#now);
+    this.#reporter.pathChanged(id, change, this.#now);
   }
 
   #relayLinksSink(): RelayLinksSink {

@@ -8,7 +8,8 @@ const HOME = "0000000000000001";
 
 class AgentStandIn {
   readonly whereabouts = { candidates: [{ kind: "host", endpoint: "10.0.0.1:1" }], nat: "unknown" };
-  readonly peers = { all: [] as unknown[] };
+  readonly peers = { all: [] as unknown[], get: () => undefined };
+  readonly tunnel = { statistics: () => undefined };
   readonly relays = {
     homes: { home: HOME as string | undefined, standby: undefined, reason: "near" },
     links: [{ info: { id: HOME }, rtt: { leastMs: 12.5 } }],
@@ -39,12 +40,14 @@ test("all is said when the channel comes up: candidates and home at once, paths 
   expect(one.said[1]).toMatchObject({ home: HOME, rtts: [{ relay: HOME, rttMs: 12.5 }], reason: "near" });
   one.run(1_000, 500);
   expect(one.types).toEqual(["candidates", "home", "paths"]);
+  one.run(1_500, 1_000);
+  expect(one.types).toEqual(["candidates", "home", "paths", "figures"]);
 });
 
 test("changes of paths are gathered", () => {
   const one = new AgentStandIn();
   for (let ms = 0; ms < 150; ms += 10) one.reporter.pathsChanged(ms);
-  one.run(0, 1_000);
+  one.run(0, 900);
   expect(one.types).toEqual(["paths"]);
 });
 
@@ -66,4 +69,14 @@ test("an agent that never had a home does not speak of one; candidates that are 
   one.relays.homes.home = undefined;
   one.reporter.homeChanged(2);
   expect(one.said.at(-1)).toMatchObject({ type: "home", home: undefined });
+});
+
+test("figures are told once after a change, and not again while nothing is new", () => {
+  const one = new AgentStandIn();
+  one.reporter.channelUp(0);
+  one.run(0, 600_000);
+  expect(one.types.filter((type) => type === "figures")).toEqual(["figures"]);
+  one.reporter.channelUp(600_000);
+  one.run(600_000, 600_000);
+  expect(one.types.filter((type) => type === "figures")).toHaveLength(2);
 });

@@ -2,22 +2,31 @@
  * What the coordinator is told of this agent: candidates, home, paths. Changes are gathered for a moment, and all is
  * said again after each (re)connection, since a coordinator keeps none of it across its own restarts.
  */
-import type { FromAgent, PathReport } from "@burrow/protocol";
+import type { AgentFigures, AgentId, FromAgent, PathReport, RelayedBecause } from "@burrow/protocol";
 import type { Agent } from "./agent.ts";
+import { Figures } from "./figures.ts";
+import type { PathChange } from "./paths/peer-paths.ts";
 import type { Peer } from "./peers.ts";
+import { relayedBecause } from "./views.ts";
 
 /** Candidates and home matter to others at once; paths are for operators. */
 const PATHS_PAUSE_MS = 200;
 /** Round trips are reported this often, changed or not. */
 const HOME_INTERVAL_MS = 60_000;
+/** Figures are told this often, and this soon after a path changed; not at all when nothing is new. */
+const FIGURES_INTERVAL_MS = 60_000;
+const FIGURES_PAUSE_MS = 1_000;
 /** The latest, in a message whose text the coordinator takes up to 256 KiB; a path has 700 bytes at most. */
 const PATHS_MAX = 300;
 
 export class Reporter {
   readonly #agent: Agent;
   readonly #send: (message: FromAgent) => boolean;
+  readonly #figures = new Figures();
   #homeDueMs: number | undefined;
   #pathsDueMs: number | undefined;
+  #figuresDueMs: number | undefined;
+  #figuresTold = "";
   #hadHome = false;
 
   constructor(agent: Agent, send: (message: FromAgent) => boolean) {
@@ -29,6 +38,7 @@ export class Reporter {
     this.candidatesChanged(now);
     this.homeChanged(now);
     this.pathsChanged(now);
+    this.#figuresTold = "";
   }
 
   candidatesChanged(_now: number): void {
@@ -56,10 +66,25 @@ export class Reporter {
 
   pathsChanged(now: number): void {
     this.#pathsDueMs ??= now + PATHS_PAUSE_MS;
+    this.#figuresDueMs = Math.min(this.#figuresDueMs ?? now + FIGURES_PAUSE_MS, now + FIGURES_PAUSE_MS);
+  }
+
+  pathChanged(id: AgentId, change: PathChange, now: number): void {
+    this.pathsChanged(now);
+    const peer = this.#agent.peers.get(id);
+    if (peer === undefined) return;
+    const { awakeSinceMs: talkingSinceMs, silentSinceMs } = peer.paths;
+    const facts = { bytes: this.#bytesOf(id), talkingSinceMs, silentSinceMs };
+    this.#figures.pathChanged(id, change, facts, now);
+  }
+
+  peerRemoved(id: AgentId): void {
+    this.#figures.forget(id);
   }
 
   tick(now: number): void {
     if (this.#homeDueMs !== undefined && now >= this.#homeDueMs) this.homeChanged(now);
+    if (this.#figuresDueMs !== undefined && now >= this.#figuresDueMs) this.#tellFigures(now);
     if (this.#pathsDueMs === undefined || now < this.#pathsDueMs) return;
     this.#pathsDueMs = undefined;
     const paths = [...this.#agent.peers.all].filter((peer) => peer.paths.isAwake).map(reportOf);
@@ -67,13 +92,46 @@ export class Reporter {
     this.#send({ type: "paths", paths: latest });
   }
 
+  #tellFigures(now: number): void {
+    this.#figuresDueMs = now + FIGURES_INTERVAL_MS;
+    for (const { info, paths } of this.#agent.peers.all) {
+      this.#figures.sample(info.id, paths.current?.kind, this.#bytesOf(info.id));
+    }
+    const pairs = pairsOf(this.#agent);
+    const text = JSON.stringify({ ...pairs, ...this.#figures.since });
+    if (text === this.#figuresTold) return;
+    if (!this.#send({ type: "figures", ...pairs, ...this.#figures.since })) return;
+    this.#figures.told();
+    // The same pairs, and nothing since, would not be worth a message.
+    this.#figuresTold = JSON.stringify({ ...pairs, ...this.#figures.since });
+  }
+
+  #bytesOf(peer: AgentId): number {
+    const statistics = this.#agent.tunnel.statistics(peer);
+    return statistics === undefined ? 0 : statistics.rxBytes + statistics.txBytes;
+  }
+
   nextDeadline(): number | undefined {
     const deadline = Math.min(
       this.#homeDueMs ?? Number.POSITIVE_INFINITY,
       this.#pathsDueMs ?? Number.POSITIVE_INFINITY,
+      this.#figuresDueMs ?? Number.POSITIVE_INFINITY,
     );
     return deadline === Number.POSITIVE_INFINITY ? undefined : deadline;
   }
+}
+
+/** Pairs that talk, by the way they go. */
+function pairsOf(agent: Agent): Pick<AgentFigures, "direct" | "relayed"> {
+  let direct = 0;
+  const relayed: Partial<Record<RelayedBecause, number>> = {};
+  for (const peer of agent.peers.all) {
+    if (!peer.paths.isAwake) continue;
+    const because = relayedBecause(agent, peer);
+    if (because !== undefined) relayed[because] = (relayed[because] ?? 0) + 1;
+    else if (peer.paths.current?.kind === "direct") direct++;
+  }
+  return { direct, relayed };
 }
 
 function reportOf({ info, paths }: Peer): PathReport {

@@ -2,7 +2,10 @@
  * What people and scripts are shown of an agent. The shapes are a contract (docs/cli.md): fields are added, never
  * renamed. Times ending in `Ms` are Unix milliseconds or durations, as named.
  */
-import type { AgentId, RelayId } from "@burrow/protocol";
+import type { AgentId, RelayedBecause, RelayId } from "@burrow/protocol";
+
+export type { RelayedBecause };
+
 import type { Agent } from "./agent.ts";
 import type { Path, PathTarget } from "./paths/path.ts";
 import type { Peer } from "./peers.ts";
@@ -82,17 +85,6 @@ export function pathView(agent: Agent, target: PathTarget | undefined): PathView
   const region = agent.relays.get(target.relay)?.info.region;
   return { kind: "relay", endpoint: agent.relays.endpointOf(target.relay), relay: target.relay, region };
 }
-
-/** Why a pair is relayed; the first that holds. */
-export type RelayedBecause =
-  | "idle"
-  | "udp-blocked"
-  | "both-nats-hard"
-  | "peer-without-candidates"
-  | "direct-clearly-worse"
-  | "direct-too-narrow"
-  | "probing"
-  | "candidates-silent";
 
 export function relayedBecause(agent: Agent, { paths, candidates }: Peer): RelayedBecause | undefined {
   if (paths.current?.kind !== "relay") return undefined;

@@ -1,5 +1,6 @@
 /** The agents, by network: who is connected, where each is bound, and what each said of itself. */
 import type {
+  AgentFigures,
   AgentId,
   Candidate,
   NatMapping,
@@ -36,6 +37,8 @@ export interface AgentEntry {
   readonly rtts: readonly { readonly relay: RelayId; readonly rttMs: number }[];
   readonly homeReason: string;
   readonly paths: readonly PathReport[];
+  /** Its pairs that talk, by the way they go; undefined until it has told them on its present channel. */
+  readonly pairs: Pick<AgentFigures, "direct" | "relayed"> | undefined;
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -73,6 +76,7 @@ export class AgentRegistry {
     entry.record = { ...record, home, standby };
     entry.presence = presence;
     entry.candidates = undefined;
+    entry.pairs = undefined;
     return entry;
   }
 
@@ -117,6 +121,7 @@ export class AgentRegistry {
       rtts: [],
       homeReason: "",
       paths: [],
+      pairs: undefined,
     };
     this.#entries.set(record.id, entry);
     const network = this.#networks.get(record.network) ?? new Map<AgentId, Entry>();

@@ -15,6 +15,7 @@ import {
   toBase64,
 } from "@burrow/protocol";
 import { type AgentEntry, AgentRegistry, type Presence } from "./agents.ts";
+import { FigureSums } from "./figures.ts";
 import { distanceKm, type GeoLocation } from "./geo.ts";
 import { BESIDE_MS, Guide, type Told } from "./guide.ts";
 import { Happenings, pathChanges } from "./happenings.ts";
@@ -40,6 +41,7 @@ export interface MeshStart {
 export class Mesh {
   readonly relays: RelayRegistry;
   readonly agents: AgentRegistry;
+  readonly figures = new FigureSums();
   readonly #office: TicketOffice;
   readonly #introductions: Introductions;
   readonly #introductionLimits = new IntroductionLimits();
@@ -185,6 +187,10 @@ export class Mesh {
         }
         this.agents.update(id, { paths: message.paths });
         break;
+      case "figures":
+        this.figures.add(message);
+        this.agents.update(id, { pairs: message });
+        break;
       case "ping":
         this.#toAgent(id, { type: "pong" });
         break;
@@ -281,7 +287,10 @@ export class Mesh {
     this.#guideAgent(entry, home, standby, now);
     const before = entry.record.home;
     if (!this.agents.setHome(id, home, standby)) return;
-    if (before !== home) this.#happenings.agentMoved(id, before, home, now);
+    if (before !== home) {
+      this.#happenings.agentMoved(id, before, home, now);
+      this.#outputs.push({ to: "log", event: { kind: "home", from: before, to: home } });
+    }
     this.#news.route(id, now);
     this.#peerChanged(entry, now);
   }

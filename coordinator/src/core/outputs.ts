@@ -22,4 +22,6 @@ export type MeshEvent =
   | { readonly kind: "introduced"; readonly from: AgentId; readonly peer: AgentId }
   /** Asked for too often. */
   | { readonly kind: "introduction-dropped"; readonly from: AgentId; readonly peer: AgentId }
-  | { readonly kind: "tickets"; readonly count: number };
+  | { readonly kind: "tickets"; readonly count: number }
+  /** An agent is bound elsewhere than it was. */
+  | { readonly kind: "home"; readonly from: RelayId | undefined; readonly to: RelayId | undefined };

@@ -2,7 +2,7 @@
  * How many agents are connected and where they are bound, for metrics and views that anybody may ask for: counted over
  * all agents at most once a second, however often it is asked.
  */
-import type { RelayId } from "@burrow/protocol";
+import { type RelayedBecause, type RelayId, relayedBecause } from "@burrow/protocol";
 import type { AgentEntry } from "../core/agents.ts";
 
 /** A count of 20,000 agents takes some milliseconds. */
@@ -22,6 +22,9 @@ export interface Guests {
 export interface Counts {
   readonly online: number;
   readonly offline: number;
+  /** Ends of pairs that talk, as connected agents told them: by a direct path, and by why they have none. */
+  readonly direct: number;
+  readonly relayed: ReadonlyMap<RelayedBecause, number>;
   /** Connected agents by their home. */
   readonly guests: ReadonlyMap<RelayId, Guests>;
 }
@@ -57,9 +60,16 @@ const NOBODY: Guests = { agents: 0, rtt: null };
 function count(all: readonly AgentEntry[]): Counts {
   let online = 0;
   const homes = new Map<RelayId, { agents: number; readonly rtts: number[] }>();
-  for (const { record, presence, rtts } of all) {
+  let direct = 0;
+  const relayed = new Map<RelayedBecause, number>();
+  for (const { record, presence, rtts, pairs } of all) {
     if (presence === undefined) continue;
     online++;
+    direct += pairs?.direct ?? 0;
+    for (const because of relayedBecause.options) {
+      const count = pairs?.relayed[because];
+      if (count !== undefined) relayed.set(because, (relayed.get(because) ?? 0) + count);
+    }
     if (record.home === undefined) continue;
     const home = homes.get(record.home) ?? { agents: 0, rtts: [] };
     homes.set(record.home, home);
@@ -69,7 +79,7 @@ function count(all: readonly AgentEntry[]): Counts {
   }
   const guests = new Map<RelayId, Guests>();
   for (const [relay, { agents, rtts }] of homes) guests.set(relay, { agents, rtt: percentiles(rtts) });
-  return { online, offline: all.length - online, guests };
+  return { online, offline: all.length - online, direct, relayed, guests };
 }
 
 function percentiles(values: number[]): Guests["rtt"] {

@@ -1,5 +1,8 @@
 /** What the coordinator counts, as Prometheus metrics. Each instance has a registry of its own. */
+import { histogramText } from "@burrow/platform";
+import { DURATION_BOUNDS_MS, relayedBecause } from "@burrow/protocol";
 import { Counter, Gauge, Registry } from "prom-client";
+import type { FigureSums } from "../core/figures.ts";
 import type { RelayRegistry } from "../core/relays.ts";
 import type { Census } from "./census.ts";
 
@@ -7,12 +10,13 @@ export type Metrics = ReturnType<typeof createMetrics>;
 
 export interface Measured {
   readonly relays: RelayRegistry;
+  readonly figures: FigureSums;
   readonly census: Census;
   readonly connections: () => number;
   readonly eventStreams: () => number;
 }
 
-export function createMetrics({ relays, census, connections, eventStreams }: Measured) {
+export function createMetrics({ relays, figures, census, connections, eventStreams }: Measured) {
   const registry = new Registry();
   const registers = [registry];
   const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
@@ -50,12 +54,53 @@ export function createMetrics({ relays, census, connections, eventStreams }: Mea
       to.set({ relay: record.id, region: record.region }, guests.get(record.id)?.agents ?? 0);
     }
   });
+  gauge("paths", "Ends of pairs that talk, by the kind of path they use", ["kind"], (to) => {
+    const { direct, relayed } = census.take();
+    to.set({ kind: "direct" }, direct);
+    to.set(
+      { kind: "relay" },
+      [...relayed.values()].reduce((sum, count) => sum + count, 0),
+    );
+  });
+  gauge("paths_relayed", "Ends of pairs that talk by a relay, by why they do", ["reason"], (to) => {
+    const { relayed } = census.take();
+    for (const reason of relayedBecause.options) to.set({ reason }, relayed.get(reason) ?? 0);
+  });
+  new Counter({
+    name: "burrow_coordinator_agents_bytes_total",
+    help: "Bytes in agents' tunnels, both ways at each end, by the kind of path that carried them",
+    labelNames: ["path"],
+    registers,
+    collect() {
+      this.reset();
+      this.inc({ path: "direct" }, figures.bytes.direct);
+      this.inc({ path: "relay" }, figures.bytes.relay);
+    },
+  });
   gauge("resident_memory_bytes", "Memory of this process", [], (to) => {
     to.set(process.memoryUsage.rss());
   });
 
   return {
-    registry,
+    contentType: registry.contentType,
+    /** All of them as text for Prometheus. */
+    text: async () => {
+      const histograms = [
+        histogramText({
+          name: "burrow_coordinator_time_to_direct_seconds",
+          help: "From the first packet of a pair to its direct path, as agents told it",
+          boundsMs: DURATION_BOUNDS_MS,
+          ...figures.timeToDirect,
+        }),
+        histogramText({
+          name: "burrow_coordinator_failover_seconds",
+          help: "From the last sign of life on a path that died until packets went another way, as agents told it",
+          boundsMs: DURATION_BOUNDS_MS,
+          ...figures.failover,
+        }),
+      ];
+      return `${await registry.metrics()}\n${histograms.join("\n")}`;
+    },
     messagesIn: counter("messages_received_total", "Channel messages taken, by sender and type", [
       "from",
       "type",
@@ -73,6 +118,11 @@ export function createMetrics({ relays, census, connections, eventStreams }: Mea
     introductionsDropped: counter("introductions_dropped_total", "Introductions asked for too often"),
     tickets: counter("tickets_issued_total", "Tickets sealed for agents"),
     relayStates: counter("relay_state_changes_total", "Relays that changed to a state", ["state"]),
+    selections: counter("selections_total", "Agents bound to a relay as their home, each time anew", [
+      "relay",
+      "region",
+    ]),
+    homesMoved: counter("homes_moved_total", "Homes that were left, for another relay or for none", ["to"]),
     storeFailures: counter("store_failures_total", "Changes that could not be stored", ["what"]),
     events: counter("events_total", "Events told to those who watch, by type", ["type"]),
     eventStreamsCut: counter("event_streams_cut_total", "Streams of events whose readers did not read"),

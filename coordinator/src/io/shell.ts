@@ -135,6 +135,13 @@ export class Shell {
         metrics.introductionsDropped.inc();
         log.debug("{from} asks for {peer} too often", { from: event.from, peer: event.peer });
         break;
+      case "home": {
+        const relay = event.to === undefined ? undefined : this.mesh.relays.get(event.to)?.record;
+        if (relay !== undefined) metrics.selections.inc({ relay: relay.id, region: relay.region });
+        if (event.from !== undefined)
+          metrics.homesMoved.inc({ to: event.to === undefined ? "none" : "relay" });
+        break;
+      }
       case "tickets":
         metrics.tickets.inc(event.count);
         break;

@@ -5,6 +5,7 @@ import {
   base64Of,
   candidates,
   claimedKey,
+  durations,
   endpointText,
   grantedTicket,
   ipAddress,
@@ -17,6 +18,7 @@ import {
   publicKey,
   rankedRelay,
   reason,
+  relayedBecause,
   relayId,
   relayInfo,
   softwareVersion,
@@ -51,6 +53,25 @@ export const pathReport = z.object({
 });
 export type PathReport = z.output<typeof pathReport>;
 
+const byteCount = z
+  .int()
+  .min(0)
+  .max(2 ** 50);
+const pairCount = z.int().min(0).max(1_000_000);
+
+/** Of its pairs that talk: how many go which way now, and what happened since the last such message. */
+export const agentFigures = z.object({
+  type: z.literal("figures"),
+  direct: pairCount,
+  relayed: z.partialRecord(relayedBecause, pairCount),
+  bytes: z.object({ direct: byteCount, relay: byteCount }),
+  /** From the first packet of a pair to its direct path. */
+  timeToDirect: durations,
+  /** From the last sign of life on a path that died until packets went another way. */
+  failover: durations,
+});
+export type AgentFigures = z.output<typeof agentFigures>;
+
 export const fromAgent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("candidates"), candidates, nat: natMapping, natPorts: natPorts.optional() }),
   /** Where the agent is bound now, and what it measured. */
@@ -66,6 +87,7 @@ export const fromAgent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ticket-request"), relays: z.array(relayId).max(16) }),
   z.object({ type: z.literal("paths"), paths: z.array(pathReport).max(1000) }),
   z.object({ type: z.literal("ping") }),
+  agentFigures,
 ]);
 export type FromAgent = z.output<typeof fromAgent>;
 export type AgentHello = z.output<typeof agentHello>;

@@ -112,6 +112,32 @@ export const natPorts = z.object({
 });
 export type NatPorts = z.output<typeof natPorts>;
 
+/** Why a pair is relayed; the first that holds. */
+export const relayedBecause = z.enum([
+  "idle",
+  "udp-blocked",
+  "both-nats-hard",
+  "peer-without-candidates",
+  "direct-clearly-worse",
+  "direct-too-narrow",
+  "probing",
+  "candidates-silent",
+]);
+export type RelayedBecause = z.output<typeof relayedBecause>;
+
+/** Upper bounds of all buckets of `durations` but the last, which has none. */
+export const DURATION_BOUNDS_MS = [50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000] as const;
+
+/** How often something took how long: counts by bucket, each its own. */
+export const durations = z.object({
+  counts: z.array(z.int().min(0).max(1_000_000)).length(DURATION_BOUNDS_MS.length + 1),
+  sumMs: z
+    .number()
+    .min(0)
+    .max(2 ** 50),
+});
+export type Durations = z.output<typeof durations>;
+
 export const relayState = z.enum(["healthy", "draining", "down"]);
 export type RelayState = z.output<typeof relayState>;
 

@@ -21,6 +21,7 @@ import { type Bytes, type Endpoint, endpoint, type SymmetricKey, splitEndpoint }
 import type { ForwarderEvent } from "../core/forwarder.ts";
 import type { Limits } from "../core/limits.ts";
 import type { LinkIdentity } from "../core/links.ts";
+import type { QueueDelaysSnapshot } from "../core/queue-delays.ts";
 import type { ForwarderSnapshot } from "../core/snapshot.ts";
 import type { DataPlaneUpdate } from "../core/updates.ts";
 import { openMainThreadPlane } from "./main-thread-plane.ts";
@@ -28,6 +29,8 @@ import { openThreadPlane } from "./thread-plane.ts";
 
 export interface DataPlaneSnapshot {
   readonly forwarder: ForwarderSnapshot;
+  /** Of the packets that had to wait; the others left at once. */
+  readonly delays: QueueDelaysSnapshot;
   readonly socket: Readonly<UdpCounters>;
 }
 

@@ -1,7 +1,9 @@
 /** The data plane on the thread of everything else: the portable socket, or one that a test or the demo brings. */
+
 import { type AddressHandle, type DatagramBatch, type DatagramSocket, sealerOf } from "@burrow/platform";
 import { type Endpoint, nobleTrunkMac, type SymmetricKey } from "@burrow/protocol";
 import { Forwarder, HANDLED } from "../core/forwarder.ts";
+import { NO_QUEUE_DELAYS } from "../core/queue-delays.ts";
 import { applyUpdate, type DataPlaneUpdate } from "../core/updates.ts";
 import type { DataPlane, DataPlaneOptions, DataPlaneSnapshot, OpenRelaySocket } from "./data-plane.ts";
 import { openFurtherPorts } from "./further-ports.ts";
@@ -135,7 +137,8 @@ class MainThreadDataPlane implements DataPlane {
   }
 
   snapshot(): Promise<DataPlaneSnapshot> {
-    return Promise.resolve({ forwarder: this.#forwarder.snapshot(), socket: sumOf(this.#doors.all) });
+    const socket = sumOf(this.#doors.all);
+    return Promise.resolve({ forwarder: this.#forwarder.snapshot(), delays: NO_QUEUE_DELAYS, socket });
   }
 
   close(): Promise<void> {

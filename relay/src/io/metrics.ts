@@ -1,11 +1,26 @@
 /** Prometheus text from the data plane's counters, taken when it is scraped. One registry per relay instance. */
+import { histogramText } from "@burrow/platform";
 import { Counter, Gauge, Registry } from "prom-client";
+import { QUEUE_DELAY_BOUNDS_MS, type QueueDelaysSnapshot } from "../core/queue-delays.ts";
 import type { DataPlaneSnapshot } from "./data-plane.ts";
 
 export interface ControlState {
   readonly registered: boolean;
   readonly draining: boolean;
   readonly startedAtMs: number;
+}
+
+/** Of all packets that left: what did not wait was in no queue, and so nothing was done to measure it. */
+function queueDelays(packets: number, { counts, sumMs }: QueueDelaysSnapshot): string {
+  const waited = counts.reduce((sum, count) => sum + count, 0);
+  const [first = 0, ...others] = counts;
+  return histogramText({
+    name: "burrow_relay_queue_delay_seconds",
+    help: "How long packets waited for the kernel to take them",
+    boundsMs: QUEUE_DELAY_BOUNDS_MS,
+    counts: [first + Math.max(0, packets - waited), ...others],
+    sumMs,
+  });
 }
 
 type Labels = Readonly<Record<string, string>>;
@@ -19,7 +34,7 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  render({ forwarder, socket }: DataPlaneSnapshot, control: ControlState): Promise<string> {
+  async render({ forwarder, delays, socket }: DataPlaneSnapshot, control: ControlState): Promise<string> {
     this.#gauge("burrow_relay_sessions", "Agents bound here", forwarder.sessions);
     this.#gauge("burrow_relay_outside_clients", "Unmodified WireGuard clients", forwarder.outsideClients);
     this.#gauge("burrow_relay_flows", "Receiver indices known", forwarder.flows);
@@ -60,7 +75,7 @@ export class Metrics {
     for (const [name, value] of Object.entries(socket)) {
       this.#counter("burrow_relay_socket_total", "Counters of the UDP socket", value, { name });
     }
-    return this.#registry.metrics();
+    return `${await this.#registry.metrics()}\n${queueDelays(forwarder.packets, delays)}`;
   }
 
   #gauge(name: string, help: string, value: number): void {

@@ -20,6 +20,7 @@ import { type Bytes, nobleTrunkMac, type SymmetricKey, WireGuardType } from "@bu
 import { Forwarder, type ForwarderEvent, HANDLED, NEEDS_BYTES } from "../core/forwarder.ts";
 import type { Limits } from "../core/limits.ts";
 import type { LinkIdentity } from "../core/links.ts";
+import { QueueDelays } from "../core/queue-delays.ts";
 import { applyUpdate, type DataPlaneUpdate } from "../core/updates.ts";
 import { type DataPlaneSnapshot, newAddressTable } from "./data-plane.ts";
 import { addressesOf } from "./socket-addresses.ts";
@@ -87,6 +88,7 @@ class PacketLoop {
   readonly #hasV6: boolean;
   readonly #forwarder: Forwarder;
   readonly #poller: Poller;
+  readonly #delays = new QueueDelays();
   #stopped = false;
 
   constructor(settings: LoopSettings) {
@@ -100,7 +102,7 @@ class PacketLoop {
     const adopt = (fd: number, { address, family, port, door }: LoopSocket) =>
       adoptBatchedUdp(fd, { address, family, port, door, addresses, onBatch });
     this.#ways = settings.sockets.map((socket) => {
-      const way = new WayOut(adopt(socket.fd, socket), seed, lost);
+      const way = new WayOut(adopt(socket.fd, socket), seed, lost, this.#delays);
       this.#wayOf[wayIndex(socket.door, socket.family)] = way;
       return way;
     });
@@ -246,6 +248,7 @@ class PacketLoop {
   #snapshot(): DataPlaneSnapshot {
     return {
       forwarder: this.#forwarder.snapshot(),
+      delays: this.#delays.snapshot(),
       socket: sumOf([...this.#ways.map(({ socket }) => socket), ...this.#others]),
     };
   }

@@ -15,6 +15,7 @@ import {
   type UdpOptions,
 } from "@burrow/platform";
 import { type Endpoint, endpoint, splitEndpoint } from "@burrow/protocol";
+import { sumOfDelays } from "../core/queue-delays.ts";
 import type { ForwarderSnapshot } from "../core/snapshot.ts";
 import type { DataPlaneUpdate } from "../core/updates.ts";
 import type { DataPlane, DataPlaneOptions, DataPlaneSnapshot } from "./data-plane.ts";
@@ -189,7 +190,8 @@ function merge(first: DataPlaneSnapshot, other: DataPlaneSnapshot): DataPlaneSna
     trunk: sum(a.trunk, b.trunk),
     drops: sum(a.drops, b.drops),
   };
-  return { forwarder, socket: sum<UdpCounters>(first.socket, other.socket) };
+  const delays = sumOfDelays(first.delays, other.delays);
+  return { forwarder, delays, socket: sum<UdpCounters>(first.socket, other.socket) };
 }
 
 function sum<T extends { readonly [name in keyof T]: number }>(a: T, b: T): T {

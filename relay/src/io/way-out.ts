@@ -4,6 +4,7 @@
  */
 import type { AddressHandle, BatchedSocket, DatagramBatch } from "@burrow/platform";
 import { FairQueue, NO_PLACE } from "../core/fair-queue.ts";
+import type { QueueDelays } from "../core/queue-delays.ts";
 
 /** Packets that may wait: 50 ms of full packets at 1 Gbit/s. */
 const PLACES = 4_096;
@@ -17,11 +18,20 @@ export class WayOut {
   readonly socket: BatchedSocket;
   readonly #seed: number;
   readonly #lost: (packets: number, bytes: number) => void;
+  readonly #delays: QueueDelays;
   #queue: FairQueue | undefined;
+  /** When the packet at a place came, monotonic milliseconds. */
+  #cameMs = new Float64Array(0);
   #bytes = new Uint8Array(0);
 
-  /** `lost` is told of packets that had to make room. */
-  constructor(socket: BatchedSocket, seed: number, lost: (packets: number, bytes: number) => void) {
+  /** `lost` is told of packets that had to make room, `delays` of how long the others waited. */
+  constructor(
+    socket: BatchedSocket,
+    seed: number,
+    lost: (packets: number, bytes: number) => void,
+    delays: QueueDelays,
+  ) {
+    this.#delays = delays;
     this.socket = socket;
     this.#seed = seed;
     this.#lost = lost;
@@ -48,9 +58,11 @@ export class WayOut {
     const queue = this.#queue;
     if (queue === undefined) return;
     while (queue.size > 0 && !socket.isBlocked) {
+      const now = performance.now();
       for (let n = 0; n < DRAIN_AT_A_TIME; n++) {
         const place = queue.shift();
         if (place === NO_PLACE) break;
+        this.#delays.add(now - (this.#cameMs[place] ?? now));
         const at = place * PLACE_BYTES;
         const bytes = this.#bytes.subarray(at, at + queue.length(place));
         if (!socket.send(queue.destination(place) as AddressHandle, bytes)) this.#lost(1, bytes.length);
@@ -63,11 +75,13 @@ export class WayOut {
     if (this.#queue === undefined) {
       this.#queue = new FairQueue(PLACES, QUEUES);
       this.#bytes = new Uint8Array(PLACES * PLACE_BYTES);
+      this.#cameMs = new Float64Array(PLACES);
     }
     const queue = this.#queue;
     const { lost, lostBytes } = queue;
     const place = queue.push(this.#hashOf(batch.source(i), to), to, length);
     this.#bytes.set(batch.bytes(i), place * PLACE_BYTES);
+    this.#cameMs[place] = performance.now();
     if (queue.lost > lost) this.#lost(queue.lost - lost, queue.lostBytes - lostBytes);
   }
 

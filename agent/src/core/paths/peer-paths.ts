@@ -86,6 +86,8 @@ export class PeerPaths {
   #route: Route = NOWHERE;
   /** Until when probing goes on; undefined while it does not. */
   #awakeUntilMs: number | undefined;
+  #awakeSinceMs = 0;
+  #silentSinceMs: number | undefined;
   /** Whether somebody has talked since we woke. */
   #isTalking = false;
   readonly #introductions = new Introductions();
@@ -121,6 +123,16 @@ export class PeerPaths {
 
   get isAwake(): boolean {
     return this.#awakeUntilMs !== undefined;
+  }
+
+  /** When it woke last. */
+  get awakeSinceMs(): number {
+    return this.#awakeSinceMs;
+  }
+
+  /** When the path that was left last was heard last, if it was left for its silence. */
+  get silentSinceMs(): number | undefined {
+    return this.#silentSinceMs;
   }
 
   get paths(): readonly Path[] {
@@ -278,6 +290,7 @@ export class PeerPaths {
 
   #wake(forMs: number, now: number): void {
     this.#awakeUntilMs = now + forMs;
+    this.#awakeSinceMs = now;
     this.#startRelays(now);
     for (const path of this.#paths.values()) if (path.target.kind === "direct") path.start(now);
   }
@@ -403,6 +416,8 @@ export class PeerPaths {
       if (this.#reason === "idle" && this.isAwake && reason !== "stays") this.#reason = reason;
       return;
     }
+    const isSilent = this.isAwake && (before?.isSuspect === true || before?.state === "lost");
+    this.#silentSinceMs = isSilent ? before?.lastHeardMs : undefined;
     this.#current = path;
     this.#currentSinceMs = now;
     this.#reason = reason;

@@ -72,10 +72,10 @@ export function addHealth(api: Api, { store, metrics }: HttpParts): void {
       "Operators: see the coordinator's log; is the disk full or read-only?",
     );
   });
-  api.add(ENDPOINTS.metrics, async () => {
-    const text = await metrics.registry.metrics();
-    return new Response(text, { headers: { "content-type": metrics.registry.contentType } });
-  });
+  api.add(
+    ENDPOINTS.metrics,
+    async () => new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } }),
+  );
 }
 
 async function within<T>(promise: Promise<T>, ms: number): Promise<T> {

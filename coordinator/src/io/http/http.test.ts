@@ -61,6 +61,41 @@ describe("health", () => {
     expect(text).toContain('burrow_coordinator_messages_received_total{from="agent",type="home"} 1');
   });
 
+  test("what agents tell of themselves is summed up", async () => {
+    const counts = [0, 3, 0, 0, 0, 0, 0, 0, 0, 1];
+    const none = { counts: counts.map(() => 0), sumMs: 0 };
+    const carol = await coordinator.agent({ name: "carol" });
+    const figures = {
+      type: "figures",
+      direct: 2,
+      relayed: { "both-nats-hard": 1 },
+      bytes: { direct: 1_000, relay: 10 },
+      timeToDirect: { counts, sumMs: 60_240 },
+      failover: none,
+    };
+    carol.client.send(figures);
+    carol.client.send({ ...figures, direct: 3, bytes: { direct: 1, relay: 0 }, timeToDirect: none });
+    carol.client.send({ type: "ping" });
+    await carol.client.next("pong");
+    const told = {
+      'agents_bytes_total{path="direct"}': 1_001,
+      'agents_bytes_total{path="relay"}': 10,
+      'time_to_direct_seconds_bucket{le="0.05"}': 0,
+      'time_to_direct_seconds_bucket{le="0.1"}': 3,
+      'time_to_direct_seconds_bucket{le="30"}': 3,
+      'time_to_direct_seconds_bucket{le="+Inf"}': 4,
+      time_to_direct_seconds_sum: 60.24,
+      failover_seconds_count: 0,
+      [`selections_total{relay="${relayId}",region="here"}`]: 1,
+    };
+    for (const [line, value] of Object.entries(told)) expect(await coordinator.metric(line)).toBe(value);
+    // Counted at most once a second.
+    while ((await coordinator.metric('paths{kind="direct"}')) !== 3) await Bun.sleep(50);
+    expect(await coordinator.metric('paths{kind="relay"}')).toBe(1);
+    expect(await coordinator.metric('paths_relayed{reason="both-nats-hard"}')).toBe(1);
+    await coordinator.operator.revokeAgent(carol.id);
+  });
+
   test("requests are counted by route, whatever strangers ask for", async () => {
     for (let n = 0; n < 5; n++) await ask(`/no/such/path/${n}`);
     await ask("/v1/relays/0000000000000000");
