@@ -23,13 +23,15 @@ const SYMBOLS = {
 const O_RDWR = 0o2;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
-/** _IOW('T', 202, int) */
-const TUNSETIFF = 0x400454ca;
-const IFF_TUN = 0x0001;
-const IFF_NO_PI = 0x1000;
-const IFF_VNET_HDR = 0x4000;
-/** _IOW('T', 208, unsigned int); its argument is the number itself. */
-const TUNSETOFFLOAD = 0x400454d0;
+export const TunNumber = {
+  /** _IOW('T', 202, int) */
+  TUNSETIFF: 0x400454ca,
+  IFF_TUN: 0x0001,
+  IFF_NO_PI: 0x1000,
+  IFF_VNET_HDR: 0x4000,
+  /** _IOW('T', 208, unsigned int); its argument is the number itself. */
+  TUNSETOFFLOAD: 0x400454d0,
+} as const;
 /**
  * What this side is ready for: unfinished checksums, TCP over both IPs and, from Linux 6.2 on, UDP. Not TUN_F_TSO_ECN:
  * without it the kernel itself cuts up what has CWR, which by the old rule stands on the first segment and by Accurate
@@ -37,8 +39,8 @@ const TUNSETOFFLOAD = 0x400454d0;
  */
 export const TunFeature = { CSUM: 0x01, TSO4: 0x02, TSO6: 0x04, USO4: 0x20, USO6: 0x40 } as const;
 /** struct ifreq: 16 bytes of name, then 16-bit flags; 40 bytes on 64-bit systems. */
-const IFREQ_LENGTH = 40;
-const IFREQ_FLAGS = 16;
+export const IFREQ_LENGTH = 40;
+export const IFREQ_FLAGS = 16;
 /** With the terminating zero. */
 const IFNAMSIZ = 16;
 const POLLIN = 0x001;
@@ -72,6 +74,7 @@ export function openTunDescriptor(name: string, withHeader = false): number {
   const fd = libc.open(bytesOf(DEVICE, DEVICE.length + 1), O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) throw openError(lastErrno());
   const request = bytesOf(name, IFREQ_LENGTH);
+  const { TUNSETIFF, IFF_TUN, IFF_NO_PI, IFF_VNET_HDR } = TunNumber;
   const flags = IFF_TUN | IFF_NO_PI | (withHeader ? IFF_VNET_HDR : 0);
   new DataView(request.buffer).setUint16(IFREQ_FLAGS, flags, true);
   if (libc.ioctl(fd, TUNSETIFF, request) !== 0) {
@@ -84,7 +87,7 @@ export function openTunDescriptor(name: string, withHeader = false): number {
 
 /** False when the kernel does not know all of these `TunFeature`s. */
 export function setTunOffload(fd: number, features: number): boolean {
-  return tunLibrary().ioctl(fd, TUNSETOFFLOAD, features as Pointer) === 0;
+  return tunLibrary().ioctl(fd, TunNumber.TUNSETOFFLOAD, features as Pointer) === 0;
 }
 
 function openError(errno: number): UserError {

@@ -1,12 +1,9 @@
 /** The structures of linux/layout.ts, as this machine's C compiler and headers lay them out. */
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { compiled, compilerFor } from "../testing/c-layout.ts";
 import * as layout from "./linux/layout.ts";
 
-const cc = Bun.which("cc");
-if (cc === null) console.log("layouts: not tested here: needs a C compiler `cc`");
+const hasCompiler = compilerFor("the layouts of socket calls");
 
 const O = (struct: string, field: string) => `(long)offsetof(struct ${struct}, ${field})`;
 const S = (struct: string) => `(long)sizeof(struct ${struct})`;
@@ -93,32 +90,7 @@ const COMPOSED = [
   ["BPF_ALU_MOD_K", "(BPF_ALU | BPF_MOD | BPF_K)"],
 ] as const;
 
-test.skipIf(cc === null || process.platform !== "linux")(
-  "the C compiler agrees with every offset and number",
-  () => {
-    const directory = mkdtempSync(join(tmpdir(), "burrow-layout-"));
-    try {
-      const source = [
-        "#define _GNU_SOURCE",
-        ...HEADERS.map((name) => `#include <${name}>`),
-        ...NEWER.map(([name, value]) => `#ifndef ${name}\n#define ${name} ${value}\n#endif`),
-        ...COMPOSED.map(([name, parts]) => `#define ${name} ${parts}`),
-        "int main(void) {",
-        ...PAIRS.map(([expression]) => `  printf("%ld\\n", ${expression});`),
-        "  return 0;",
-        "}",
-      ].join("\n");
-      const binary = join(directory, "layout");
-      const compiled = Bun.spawnSync([cc ?? "cc", "-x", "c", "-o", binary, "-"], {
-        stdin: Buffer.from(source),
-      });
-      expect(compiled.stderr.toString()).toBe("");
-      const values = Bun.spawnSync([binary]).stdout.toString().trim().split("\n").map(Number);
-      expect(PAIRS.map(([expression], i) => [expression, values[i]])).toEqual(
-        PAIRS.map(([expression, value]) => [expression, value]),
-      );
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
-  },
-);
+test.skipIf(!hasCompiler)("the C compiler agrees with every offset and number", () => {
+  const names = new Map<string, string | number>([...NEWER, ...COMPOSED]);
+  expect(compiled(HEADERS, names, PAIRS)).toEqual(PAIRS.map(([expression, value]) => [expression, value]));
+});
