@@ -3,7 +3,7 @@
  * Drawn from a seed alone; carrying it out is world.ts's business. Add what can go wrong to `drawFault`.
  */
 
-import { FULL_CONE, HARD, type NatKind, PORT_RESTRICTED } from "./net/nat.ts";
+import { FULL_CONE, HARD, type NatKind, PORT_RESTRICTED, SEQUENTIAL } from "./net/nat.ts";
 import type { Position } from "./net/weather.ts";
 import { Random } from "./random.ts";
 
@@ -135,7 +135,8 @@ export function drawHome(random: Random): HomePlan {
     [2, undefined],
     [2, FULL_CONE],
     [5, PORT_RESTRICTED],
-    [2, HARD],
+    [1, HARD],
+    [1, SEQUENTIAL],
   ]);
   return {
     position: drawPosition(random),

@@ -1,10 +1,10 @@
 /** The simulator itself, a handful of worlds on every run, and every world that ever found a mistake. */
 import { describe, expect, test } from "bun:test";
 import { basename, join } from "node:path";
-import type { Endpoint } from "@burrow/protocol";
+import { type Endpoint, splitEndpoint } from "@burrow/protocol";
 import { Glob } from "bun";
 import { Clock } from "./clock.ts";
-import { FULL_CONE, HARD, Nat, PORT_RESTRICTED } from "./net/nat.ts";
+import { FULL_CONE, HARD, Nat, PORT_RESTRICTED, SEQUENTIAL } from "./net/nat.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { Random } from "./random.ts";
 import { simulate } from "./simulate.ts";
@@ -66,6 +66,15 @@ describe("a NAT", () => {
     const hard = nat(HARD);
     expect(hard.outbound(inner, x, 0)).not.toBe(hard.outbound(inner, y, 0));
     expect(hard.outbound(inner, x, 0)).toBe(hard.outbound(inner, x, 10));
+  });
+
+  test("that is sequential gives one port after another", () => {
+    const orderly = nat(SEQUENTIAL);
+    const ports = ["203.0.113.1:1", "203.0.113.2:1", "203.0.113.3:1"].map(
+      (to) => splitEndpoint(orderly.outbound(inner, to as Endpoint, 0)).port,
+    );
+    const [first = 0] = ports;
+    expect(ports).toEqual([first, first + 1, first + 2]);
   });
 
   test("lets in strangers only as a full cone", () => {

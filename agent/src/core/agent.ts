@@ -322,7 +322,10 @@ export class Agent {
     this.#puncher.socketsOpened(ids, now);
   }
 
-  #probeNow({ peer: id, candidates, nat }: Extract<ToAgent, { type: "probe-now" }>, now: number): void {
+  #probeNow(
+    { peer: id, candidates, nat, natPorts }: Extract<ToAgent, { type: "probe-now" }>,
+    now: number,
+  ): void {
     const peer = this.peers.get(id);
     if (peer === undefined) return this.#drop("probe-now-unknown-peer");
     // A coordinator, or a peer lying to it, must not aim our probes at multicast or at our own machine's services.
@@ -331,7 +334,8 @@ export class Agent {
     this.#awake.add(peer);
     peer.paths.probeNow(usable, now);
     if (!this.#options.punchesHardNats) return;
-    this.#puncher.introduced(peer, this.whereabouts.nat, nat, usable, now);
+    const nats = { own: this.whereabouts.nat, theirs: nat, theirPorts: natPorts };
+    this.#puncher.introduced(peer, nats, usable, now);
   }
 
   #mayProbe(endpoint: Endpoint): boolean {

@@ -84,8 +84,7 @@ describe("the side before the easy NAT", () => {
     );
     puncher.introduced(
       peerAt(0),
-      "endpoint-independent",
-      "address-dependent",
+      { own: "endpoint-independent", theirs: "address-dependent" },
       [reflexive("198.51.100.9:4000")],
       0,
     );
@@ -98,6 +97,25 @@ describe("the side before the easy NAT", () => {
       expect(inSecond).toBeLessThanOrEqual(1_000);
     }
     expect(puncher.nextDeadline()).toBeUndefined();
+  });
+
+  test("guesses the next ports of a NAT that gives them in order: some at once, the others before random ones", () => {
+    const sent: { to: Endpoint; at: number }[] = [];
+    let now = 0;
+    const puncher = new Puncher(
+      { probe: (_peer, to) => sent.push({ to, at: now }), openSockets() {}, closeSockets() {} },
+      randomFrom(3),
+    );
+    const theirPorts = { order: "sequential", step: 2, last: 40_000 } as const;
+    const nats = { own: "endpoint-independent", theirs: "address-dependent", theirPorts } as const;
+    const seen = [reflexive("198.51.100.8:39998"), reflexive("198.51.100.9:40000")];
+    puncher.introduced(peerAt(0), nats, seen, 0);
+    for (now = 0; now <= 10_000; now++) puncher.tick(now);
+    const guessed = Array.from({ length: 320 }, (_, i) => `198.51.100.9:${40_002 + 2 * i}`);
+    expect(sent.slice(0, 320).map(({ to }) => to as string)).toEqual(guessed);
+    expect(sent.filter(({ at }) => at < 300).length).toBe(32);
+    expect(sent[31]?.at).toBeLessThanOrEqual(30);
+    expect(sent.length).toBe(2_048);
   });
 
   test("meets one of the other side's ports as often as the birthday rule says", () => {
@@ -119,8 +137,7 @@ describe("the side before the easy NAT", () => {
       );
       puncher.introduced(
         peerAt(0),
-        "endpoint-independent",
-        "address-dependent",
+        { own: "endpoint-independent", theirs: "address-dependent" },
         [reflexive("198.51.100.9:4000")],
         0,
       );
@@ -150,8 +167,7 @@ describe("the side behind the hard NAT", () => {
     const lan: Candidate = { kind: "host", endpoint: endpointOf("192.168.1.5:4000") };
     puncher.introduced(
       peerAt(0),
-      "address-dependent",
-      "endpoint-independent",
+      { own: "address-dependent", theirs: "endpoint-independent" },
       [lan, reflexive("203.0.113.5:4000")],
       0,
     );
@@ -171,7 +187,7 @@ describe("the side behind the hard NAT", () => {
       randomFrom(5),
     );
     const own: Candidate = { kind: "host", endpoint: endpointOf("81.2.69.142:4000") };
-    puncher.introduced(peerAt(0), "address-dependent", "none", [own], 0);
+    puncher.introduced(peerAt(0), { own: "address-dependent", theirs: "none" }, [own], 0);
     run(puncher, 0, 400);
     puncher.socketsOpened([1], 400);
     run(puncher, 400, 20_000);
@@ -200,8 +216,7 @@ describe("restraint", () => {
     for (const at of times) {
       puncher.introduced(
         peerAt(at),
-        "endpoint-independent",
-        "address-dependent",
+        { own: "endpoint-independent", theirs: "address-dependent" },
         [reflexive("198.51.100.9:4000")],
         at,
       );
@@ -226,7 +241,12 @@ describe("restraint", () => {
       randomFrom(9),
     );
     const peer = peerAt(0);
-    puncher.introduced(peer, "address-dependent", "address-dependent", [reflexive("198.51.100.9:4000")], 0);
+    puncher.introduced(
+      peer,
+      { own: "address-dependent", theirs: "address-dependent" },
+      [reflexive("198.51.100.9:4000")],
+      0,
+    );
     run(puncher, 0, 10_000);
     expect(probes).toBe(0);
     expect(peer.paths.journal.entries.at(-1)?.event).toBe("both-nats-hard");

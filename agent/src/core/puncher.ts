@@ -4,6 +4,9 @@
  * ports; the other side probes random ports of the hard side's address. By the birthday rule 256 sockets and 1,024
  * probes meet with 98 %. Whoever is met answers, and the path is that socket and that endpoint.
  *
+ * Where the hard NAT gives its ports in order, the next ones are guessed (predictor.ts): a few at once, since the hard
+ * side's first probe to us has one of them, and the others before random ones, since its many sockets have those.
+ *
  *   introduced ──pause──▶ opening sockets ──▶ probing ──▶ over      (many sockets)
  *   introduced ──pause──▶ probing ──▶ over                          (many ports)
  */
@@ -13,10 +16,12 @@ import {
   type Endpoint,
   endpoint,
   type NatMapping,
+  type NatPorts,
   splitEndpoint,
 } from "@burrow/protocol";
 import ipaddr from "ipaddr.js";
 import type { Peer } from "./peers.ts";
+import { EARLY_GUESSES, guessPort, PORT_COUNT, PORT_MIN } from "./predictor.ts";
 
 export type PunchRole = "many-sockets" | "many-ports";
 
@@ -40,9 +45,6 @@ const LINGER_MS = 2_000;
 const OPEN_TIMEOUT_MS = 2_000;
 /** Between two attempts for one peer; the last one for ever. */
 const AGAIN_AFTER_MS = [5_000, 30_000, 300_000] as const;
-/** NATs give ports from here up, those below being reserved (RFC 6335 §6). */
-const PORT_MIN = 1_024;
-const PORT_COUNT = 65_536 - PORT_MIN;
 
 export interface PuncherSink {
   /** A probe to an endpoint, from one of our sockets (undefined: the main one). */
@@ -52,9 +54,20 @@ export interface PuncherSink {
   closeSockets(ids: readonly number[]): void;
 }
 
+/** What two agents know of the NATs before them. */
+export interface Nats {
+  readonly own: NatMapping;
+  readonly theirs: NatMapping;
+  readonly theirPorts?: NatPorts | undefined;
+}
+
 interface Attempt {
   readonly peer: Peer;
   readonly role: PunchRole;
+  /** In which order the peer's NAT gives its ports. */
+  readonly ports: NatPorts | undefined;
+  /** Before, only what is guessed early is probed. */
+  readonly notBeforeMs: number;
   /** Many sockets: the peer's endpoints. Many ports: endpoints whose addresses count. */
   readonly targets: readonly Endpoint[];
   phase: "waiting" | "opening" | "probing" | "lingering";
@@ -87,8 +100,7 @@ export class Puncher {
   /** Both sides were just introduced: plan an attempt if their NATs call for one. */
   introduced(
     peer: Peer,
-    own: NatMapping,
-    theirs: NatMapping,
+    { own, theirs, theirPorts }: Nats,
     candidates: readonly Candidate[],
     now: number,
   ): void {
@@ -109,13 +121,18 @@ export class Puncher {
     };
     const pauseMs = AGAIN_AFTER_MS[Math.min(attempts, AGAIN_AFTER_MS.length) - 1] ?? 0;
     if (now - lastMs < pauseMs) return;
-    const targets = candidates
-      .filter(isOutside)
-      .map((candidate) => candidate.endpoint)
-      .slice(0, TARGETS_MAX);
+    const ports = role === "many-ports" ? theirPorts : undefined;
+    const targets = outsideOf(candidates, ports);
     if (targets.length === 0) return;
     this.#history.set(peer.info.id, { attempts: attempts + 1, lastMs: now });
-    this.#attempt = { peer, role, targets, phase: "waiting", untilMs: now + PAUSE_MS, sent: 0, sockets: [] };
+    const notBeforeMs = now + PAUSE_MS;
+    const hasGuesses = guessPort(ports, 0) !== undefined;
+    this.#attempt = {
+      ...{ peer, role, ports, targets, notBeforeMs, sent: 0, sockets: [] },
+      phase: "waiting",
+      untilMs: hasGuesses ? now : notBeforeMs,
+    };
+    if (hasGuesses) this.tick(now);
   }
 
   /** The peer is gone. */
@@ -171,11 +188,12 @@ export class Puncher {
     }
     attempt.phase = "probing";
     const hosts = attempt.targets.map((target) => splitEndpoint(target).address).join(" and ");
-    attempt.peer.paths.journal.note(
-      now,
-      "punching",
-      `up to ${PROBES_MAX} random ports of ${hosts} are probed`,
-    );
+    const { step, last } = attempt.ports ?? {};
+    const guessed =
+      guessPort(attempt.ports, 0) === undefined
+        ? "random ports"
+        : `ports, first those by ${step} from ${last},`;
+    attempt.peer.paths.journal.note(now, "punching", `up to ${PROBES_MAX} ${guessed} of ${hosts} are probed`);
     this.#burst(attempt, now);
   }
 
@@ -189,7 +207,13 @@ export class Puncher {
         const index = Math.floor(attempt.sent / targets.length);
         this.#sink.probe(peer, target, sockets[index], index % OPENING_EVERY === 0);
       } else {
-        this.#sink.probe(peer, endpoint(splitEndpoint(target).address, this.#randomPort()), undefined, false);
+        const guess = guessPort(attempt.ports, attempt.sent);
+        if (guess !== undefined && now < attempt.notBeforeMs && attempt.sent >= EARLY_GUESSES) {
+          attempt.untilMs = attempt.notBeforeMs;
+          return;
+        }
+        const { address } = splitEndpoint(guess === undefined ? target : (targets[0] ?? target));
+        this.#sink.probe(peer, endpoint(address, guess ?? this.#randomPort()), undefined, false);
       }
       attempt.sent++;
     }
@@ -217,6 +241,13 @@ export class Puncher {
 
 function isDirect(peer: Peer): boolean {
   return peer.paths.currentPath?.isProven === true && peer.paths.current?.kind === "direct";
+}
+
+/** Endpoints outside the peer's NAT; first the one whose port is the newest, if that is known. */
+function outsideOf(candidates: readonly Candidate[], ports: NatPorts | undefined): readonly Endpoint[] {
+  const outside = candidates.filter(isOutside).map((candidate) => candidate.endpoint);
+  const isNewest = (of: Endpoint) => splitEndpoint(of).port === ports?.last;
+  return [...outside.filter(isNewest), ...outside.filter((of) => !isNewest(of))].slice(0, TARGETS_MAX);
 }
 
 /**

@@ -11,6 +11,8 @@ export interface NatKind {
   readonly mapping: "independent" | "dependent";
   /** Whether anybody may send to an open port, or only those to whose address and port something was sent. */
   readonly filtering: "none" | "port";
+  /** From one new outer port to the next; absent: they are drawn. */
+  readonly portStep?: number;
 }
 
 export const FULL_CONE: NatKind = { name: "full-cone", mapping: "independent", filtering: "none" };
@@ -20,6 +22,10 @@ export const PORT_RESTRICTED: NatKind = {
   filtering: "port",
 };
 export const HARD: NatKind = { name: "hard", mapping: "dependent", filtering: "port" };
+export const SEQUENTIAL: NatKind = { ...HARD, name: "sequential", portStep: 1 };
+
+const PORT_MIN = 1_024;
+const PORT_MAX = 65_535;
 
 interface Mapping {
   readonly key: string;
@@ -76,16 +82,28 @@ export class Nat {
   }
 
   #keepsPorts = true;
+  #lastPort: number | undefined;
 
   #open(key: string, inner: Endpoint): Mapping {
     const wanted = splitEndpoint(inner).port;
     const keeps = this.#keepsPorts && this.kind.mapping === "independent";
-    let port = keeps ? wanted : this.#random.whole(1024, 65_535);
-    while (this.#byPort.has(port)) port = this.#random.whole(1024, 65_535);
+    let port = keeps ? wanted : this.#nextPort();
+    while (this.#byPort.has(port)) port = this.#nextPort();
     const mapping = { key, inner, port, sentTo: new Map<Endpoint, number>(), lastMs: 0 };
     this.#byKey.set(key, mapping);
     this.#byPort.set(port, mapping);
     return mapping;
+  }
+
+  #nextPort(): number {
+    const { portStep } = this.kind;
+    if (portStep === undefined || this.#lastPort === undefined) {
+      this.#lastPort = this.#random.whole(PORT_MIN, PORT_MAX);
+    } else {
+      const ports = PORT_MAX - PORT_MIN + 1;
+      this.#lastPort = PORT_MIN + ((this.#lastPort - PORT_MIN + portStep + ports) % ports);
+    }
+    return this.#lastPort;
   }
 
   #forget(mapping: Mapping): void {
