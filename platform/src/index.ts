@@ -20,6 +20,7 @@ export type { Gateway } from "./network/gateway.ts";
 export * from "./network/interfaces.ts";
 export * from "./network/watch.ts";
 export type { PacketBatch } from "./packet-batch.ts";
+export { PollThread, PollThreadEnd } from "./threads/poll-thread.ts";
 export * from "./tun/batched.ts";
 export { adoptBatchedTun, openBatchedTun, prepareBatchedTun } from "./tun/batched-linux.ts";
 export {
@@ -33,6 +34,7 @@ export { openTun } from "./tun/open.ts";
 export * from "./udp/address-table.ts";
 export * from "./udp/dual-stack.ts";
 export { Poller } from "./udp/linux/poller.ts";
+export { ReceivedBatch } from "./udp/linux/receiver.ts";
 export {
   adoptBatchedUdp,
   type BatchedSocket,

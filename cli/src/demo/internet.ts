@@ -161,6 +161,10 @@ class EmulatedSocket implements DatagramSocket {
     return this.send(to, batch.bytes(i));
   }
 
+  borrow(to: AddressHandle, memory: Uint8Array, at: number, length: number): boolean {
+    return this.send(to, memory.subarray(at, at + length));
+  }
+
   sendWithTtl(to: AddressHandle, bytes: Uint8Array): boolean {
     return this.send(to, bytes);
   }

@@ -84,10 +84,16 @@ async function openPair(
       }
     }
   }
-  const [first, second] = sockets;
-  if (first === undefined) throw failure ?? new Error("openDualStack needs a family");
-  pair = second === undefined ? first : new DualStackSocket(first, second);
+  if (sockets.length === 0) throw failure ?? new Error("openDualStack needs a family");
+  pair = joinFamilies(sockets);
   return pair;
+}
+
+/** One socket out of an IPv4 one and an IPv6 one of the same port and address table; or the only one there is. */
+export function joinFamilies(sockets: readonly DatagramSocket[]): DatagramSocket {
+  const [first, second] = sockets;
+  if (first === undefined) throw new Error("no socket to join");
+  return second === undefined ? first : new DualStackSocket(first, second);
 }
 
 class DualStackSocket implements DatagramSocket {
@@ -128,6 +134,10 @@ class DualStackSocket implements DatagramSocket {
 
   forward(to: AddressHandle, batch: DatagramBatch, i: number): boolean {
     return this.#of(to).forward(to, batch, i);
+  }
+
+  borrow(to: AddressHandle, memory: Uint8Array, at: number, length: number): boolean {
+    return this.#of(to).borrow(to, memory, at, length);
   }
 
   get isBlocked(): boolean {

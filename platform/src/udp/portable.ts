@@ -184,6 +184,10 @@ class PortableSocket implements DatagramSocket {
     return this.send(to, batch.bytes(i));
   }
 
+  borrow(to: AddressHandle, memory: Uint8Array, at: number, length: number): boolean {
+    return this.send(to, memory.subarray(at, at + length));
+  }
+
   sendWithTtl(to: AddressHandle, bytes: Uint8Array, ttl: number): boolean {
     return this.#sendAlone(
       to,

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { endpoint, UserError } from "@burrow/protocol";
 import type { AddressHandle } from "./address-table.ts";
+import { PinnedMemory } from "./linux/system.ts";
 import type { DatagramSocket, UdpOptions } from "./socket.ts";
 
 /** Until `condition` holds; the test's own time limit is the limit. */
@@ -35,6 +36,27 @@ export function udpContract(
   };
 
   describe(`${name}: a datagram socket`, () => {
+    test("sends what lies in somebody else's memory, pinned or not, before that changes", async () => {
+      const got: string[] = [];
+      const server = await open({
+        onBatch(batch) {
+          for (let i = 0; i < batch.count; i++) got.push(new TextDecoder().decode(batch.bytes(i)));
+        },
+      });
+      const client = await open();
+      for (const memory of [new PinnedMemory(64).bytes, new Uint8Array(64)]) {
+        memory.set(new TextEncoder().encode("xxhellohello!y"));
+        client.borrow(to(client, server), memory, 2, 5);
+        client.borrow(to(client, server), memory, 7, 5);
+        client.borrow(to(client, server), memory, 12, 1);
+        client.flush();
+        memory.fill(0);
+        await until(() => got.length === 3);
+        expect(got.splice(0)).toEqual(["hello", "hello", "!"]);
+      }
+      expect(client.counters.sent).toBe(6);
+    });
+
     test("echoes bytes of every size, the empty datagram and the largest among them", async () => {
       const server = await open({ onBatch: echo });
       const got: Uint8Array[] = [];

@@ -72,6 +72,12 @@ export interface DatagramSocket {
    */
   forward(to: AddressHandle, batch: DatagramBatch, i: number): boolean;
 
+  /**
+   * Queues a datagram that lies in `memory`, without copying where this socket can (from a `PinnedMemory`): it must
+   * stay as it is until the next flush. False as for `send`.
+   */
+  borrow(to: AddressHandle, memory: Uint8Array, at: number, length: number): boolean;
+
   /** The kernel took no more at the last flush; what is queued waits for room. */
   readonly isBlocked: boolean;
 

@@ -11,14 +11,18 @@ export class Poller {
     this.#entries = new PinnedMemory(descriptors.length * Pollfd.size);
     for (const [i, fd] of descriptors.entries()) {
       this.#entries.u32[(i * Pollfd.size) >> 2] = fd;
-      this.wantWrite(i, false);
+      this.#want(i, LinuxNumber.POLLIN, true);
     }
+  }
+
+  /** Whether something to read from descriptor `i` ends the wait, as it does unless this says otherwise. */
+  wantRead(i: number, wanted: boolean): void {
+    this.#want(i, LinuxNumber.POLLIN, wanted);
   }
 
   /** Whether room to write to descriptor `i` ends the wait as well. */
   wantWrite(i: number, wanted: boolean): void {
-    const events = LinuxNumber.POLLIN | (wanted ? LinuxNumber.POLLOUT : 0);
-    this.#entries.view.setInt16(i * Pollfd.size + Pollfd.events, events, true);
+    this.#want(i, LinuxNumber.POLLOUT, wanted);
   }
 
   /** Returns after `timeoutMs` at the latest (rounded up), or on a signal. */
@@ -28,6 +32,12 @@ export class Poller {
     for (let i = 0; i < this.#count; i++) {
       this.#entries.view.setInt16(i * Pollfd.size + Pollfd.revents, 0, true);
     }
+  }
+
+  #want(i: number, event: number, wanted: boolean): void {
+    const at = i * Pollfd.size + Pollfd.events;
+    const others = this.#entries.view.getInt16(at, true) & ~event;
+    this.#entries.view.setInt16(at, wanted ? others | event : others, true);
   }
 
   /** Something is there to read (an error counts) since the last wait. */

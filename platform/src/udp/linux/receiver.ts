@@ -51,6 +51,16 @@ export class ReceivedBatch implements DatagramBatch {
     return this.#length[i] ?? 0;
   }
 
+  /** All datagrams lie in this; */
+  get memory(): PinnedMemory {
+    return this.#memory;
+  }
+
+  /** datagram `i` from here on. */
+  at(i: number): number {
+    return this.#at[i] ?? 0;
+  }
+
   u32(i: number, at: number): number {
     if (at + 4 > (this.#length[i] ?? 0)) return 0;
     return this.#memory.view.getUint32((this.#at[i] ?? 0) + at, true);
@@ -76,12 +86,45 @@ export class ReceivedBatch implements DatagramBatch {
   }
 }
 
-let slots: PinnedMemory | undefined;
+/** What one `recvmmsg` fills, laid out once. */
+class ReceiveMemory {
+  readonly slots = new PinnedMemory(SLOTS * SLOT_BYTES);
+  readonly names = new PinnedMemory(SLOTS * NAME_BYTES);
+  readonly controls = new PinnedMemory(SLOTS * CONTROL_BYTES);
+  readonly headers = new PinnedMemory(SLOTS * Mmsghdr.size);
+  readonly batch = new ReceivedBatch(this.slots);
+  readonly #iovecs = new PinnedMemory(SLOTS * Iovec.size);
 
-/** One set for all sockets of a thread, since a batch is over before the next is received: they stay in the cache. */
-function sharedSlots(): PinnedMemory {
-  slots ??= new PinnedMemory(SLOTS * SLOT_BYTES);
-  return slots;
+  constructor() {
+    for (let i = 0; i < SLOTS; i++) {
+      const iovec = i * Iovec.size;
+      this.#iovecs.setAddress(iovec + Iovec.base, this.slots.address + i * SLOT_BYTES);
+      this.#iovecs.setAddress(iovec + Iovec.length, SLOT_BYTES);
+      const header = i * Mmsghdr.size;
+      this.headers.setAddress(header + Mmsghdr.name, this.names.address + i * NAME_BYTES);
+      this.headers.setAddress(header + Mmsghdr.iov, this.#iovecs.address + iovec);
+      this.headers.setAddress(header + Mmsghdr.iovCount, 1);
+      this.headers.setAddress(header + Mmsghdr.control, this.controls.address + i * CONTROL_BYTES);
+      this.arm(header);
+    }
+  }
+
+  /** What the kernel overwrites in every call. */
+  arm(header: number): void {
+    this.headers.u32[(header + Mmsghdr.nameLength) >> 2] = NAME_BYTES;
+    this.headers.u32[(header + Mmsghdr.controlLength) >> 2] = CMSG_SPACE;
+  }
+}
+
+let memory: ReceiveMemory | undefined;
+
+/**
+ * One for all sockets of a thread, since a batch is over before the next is received: it stays in the cache, and
+ * hundreds of sockets cost no more than one.
+ */
+function sharedMemory(): ReceiveMemory {
+  memory ??= new ReceiveMemory();
+  return memory;
 }
 
 export class Receiver {
@@ -93,11 +136,7 @@ export class Receiver {
   readonly #counters: UdpCounters;
   readonly #call: number;
 
-  readonly #slots = sharedSlots();
-  readonly #names = new PinnedMemory(SLOTS * NAME_BYTES);
-  readonly #controls = new PinnedMemory(SLOTS * CONTROL_BYTES);
-  readonly #iovecs = new PinnedMemory(SLOTS * Iovec.size);
-  readonly #headers = new PinnedMemory(SLOTS * Mmsghdr.size);
+  readonly #memory = sharedMemory();
 
   constructor(fd: number, family: 4 | 6, door: number, addresses: AddressTable, counters: UdpCounters) {
     this.#fd = fd;
@@ -106,18 +145,7 @@ export class Receiver {
     this.#addresses = addresses;
     this.#counters = counters;
     this.#call = callNumbers()?.recvmmsg ?? -1;
-    this.batch = new ReceivedBatch(this.#slots);
-    for (let i = 0; i < SLOTS; i++) {
-      const iovec = i * Iovec.size;
-      this.#iovecs.setAddress(iovec + Iovec.base, this.#slots.address + i * SLOT_BYTES);
-      this.#iovecs.setAddress(iovec + Iovec.length, SLOT_BYTES);
-      const header = i * Mmsghdr.size;
-      this.#headers.setAddress(header + Mmsghdr.name, this.#names.address + i * NAME_BYTES);
-      this.#headers.setAddress(header + Mmsghdr.iov, this.#iovecs.address + iovec);
-      this.#headers.setAddress(header + Mmsghdr.iovCount, 1);
-      this.#headers.setAddress(header + Mmsghdr.control, this.#controls.address + i * CONTROL_BYTES);
-      this.#arm(header);
-    }
+    this.batch = this.#memory.batch;
   }
 
   /** Fills the batch with what waits, as far as one call brings it. The errno when there was nothing, else 0. */
@@ -125,7 +153,7 @@ export class Receiver {
     const { batch } = this;
     batch.count = 0;
     const flags = LinuxNumber.MSG_DONTWAIT;
-    const address = pointer(this.#headers.address);
+    const address = pointer(this.#memory.headers.address);
     const messages = system().syscall(this.#call, this.#fd, address, SLOTS, flags, 0);
     if (messages < 0) return lastErrno();
     let previous = -1;
@@ -134,19 +162,13 @@ export class Receiver {
       const header = i * Mmsghdr.size;
       if (previous === -1 || !this.#isSameName(previous, i)) source = this.#sourceOf(i);
       previous = i;
-      const words = this.#headers.u32;
+      const words = this.#memory.headers.u32;
       const length = words[(header + Mmsghdr.length) >> 2] ?? 0;
       const isCut = ((words[(header + Mmsghdr.flags) >> 2] ?? 0) & LinuxNumber.MSG_TRUNC) !== 0;
       this.#split(i, length, this.#segmentOf(i, header), source, isCut);
-      this.#arm(header);
+      this.#memory.arm(header);
     }
     return 0;
-  }
-
-  /** What the kernel overwrites in every call. */
-  #arm(header: number): void {
-    this.#headers.u32[(header + Mmsghdr.nameLength) >> 2] = NAME_BYTES;
-    this.#headers.u32[(header + Mmsghdr.controlLength) >> 2] = CMSG_SPACE;
   }
 
   #split(slot: number, length: number, segment: number, source: AddressHandle, isCut: boolean): void {
@@ -167,8 +189,9 @@ export class Receiver {
 
   /** The size of the datagrams that were merged; where none were, more than any has. */
   #segmentOf(i: number, header: number): number {
-    if ((this.#headers.u32[(header + Mmsghdr.controlLength) >> 2] ?? 0) < Cmsghdr.data + 4) return SLOT_BYTES;
-    const words = this.#controls.u32;
+    if ((this.#memory.headers.u32[(header + Mmsghdr.controlLength) >> 2] ?? 0) < Cmsghdr.data + 4)
+      return SLOT_BYTES;
+    const words = this.#memory.controls.u32;
     const control = i * CONTROL_BYTES;
     const isGro =
       words[(control + Cmsghdr.level) >> 2] === LinuxNumber.SOL_UDP &&
@@ -177,7 +200,7 @@ export class Receiver {
   }
 
   #isSameName(i: number, j: number): boolean {
-    const words = this.#names.u32;
+    const words = this.#memory.names.u32;
     const a = (i * NAME_BYTES) >> 2;
     const b = (j * NAME_BYTES) >> 2;
     if (words[a] !== words[b] || words[a + 1] !== words[b + 1]) return false;
@@ -187,7 +210,7 @@ export class Receiver {
   }
 
   #sourceOf(i: number): AddressHandle {
-    const { view } = this.#names;
+    const { view } = this.#memory.names;
     const at = i * NAME_BYTES;
     const port = view.getUint16(at + SockaddrIn.port, false);
     if (this.#family === 4) {

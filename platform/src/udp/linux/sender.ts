@@ -26,8 +26,16 @@ import {
 import { PinnedMemory, pointer, system } from "./system.ts";
 
 const SEND_FLAGS = LinuxNumber.MSG_DONTWAIT | LinuxNumber.MSG_NOSIGNAL;
-const MESSAGES_MAX = 256;
-const PIECES_MAX = 2_048;
+
+export interface QueueSize {
+  /** Runs that may wait for a flush, and the pieces of memory that they are made of. */
+  readonly messages: number;
+  readonly pieces: number;
+}
+
+export const MAJOR_QUEUE: QueueSize = { messages: 256, pieces: 2_048 };
+export const MINOR_QUEUE: QueueSize = { messages: 16, pieces: 256 };
+
 const NAME_BYTES = 32;
 /** Copies that may wait for the kernel: some 700 full datagrams. */
 const COPIES_BYTES = 1 << 20;
@@ -42,40 +50,65 @@ export class Sender {
   readonly #counters: UdpCounters;
   readonly #call: number;
   readonly #payloadMax: number;
+  readonly #queueSize: QueueSize;
   /** GSO is worth trying: the self-test passed, and no device has refused it since. */
   #segments: boolean;
   #blocked = false;
 
   /** Messages: to whom, the length of all datagrams but the last, how many, bytes, and the chain of pieces. */
   #messages = 0;
-  readonly #to = new Int32Array(MESSAGES_MAX);
-  readonly #size = new Int32Array(MESSAGES_MAX);
-  readonly #count = new Int32Array(MESSAGES_MAX);
-  readonly #bytes = new Int32Array(MESSAGES_MAX);
-  readonly #first = new Int32Array(MESSAGES_MAX);
-  readonly #last = new Int32Array(MESSAGES_MAX);
+  readonly #to: Int32Array;
+  readonly #size: Int32Array;
+  readonly #count: Int32Array;
+  readonly #bytes: Int32Array;
+  readonly #first: Int32Array;
+  readonly #last: Int32Array;
   /** 1 while another datagram of the same length may join. */
-  readonly #open = new Uint8Array(MESSAGES_MAX);
+  readonly #open: Uint8Array;
   /** By destination: the message that it may join, if that is still its. */
   readonly #latest: Int32Array;
 
   #pieces = 0;
-  readonly #address = new Float64Array(PIECES_MAX);
-  readonly #length = new Int32Array(PIECES_MAX);
-  readonly #next = new Int32Array(PIECES_MAX);
+  readonly #address: Float64Array;
+  readonly #length: Int32Array;
+  readonly #next: Int32Array;
 
   /** Copies of datagrams; two, so that what waits can move to the front. Made when first needed. */
   #copies: PinnedMemory | undefined;
   #spare: PinnedMemory | undefined;
   #copied = 0;
-  readonly #keptAt = new Int32Array(MESSAGES_MAX);
+  readonly #keptAt: Int32Array;
 
-  readonly #names = new PinnedMemory(MESSAGES_MAX * NAME_BYTES);
-  readonly #controls = new PinnedMemory(MESSAGES_MAX * CMSG_SPACE);
-  readonly #iovecs = new PinnedMemory(PIECES_MAX * Iovec.size);
-  readonly #headers = new PinnedMemory(MESSAGES_MAX * Mmsghdr.size);
+  readonly #names: PinnedMemory;
+  readonly #controls: PinnedMemory;
+  readonly #iovecs: PinnedMemory;
+  readonly #headers: PinnedMemory;
 
-  constructor(fd: number, family: 4 | 6, addresses: AddressTable, counters: UdpCounters, segments: boolean) {
+  constructor(
+    fd: number,
+    family: 4 | 6,
+    addresses: AddressTable,
+    counters: UdpCounters,
+    segments: boolean,
+    size = MAJOR_QUEUE,
+  ) {
+    const { messages, pieces } = size;
+    this.#queueSize = size;
+    this.#to = new Int32Array(messages);
+    this.#size = new Int32Array(messages);
+    this.#count = new Int32Array(messages);
+    this.#bytes = new Int32Array(messages);
+    this.#first = new Int32Array(messages);
+    this.#last = new Int32Array(messages);
+    this.#open = new Uint8Array(messages);
+    this.#address = new Float64Array(pieces);
+    this.#length = new Int32Array(pieces);
+    this.#next = new Int32Array(pieces);
+    this.#keptAt = new Int32Array(messages);
+    this.#names = new PinnedMemory(messages * NAME_BYTES);
+    this.#controls = new PinnedMemory(messages * CMSG_SPACE);
+    this.#iovecs = new PinnedMemory(pieces * Iovec.size);
+    this.#headers = new PinnedMemory(messages * Mmsghdr.size);
     this.#fd = fd;
     this.#family = family;
     this.#addresses = addresses;
@@ -84,7 +117,7 @@ export class Sender {
     this.#payloadMax = family === 4 ? PAYLOAD_MAX_V4 : PAYLOAD_MAX_V6;
     this.#segments = segments;
     this.#latest = new Int32Array(addresses.capacity).fill(NONE);
-    for (let i = 0; i < MESSAGES_MAX; i++) {
+    for (let i = 0; i < messages; i++) {
       const header = i * Mmsghdr.size;
       const control = i * CMSG_SPACE;
       const isV4 = family === 4;
@@ -171,7 +204,8 @@ export class Sender {
   }
 
   #isFull(): boolean {
-    return this.#messages === MESSAGES_MAX || this.#pieces === PIECES_MAX;
+    const { messages, pieces } = this.#queueSize;
+    return this.#messages === messages || this.#pieces === pieces;
   }
 
   #add(to: AddressHandle, address: number, length: number): void {

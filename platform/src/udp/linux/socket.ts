@@ -30,7 +30,7 @@ import {
 import { LinuxNumber, SockaddrIn, SockaddrIn6 } from "./layout.ts";
 import { type Offloads, testedOffloads } from "./offload.ts";
 import { ReceivedBatch, Receiver } from "./receiver.ts";
-import { Sender } from "./sender.ts";
+import { MAJOR_QUEUE, MINOR_QUEUE, Sender } from "./sender.ts";
 import { closeDescriptor, PinnedMemory, setOption, system, systemError } from "./system.ts";
 
 export interface BatchedSocket extends DatagramSocket {
@@ -46,6 +46,8 @@ export interface BatchedSocket extends DatagramSocket {
 export interface BatchedUdpOptions extends UdpOptions {
   /** Default: what the self-test found. */
   readonly offloads?: Offloads;
+  /** Fewer messages may wait at a time: for hundreds of sockets, most of which send little. */
+  readonly isMinor?: boolean;
 }
 
 const DATAGRAM_BYTES_MAX = 65_507;
@@ -61,6 +63,9 @@ class LinuxSocket implements BatchedSocket {
   readonly #options: UdpOptions;
   readonly #receiver: Receiver;
   readonly #sender: Sender;
+  /** Datagrams in a row lie in one memory. */
+  #lastBorrowed: Uint8Array | undefined;
+  #lastPinned: PinnedMemory | undefined;
   #closed = false;
 
   constructor(fd: number, options: BatchedUdpOptions) {
@@ -74,7 +79,8 @@ class LinuxSocket implements BatchedSocket {
     const gro = tested.gro && setOption(fd, LinuxNumber.SOL_UDP, LinuxNumber.UDP_GRO, 1);
     this.offloads = { gso: tested.gso, gro };
     this.#receiver = new Receiver(fd, options.family, options.door ?? 0, this.addresses, this.counters);
-    this.#sender = new Sender(fd, options.family, this.addresses, this.counters, tested.gso);
+    const size = options.isMinor === true ? MINOR_QUEUE : MAJOR_QUEUE;
+    this.#sender = new Sender(fd, options.family, this.addresses, this.counters, tested.gso, size);
   }
 
   get isBlocked(): boolean {
@@ -112,6 +118,18 @@ class LinuxSocket implements BatchedSocket {
     const refusal = this.#refusal(to, length);
     if (refusal !== undefined) return this.#drop(refusal);
     return this.#sender.borrow(to, batch.address(i), length) || this.#drop("dropQueueFull");
+  }
+
+  borrow(to: AddressHandle, memory: Uint8Array, at: number, length: number): boolean {
+    if (memory !== this.#lastBorrowed) {
+      this.#lastBorrowed = memory;
+      this.#lastPinned = PinnedMemory.of(memory);
+    }
+    const pinned = this.#lastPinned;
+    if (pinned === undefined) return this.send(to, memory.subarray(at, at + length));
+    const refusal = this.#refusal(to, length);
+    if (refusal !== undefined) return this.#drop(refusal);
+    return this.#sender.borrow(to, pinned.address + at, length) || this.#drop("dropQueueFull");
   }
 
   sendWithTtl(to: AddressHandle, bytes: Uint8Array, ttl: number): boolean {

@@ -46,6 +46,8 @@ export function hasBatchedCalls(): boolean {
 
 /** Memory that the kernel is given addresses of: never moved, and alive as long as this object is. */
 export class PinnedMemory {
+  static readonly #all = new WeakMap<Uint8Array, PinnedMemory>();
+
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;
   readonly u32: Uint32Array<ArrayBuffer>;
@@ -60,6 +62,12 @@ export class PinnedMemory {
     this.u32 = new Uint32Array(buffer);
     this.i32 = new Int32Array(buffer);
     this.address = ptr(this.bytes);
+    PinnedMemory.#all.set(this.bytes, this);
+  }
+
+  /** Whose `bytes` these are, if any's. */
+  static of(bytes: Uint8Array): PinnedMemory | undefined {
+    return PinnedMemory.#all.get(bytes);
   }
 
   /** Writes an address (below 2^53) at an offset that is a multiple of 4. */

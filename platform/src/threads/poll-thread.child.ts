@@ -1,0 +1,21 @@
+/** For poll-thread.test.ts: answers numbers with the same numbers. */
+import { Poller } from "../udp/linux/poller.ts";
+import { PollThreadEnd } from "./poll-thread.ts";
+
+const { settings, end } = PollThreadEnd.ofThisThread<
+  { readonly fails: boolean },
+  { readonly echo: number } | "close",
+  number
+>();
+if (settings.fails) throw new Error("no luck");
+const poller = new Poller([end.eventFd]);
+end.ready();
+for (let isOpen = true; isOpen; ) {
+  poller.wait(60_000);
+  if (!poller.canRead(0)) continue;
+  for (const message of end.fetch()) {
+    if (message === "close") isOpen = false;
+    else end.tell(message.echo);
+  }
+}
+end.close();

@@ -1,0 +1,36 @@
+/** A thread that blocks in poll hears messages at once and in order, answers, and ends when it is told to. */
+import { expect, test } from "bun:test";
+import { Worker } from "node:worker_threads";
+import { hasBatchedCalls } from "../udp/linux/system.ts";
+import { PollThread } from "./poll-thread.ts";
+
+type To = { readonly echo: number } | "close";
+
+const start = (heard: (message: number) => void, settings: { readonly fails: boolean }) =>
+  PollThread.start<To, number, { readonly fails: boolean }>(
+    (workerData, transferList) =>
+      new Worker(new URL("./poll-thread.child.ts", import.meta.url), { workerData, transferList }),
+    settings,
+    heard,
+  );
+
+test.skipIf(!hasBatchedCalls())(
+  "messages wake it, pass in order both ways, and the last one ends it",
+  async () => {
+    const heard: number[] = [];
+    const thread = start((message) => heard.push(message), { fails: false });
+    await thread.ready;
+    for (let i = 0; i < 100; i++) thread.tell({ echo: i });
+    while (heard.length < 100) await Bun.sleep(1);
+    expect(heard).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    await thread.close("close");
+    thread.tell({ echo: 1 });
+    await Bun.sleep(5);
+    expect(heard.length).toBe(100);
+  },
+);
+
+test.skipIf(!hasBatchedCalls())("one that cannot start says so", async () => {
+  const thread = start(() => {}, { fails: true });
+  await expect(thread.ready).rejects.toThrow("no luck");
+});

@@ -1,0 +1,155 @@
+/**
+ * A thread that moves packets: it blocks in `poll` and never returns to its event loop, so messages reach it with an
+ * event that wakes it out of the poll, and it fetches them itself.
+ *
+ *   const thread = PollThread.start(
+ *     (workerData, transferList) => new Worker(new URL("./loop.worker.ts", import.meta.url), { workerData, transferList }),
+ *     { port: 21820 },
+ *     (message: FromLoop) => …,
+ *   );
+ *   await thread.ready;                                  // the thread called `ready`
+ *   thread.tell({ type: "update", … });
+ *   await thread.close({ type: "close" });               // it has closed what it owned, and ended
+ *
+ *   in the worker:  const { settings, end } = PollThreadEnd.ofThisThread<Settings, ToLoop, FromLoop>();
+ *                   const poller = new Poller([end.eventFd, …]);
+ *                   end.ready();
+ *                   for (;;) { poller.wait(…); if (poller.canRead(0)) for (const message of end.fetch()) … }
+ *                   end.close();
+ */
+import {
+  MessageChannel,
+  type MessagePort,
+  receiveMessageOnPort,
+  type Worker,
+  workerData,
+} from "node:worker_threads";
+import { clearEvent, closeDescriptor, openEvent, signalEvent } from "../udp/linux/system.ts";
+
+/** What the thread is started with, beside its own settings. */
+interface Start<Settings> {
+  readonly pollThread: { readonly port: MessagePort; readonly eventFd: number };
+  readonly settings: Settings;
+}
+
+/** The first word of a thread. */
+const READY = "ready";
+
+export class PollThread<To, From> {
+  readonly #port: MessagePort;
+  readonly #eventFd: number;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #ended: Promise<void>;
+  #isReady = false;
+  #isClosing = false;
+
+  private constructor(
+    worker: Worker,
+    port: MessagePort,
+    eventFd: number,
+    onMessage: (message: From) => void,
+  ) {
+    this.#port = port;
+    this.#eventFd = eventFd;
+    port.on("message", (message: From | typeof READY) => {
+      if (message !== READY) return onMessage(message as From);
+      this.#isReady = true;
+      this.#ready.resolve();
+    });
+    const ended = Promise.withResolvers<void>();
+    this.#ended = ended.promise;
+    worker.on("exit", () => {
+      // The thread is in no system call any more: only now may its event's number be given to somebody else.
+      closeDescriptor(eventFd);
+      port.close();
+      ended.resolve();
+      this.#ready.reject(new Error("a packet thread ended"));
+      if (this.#isReady && !this.#isClosing) throw new Error("a packet thread ended");
+    });
+    worker.on("error", (error) => {
+      // Before it is ready, starting fails; later it is a mistake of ours that nobody may overlook.
+      if (this.#isReady) throw error;
+      this.#ready.reject(error);
+    });
+  }
+
+  static start<To, From, Settings>(
+    newWorker: (workerData: unknown, transferList: MessagePort[]) => Worker,
+    settings: Settings,
+    onMessage: (message: From) => void,
+    transferList: readonly MessagePort[] = [],
+  ): PollThread<To, From> {
+    const channel = new MessageChannel();
+    const eventFd = openEvent();
+    const start: Start<Settings> = { pollThread: { port: channel.port2, eventFd }, settings };
+    const worker = newWorker(start, [channel.port2, ...transferList]);
+    return new PollThread<To, From>(worker, channel.port1, eventFd, onMessage);
+  }
+
+  /** Rejects when the thread could not start. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** Wakes the thread; for another thread that posts to a port of its own. */
+  get eventFd(): number {
+    return this.#eventFd;
+  }
+
+  /** Takes effect soon, in order. Once it is closing, nothing does. */
+  tell(message: To): void {
+    if (this.#isClosing) return;
+    this.#port.postMessage(message);
+    signalEvent(this.#eventFd);
+  }
+
+  /** Sends a last message, after which the thread is to end, and waits for that. */
+  async close(last: To): Promise<void> {
+    this.tell(last);
+    this.#isClosing = true;
+    await this.#ended;
+  }
+}
+
+/** The thread's own end. */
+export class PollThreadEnd<To, From> {
+  /** Readable when there are messages. */
+  readonly eventFd: number;
+  readonly #port: MessagePort;
+
+  private constructor(port: MessagePort, eventFd: number) {
+    this.#port = port;
+    this.eventFd = eventFd;
+  }
+
+  static ofThisThread<Settings, To, From>(): {
+    readonly settings: Settings;
+    readonly end: PollThreadEnd<To, From>;
+  } {
+    const { pollThread, settings } = workerData as Start<Settings>;
+    return { settings, end: new PollThreadEnd(pollThread.port, pollThread.eventFd) };
+  }
+
+  ready(): void {
+    this.#port.postMessage(READY);
+  }
+
+  tell(message: From): void {
+    this.#port.postMessage(message);
+  }
+
+  /** The messages that came; makes the event unsignalled. */
+  *fetch(): Generator<To> {
+    clearEvent(this.eventFd);
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port);
+      if (received === undefined) return;
+      yield received.message as To;
+    }
+  }
+
+  /** Lets the thread end. */
+  close(): void {
+    this.#port.close();
+  }
+}
