@@ -221,3 +221,39 @@ export function netcheckView(agent: Agent) {
   };
 }
 export type NetcheckView = ReturnType<typeof netcheckView>;
+
+/** The agent in a few lines; what is known outside its machine (version, coordinator, device) is added there. */
+export function statusView(agent: Agent) {
+  const { home, standby, reason } = agent.relays.homes;
+  const homeLink = home === undefined ? undefined : agent.relays.get(home);
+  const standbyLink = standby === undefined ? undefined : agent.relays.get(standby);
+  const peers = [...agent.peers.all];
+  const byKind = (kind: string) =>
+    peers.filter((peer) => pathView(agent, peer.paths.current).kind === kind).length;
+  return {
+    ...(agent.netmap === undefined
+      ? undefined
+      : {
+          name: agent.netmap.agent.name,
+          network: agent.netmap.agent.networkName,
+          ipv4: agent.netmap.agent.ipv4,
+          ipv6: agent.netmap.agent.ipv6,
+          place: agent.netmap.observed.place,
+        }),
+    home:
+      homeLink === undefined
+        ? undefined
+        : { relay: home, region: homeLink.info.region, rttMs: homeLink.rtt.leastMs, reason },
+    standby: standbyLink === undefined ? undefined : { relay: standby, region: standbyLink.info.region },
+    natMapping: agent.whereabouts.nat,
+    peers: {
+      total: peers.length,
+      online: peers.filter((peer) => peer.info.online).length,
+      direct: peers.filter((peer) => peer.paths.isAwake && peer.paths.current?.kind === "direct").length,
+      relayed: peers.filter((peer) => peer.paths.isAwake && peer.paths.current?.kind === "relay").length,
+      idle: peers.filter((peer) => peer.info.online && !peer.paths.isAwake).length,
+    },
+    drops: Object.fromEntries([...agent.drops, ...agent.tunnel.drops]),
+    paths: { direct: byKind("direct"), relay: byKind("relay"), none: byKind("none") },
+  };
+}

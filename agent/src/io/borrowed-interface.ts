@@ -17,15 +17,10 @@ import {
   type WireGuardPeerChange,
   writeFileAtomic,
 } from "@burrow/platform";
-import {
-  type NetworkId,
-  OVERLAY_V4_PREFIX,
-  overlayPrefix6,
-  parseEndpoint,
-  TUNNEL_MTU_BYTES,
-} from "@burrow/protocol";
+import { OVERLAY_V4_PREFIX, overlayPrefix6, parseEndpoint, TUNNEL_MTU_BYTES } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
+import type { OverlayPlace } from "./devices.ts";
 
 const log = getLogger(["burrow", "agent", "wireguard"]);
 const FILE_NAME = "interface.json";
@@ -45,13 +40,6 @@ const notesShape = z.object({
   ),
 });
 type Notes = z.output<typeof notesShape>;
-
-/** This agent's place in the overlay. */
-export interface OverlayPlace {
-  readonly ipv4: string;
-  readonly ipv6: string;
-  readonly network: NetworkId;
-}
 
 export class BorrowedInterface {
   readonly #device: WireGuardInterface;

@@ -7,8 +7,6 @@ import { join } from "node:path";
 import { UserError } from "@burrow/protocol";
 import { Hono } from "hono";
 import { stream } from "hono/streaming";
-import type { Peer } from "../core/peers.ts";
-import { netcheckView, pathView, peerViews, relayViews, whyView } from "../core/views.ts";
 import type { RunningAgent } from "../main.ts";
 
 export const SOCKET_NAME = "agent.sock";
@@ -50,12 +48,10 @@ export async function serveLocalApi(running: RunningAgent, stateDir: string): Pr
 }
 
 export function localApi(running: RunningAgent): Hono {
-  const { agent } = running;
   const app = new Hono();
   const problem = (code: string, message: string, remedy: string) => ({ code, message, remedy });
-  const find = (text: string): Peer | undefined => agent.peers.find(text);
   const isSelf = (text: string) => {
-    const self = agent.netmap?.agent;
+    const self = running.netmap?.agent;
     return self !== undefined && [self.id, self.name, self.ipv4, self.ipv6].some((own) => own === text);
   };
   const unknownPeer = (text: string) =>
@@ -67,18 +63,19 @@ export function localApi(running: RunningAgent): Hono {
           "`burrow peers` lists them; names, ids and overlay addresses will do",
         );
 
-  app.get("/v1/status", (context) => context.json(running.status()));
-  app.get("/v1/peers", (context) => context.json(peerViews(agent)));
-  app.get("/v1/relays", (context) => context.json(relayViews(agent)));
-  app.get("/v1/netcheck", (context) => context.json(netcheckView(agent)));
-  app.get("/v1/why/:peer", (context) => {
-    const peer = find(context.req.param("peer"));
-    return peer === undefined
+  app.get("/v1/status", async (context) => context.json(await running.status()));
+  app.get("/v1/peers", async (context) => context.json(await running.ask("peers", undefined)));
+  app.get("/v1/relays", async (context) => context.json(await running.ask("relays", undefined)));
+  app.get("/v1/netcheck", async (context) => context.json(await running.ask("netcheck", undefined)));
+  app.get("/v1/why/:peer", async (context) => {
+    const peer = running.find(context.req.param("peer"));
+    const view = peer === undefined ? undefined : await running.ask("why", peer.id);
+    return view === undefined
       ? context.json(unknownPeer(context.req.param("peer")), 404)
-      : context.json(whyView(agent, peer));
+      : context.json(view);
   });
   app.get("/v1/ping/:peer", (context) => {
-    const peer = find(context.req.param("peer"));
+    const peer = running.find(context.req.param("peer"));
     if (peer === undefined) return context.json(unknownPeer(context.req.param("peer")), 404);
     const count = numberIn(context.req.query("count"), 1, PING_COUNT_MAX, 4);
     const intervalMs = numberIn(context.req.query("intervalMs"), PING_INTERVAL_MIN_MS, 3_600_000, 1_000);
@@ -87,9 +84,9 @@ export function localApi(running: RunningAgent): Hono {
     return stream(context, async (out) => {
       const abort = new AbortController();
       out.onAbort(() => abort.abort());
-      const replies = running.ping(peer, { count, intervalMs, timeoutMs, signal: abort.signal });
+      const replies = running.ping(peer.id, { count, intervalMs, timeoutMs, signal: abort.signal });
       for await (const reply of replies) {
-        const path = reply.via === undefined ? undefined : pathView(agent, reply.via);
+        const path = reply.via === undefined ? undefined : await running.ask("path", reply.via);
         const { via: _, ...rest } = reply;
         await out.writeln(JSON.stringify({ ...rest, path }));
       }

@@ -1,8 +1,7 @@
 /** A run of echoes to one peer: one after another at an interval, answers as they come, silence as it passes. */
+import type { AgentId } from "@burrow/protocol";
 import type { EchoReply } from "../core/events.ts";
 import type { PathTarget } from "../core/paths/path.ts";
-import type { Peer } from "../core/peers.ts";
-import type { Runtime } from "./runtime.ts";
 
 export interface PingOptions {
   readonly count: number;
@@ -23,18 +22,20 @@ export interface PingResult {
 const IDENTIFIER_MAX = 0xffff;
 const SEQUENCE_MAX = 0xffff;
 
+export type SendEcho = (peer: AgentId, identifier: number, sequence: number) => void;
+
 interface Run {
   answered(reply: EchoReply): void;
 }
 
 export class Pinger {
-  readonly #runtime: () => Runtime;
+  readonly #send: SendEcho;
   readonly #runs = new Map<number, Run>();
   #lastIdentifier: number;
 
   /** `firstIdentifier`: random, so that runs of two agents on one machine do not answer each other. */
-  constructor(runtime: () => Runtime, firstIdentifier: number) {
-    this.#runtime = runtime;
+  constructor(send: SendEcho, firstIdentifier: number) {
+    this.#send = send;
     this.#lastIdentifier = firstIdentifier % IDENTIFIER_MAX;
   }
 
@@ -43,7 +44,7 @@ export class Pinger {
   }
 
   /** Yields a result per echo, answers in the order in which they come. */
-  async *run(peer: Peer, options: PingOptions): AsyncGenerator<PingResult> {
+  async *run(peer: AgentId, options: PingOptions): AsyncGenerator<PingResult> {
     const identifier = this.#newIdentifier();
     const ready: PingResult[] = [];
     const waiting = new Map<
@@ -67,7 +68,7 @@ export class Pinger {
       const sequence = sent++ & SEQUENCE_MAX;
       const timer = setTimeout(() => settle(sequence, { timeout: true }), options.timeoutMs);
       waiting.set(sequence, { sentAtMs: Date.now(), timer });
-      this.#runtime().do((agent, now) => agent.ping(peer, identifier, sequence, now));
+      this.#send(peer, identifier, sequence);
       if (sent >= options.count) clearInterval(interval);
     };
     const interval = setInterval(send, options.intervalMs);

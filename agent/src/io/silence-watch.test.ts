@@ -20,16 +20,16 @@ afterEach(() => resetSync());
 const link = (isBound: boolean) => ({ isBound, info: { region: "eu", endpoints: ["127.0.0.1:21820"] } });
 
 function watched(links: readonly ReturnType<typeof link>[]): Watched {
-  return { netmap: {} as Watched["netmap"], relays: { links } };
+  return { hasNetmap: true, links };
 }
 
 test("silence is told once, and again after an answer", () => {
   let agent = watched([link(false)]);
-  const watch = new SilenceWatch(() => agent);
+  const watch = new SilenceWatch(async () => agent);
   watch.close();
   const told = (from: number, to: number) => {
     records = [];
-    for (let now = from; now <= to; now += 1_000) watch.look(now);
+    for (let now = from; now <= to; now += 1_000) watch.look(agent, now);
     return records.map(({ message }) => message.join(""));
   };
   expect(told(0, SILENCE_MS - 1_000)).toEqual([]);

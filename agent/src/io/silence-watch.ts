@@ -1,6 +1,5 @@
 /** Says in the log when no relay answers, where they were tried and what to do; once, until one has answered again. */
 import { getLogger } from "@logtape/logtape";
-import type { Agent } from "../core/agent.ts";
 
 const log = getLogger(["burrow", "agent"]);
 
@@ -9,28 +8,31 @@ export const SILENCE_MS = 5_000;
 const LOOK_MS = 1_000;
 
 /** What the watch looks at, of an agent. */
-export type Watched = Pick<Agent, "netmap"> & {
-  readonly relays: {
-    readonly links: readonly {
-      readonly isBound: boolean;
-      readonly info: {
-        readonly region: string;
-        readonly endpoints: readonly string[];
-        readonly websocket?: { readonly url: string } | undefined;
-      };
-    }[];
-  };
-};
+export interface Watched {
+  readonly hasNetmap: boolean;
+  readonly links: readonly {
+    readonly isBound: boolean;
+    readonly info: {
+      readonly region: string;
+      readonly endpoints: readonly string[];
+      readonly websocket?: { readonly url: string } | undefined;
+    };
+  }[];
+}
 
 export class SilenceWatch {
-  readonly #agent: () => Watched;
   readonly #timer: ReturnType<typeof setInterval>;
   #silentSinceMs: number | undefined;
   #isTold = false;
 
-  constructor(agent: () => Watched) {
-    this.#agent = agent;
-    this.#timer = setInterval(() => this.look(performance.now()), LOOK_MS);
+  constructor(ask: () => Promise<Watched>) {
+    this.#timer = setInterval(() => {
+      // An agent that does not answer is being stopped, or has worse to say itself.
+      ask().then(
+        (watched) => this.look(watched, performance.now()),
+        () => {},
+      );
+    }, LOOK_MS);
   }
 
   close(): void {
@@ -38,10 +40,8 @@ export class SilenceWatch {
   }
 
   /** `now`: milliseconds of any clock that only goes forward. */
-  look(now: number): void {
-    const { netmap, relays } = this.#agent();
-    const links = [...relays.links];
-    if (netmap === undefined || links.some(({ isBound }) => isBound)) {
+  look({ hasNetmap, links }: Watched, now: number): void {
+    if (!hasNetmap || links.some(({ isBound }) => isBound)) {
       this.#silentSinceMs = undefined;
       this.#isTold = false;
       return;
@@ -63,7 +63,7 @@ export class SilenceWatch {
   }
 }
 
-function doorsOf(info: Watched["relays"]["links"][number]["info"]): string {
+function doorsOf(info: Watched["links"][number]["info"]): string {
   const { endpoints, websocket } = info;
   return [...endpoints, ...(websocket === undefined ? [] : [websocket.url])].join(" and ");
 }

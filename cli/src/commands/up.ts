@@ -109,7 +109,7 @@ async function runAgent(flags: UpFlags, command: Command, terminal: Terminal): P
         ...(flags.name === undefined ? {} : { name: flags.name }),
         ...(token === undefined ? {} : { token }),
       }),
-    ({ agent: { id } }) => {
+    ({ id }) => {
       terminal.out(
         flags.json === true
           ? `${JSON.stringify({ event: "ready", id, stateDir })}\n`

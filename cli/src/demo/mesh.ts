@@ -116,7 +116,7 @@ export async function startMesh(options: {
         onEvent: (event, atMs) => options.onAgentEvent(site, event, atMs),
       });
       cleanup.add(() => running.stop());
-      const { ipv4, place } = running.status();
+      const { ipv4, place } = await running.status();
       timeline.note(site.name, "up", `agent joined as ${ipv4}; by its address in ${place ?? label}`);
       return [site, running] as const;
     }),

@@ -22,9 +22,9 @@ export class PingStream {
   readonly #done: Promise<void>;
 
   constructor(from: RunningAgent, to: string) {
-    const peer = from.agent.peers.find(to);
+    const peer = from.find(to);
     if (peer === undefined) throw new Error(`no peer is called ${to}`);
-    this.#done = this.#run(from, peer);
+    this.#done = this.#run(from, peer.id);
   }
 
   async stop(): Promise<void> {

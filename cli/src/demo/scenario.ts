@@ -128,22 +128,22 @@ class Scenario {
   }
 
   async #home(step: StepName, site: Site, nearest: Site): Promise<Step> {
-    const { relays } = this.#agent(site).agent;
-    const linkOf = () => {
+    const linkOf = async () => {
       const home = this.#observed.homes.get(site)?.home;
-      return home === undefined ? undefined : relays.get(home);
+      const relays = await this.#agent(site).ask("relays", undefined);
+      return relays.find(({ id }) => id === home);
     };
-    const settled = await this.#timeline.until(HOME_WAIT_MS, () => {
-      const link = linkOf();
-      return link?.info.region === nearest.name && link.rtt.samples >= HOME_SAMPLES ? link : undefined;
+    const settled = await this.#timeline.until(HOME_WAIT_MS, async () => {
+      const link = await linkOf();
+      return link?.region === nearest.name && link.samples >= HOME_SAMPLES ? link : undefined;
     });
-    const link = settled ?? linkOf();
+    const link = settled ?? (await linkOf());
     return this.#judge({
       step,
       what: `${site.name}'s home is nearest`,
       happened: settled !== undefined,
-      measuredMs: link?.rtt.leastMs,
-      note: link?.info.region,
+      measuredMs: link?.rttMs,
+      note: link?.region,
       boundMs: rtt(site, nearest) + RTT_SLACK_MS,
       because: "",
       sinceMs: this.#stalls.startedMs,
@@ -273,8 +273,7 @@ class Scenario {
 
   /** Each has been told where the other is bound. */
   #knowEachOther(): boolean {
-    const knows = (site: Site, other: Site) =>
-      (this.#agent(site).agent.peers.find(other.name)?.info.relays.length ?? 0) > 0;
+    const knows = (site: Site, other: Site) => (this.#agent(site).find(other.name)?.relays.length ?? 0) > 0;
     return knows(BERLIN, BOSTON) && knows(BOSTON, BERLIN);
   }
 

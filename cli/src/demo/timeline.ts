@@ -38,11 +38,14 @@ export class Timeline {
   }
 
   /** The value of `look` as soon as it is not undefined, or undefined when that takes too long. */
-  async until<T>(timeoutMs: number, look: () => T | undefined): Promise<T | undefined> {
+  async until<T>(
+    timeoutMs: number,
+    look: () => T | undefined | Promise<T | undefined>,
+  ): Promise<T | undefined> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       if (this.#signal.aborted) throw new Interrupted();
-      const found = look();
+      const found = await look();
       if (found !== undefined || performance.now() >= deadline) return found;
       await Bun.sleep(POLL_MS);
     }
