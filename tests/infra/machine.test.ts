@@ -28,6 +28,8 @@ if (mayRun && !hasTerraform)
 
 const COMMIT = "0123456789";
 const RELAY = "192.0.2.10";
+/** On which agents reach a relay by UDP. */
+const PORTS = [21820, 443, 53];
 const RELAY_V6 = "2001:db8::10";
 const target = TARGETS.find(({ arch }) => arch === process.arch);
 
@@ -151,6 +153,7 @@ describe.skipIf(!mayRun || target === undefined)("on Debian", () => {
           machine = new Machine(root, inside, userData);
           await relayLives(machine, deployment);
           await relayIsConfined(machine);
+          relayListensEverywhere(machine);
           await relayHeals(machine);
           await relayUpgrades(machine, deployment);
           await relayDrains(machine, deployment);
@@ -225,7 +228,8 @@ async function relayLives(machine: Machine, deployment: Deployment): Promise<voi
   const [relay] = deployment.relays();
   console.log(`registered and healthy ${((performance.now() - started) / 1000).toFixed(1)} s after power-on`);
   expect(relay).toMatchObject({ region: "falkenstein", state: "healthy", at: { lat: 50.48, lon: 12.34 } });
-  expect(relay?.endpoints.toSorted()).toEqual([`${RELAY}:21820`, `[${RELAY_V6}]:21820`].toSorted());
+  const doors = PORTS.flatMap((port) => [`${RELAY}:${port}`, `[${RELAY_V6}]:${port}`]);
+  expect(relay?.endpoints.toSorted()).toEqual(doors.toSorted());
   expect(machine.run("cloud-init schema --system")).toContain("Valid");
   await until("the end of the first boot", 20_000, () =>
     machine.run("ls /var/lib/burrow-first-boot/done /run/told-ready"),
@@ -254,6 +258,14 @@ async function relayIsConfined(machine: Machine): Promise<void> {
   );
   console.log(`systemd-analyze security: ${judged?.[1]} (0 is best, 10 worst)`);
   expect(Number(judged?.[1])).toBeLessThan(2.5);
+}
+
+/** Also where the system's own DNS stub listens at first; its questions find their way without that. */
+function relayListensEverywhere(machine: Machine): void {
+  const sockets = machine.run("ss --udp --listening --processes --numeric --no-header");
+  for (const port of PORTS) expect(sockets).toMatch(new RegExp(`:${port}\\s.*"burrow`));
+  expect(sockets).not.toContain("127.0.0.53");
+  expect(machine.run("readlink -f /etc/resolv.conf")).not.toContain("stub");
 }
 
 async function relayHeals(machine: Machine): Promise<void> {

@@ -16,7 +16,7 @@ const PACKAGES = [
     "procps",
     "python3",
   ],
-  ...["libstdc++6", "netbase"],
+  ...["libstdc++6", "netbase", "systemd-resolved"],
 ];
 const DEBIAN = "bookworm";
 /** What a minimal system without SSH and locales cannot do, and no cloud's image lacks. */

@@ -54,6 +54,7 @@ module "relay" {
     hook       = local.launch_hook
   })
   udp_port            = var.udp_port
+  further_udp_ports   = var.further_udp_ports
   health_port         = var.health_port
   health_public       = length(var.monitoring_cidrs) > 0
   heal                = "poweroff"

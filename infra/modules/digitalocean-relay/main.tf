@@ -23,6 +23,7 @@ module "relay" {
   release             = var.release
   token               = var.relay_token
   udp_port            = var.udp_port
+  further_udp_ports   = var.further_udp_ports
   health_port         = var.health_port
   health_public       = length(var.monitoring_cidrs) > 0
   heal                = "reboot"

@@ -103,6 +103,13 @@ variable "udp_port" {
   nullable    = false
 }
 
+variable "further_udp_ports" {
+  description = "UDP ports on which the relays listen as well, for networks that let only certain ones pass; empty: none."
+  type        = list(number)
+  default     = [443, 53]
+  nullable    = false
+}
+
 variable "health_port" {
   description = "TCP port of /healthz, /readyz and /metrics."
   type        = number

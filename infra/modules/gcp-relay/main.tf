@@ -30,16 +30,17 @@ locals {
 module "relay" {
   source = "../relay"
 
-  coordinator_url = var.coordinator_url
-  region          = local.region
-  cloud           = "gcp"
-  cloud_region    = var.gcp_region
-  place           = var.place
-  release         = var.release
-  packages        = ["python3"]
-  token_command   = templatefile("${path.module}/token-command.sh.tftpl", { secret = google_secret_manager_secret.token.id })
-  udp_port        = var.udp_port
-  health_port     = var.health_port
+  coordinator_url   = var.coordinator_url
+  region            = local.region
+  cloud             = "gcp"
+  cloud_region      = var.gcp_region
+  place             = var.place
+  release           = var.release
+  packages          = ["python3"]
+  token_command     = templatefile("${path.module}/token-command.sh.tftpl", { secret = google_secret_manager_secret.token.id })
+  udp_port          = var.udp_port
+  further_udp_ports = var.further_udp_ports
+  health_port       = var.health_port
   # The group's health check looks from outside.
   health_public       = true
   heal                = "restart"

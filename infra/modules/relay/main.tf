@@ -21,6 +21,7 @@ locals {
       BURROW_COORDINATOR   = var.coordinator_url
       BURROW_REGION        = var.region
       BURROW_LISTEN        = "0.0.0.0:${var.udp_port}"
+      BURROW_FURTHER_PORTS = length(var.further_udp_ports) == 0 ? "none" : join(",", var.further_udp_ports)
       BURROW_HTTP          = "${var.health_public ? "[::]" : "127.0.0.1"}:${var.health_port}"
       BURROW_DRAIN_SECONDS = tostring(var.drain_seconds)
     },
@@ -54,6 +55,10 @@ locals {
     },
   ]
 
+  dns_port_files = !contains(var.further_udp_ports, 53) ? [] : [
+    { path = "/usr/local/sbin/burrow-free-dns-port", permissions = "0755", content = file("${path.module}/free-dns-port.sh") },
+  ]
+
   first_boot_files = [
     { path = "/etc/systemd/system/burrow-first-boot.service", permissions = "0644", content = file("${path.module}/burrow-first-boot.service") },
     {
@@ -63,6 +68,7 @@ locals {
         steps = concat(
           ["/usr/local/sbin/burrow-install"],
           var.token_command == null ? [] : ["/usr/local/sbin/burrow-fetch-token"],
+          contains(var.further_udp_ports, 53) ? ["/usr/local/sbin/burrow-free-dns-port"] : [],
           ["systemctl enable --now burrow-relay.service burrow-health.timer"],
           var.ready_command == null ? [] : ["/usr/local/sbin/burrow-tell-ready"],
         )
@@ -85,6 +91,7 @@ locals {
         local.token_files,
         local.token_scripts,
         local.ready_files,
+        local.dns_port_files,
         local.first_boot_files,
       )
       # Only begun here: what fails is repeated by the unit, which cloud-init would not do.

@@ -27,6 +27,7 @@ output "firewall" {
   description = "What must be let in from anywhere: protocol and port, with the reason."
   value = concat(
     [{ protocol = "udp", port = var.udp_port, reason = "agents and other relays" }],
+    [for port in var.further_udp_ports : { protocol = "udp", port = port, reason = "agents whose network blocks other UDP ports" }],
     var.websocket ? [{ protocol = "tcp", port = 443, reason = "agents whose network blocks UDP" }] : [],
   )
 }

@@ -124,6 +124,23 @@ variable "udp_port" {
   }
 }
 
+variable "further_udp_ports" {
+  description = "UDP ports on which the relay listens as well, for networks that let only certain ones pass: those of HTTP/3 and DNS. For 53 the machine's own DNS stub is switched off."
+  type        = list(number)
+  default     = [443, 53]
+  nullable    = false
+
+  validation {
+    condition     = length(var.further_udp_ports) <= 3 && length(distinct(var.further_udp_ports)) == length(var.further_udp_ports) && alltrue([for port in var.further_udp_ports : port == floor(port) && port >= 1 && port <= 65535])
+    error_message = "further_udp_ports must be at most 3 different whole numbers from 1 to 65535."
+  }
+
+  validation {
+    condition     = !contains(var.further_udp_ports, var.udp_port)
+    error_message = "further_udp_ports must not name udp_port again."
+  }
+}
+
 variable "websocket" {
   description = "Take agents in by WebSocket on TLS, TCP port 443, where their networks block UDP."
   type        = bool
@@ -191,6 +208,11 @@ variable "settings" {
   validation {
     condition     = length(setintersection(keys(var.settings), ["BURROW_TOKEN", "BURROW_TOKEN_FILE"])) == 0
     error_message = "The token is not a setting: give token or token_command, which keep it from other users of the machine."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.settings), ["BURROW_LISTEN", "BURROW_FURTHER_PORTS", "BURROW_HTTP", "BURROW_WSS"])) == 0
+    error_message = "Ports are not settings, since the firewall follows them: give udp_port, further_udp_ports, health_port and websocket."
   }
 }
 

@@ -41,7 +41,7 @@ run "one_relay" {
   }
   assert {
     condition = toset(keys(aws_vpc_security_group_ingress_rule.relay)) == toset([
-      "udp-21820-ipv4", "udp-21820-ipv6", "tcp-443-ipv4", "tcp-443-ipv6",
+      "udp-21820-ipv4", "udp-21820-ipv6", "udp-443-ipv4", "udp-443-ipv6", "udp-53-ipv4", "udp-53-ipv6", "tcp-443-ipv4", "tcp-443-ipv6",
     ])
     error_message = "without stated ranges neither health nor SSH is open"
   }
@@ -67,10 +67,16 @@ run "one_relay" {
 
 run "many_relays_watched" {
   variables {
-    relays           = 4
-    zones            = ["eu-central-1a", "eu-central-1b"]
-    monitoring_cidrs = ["192.0.2.0/24", "2001:db8::/48"]
-    architecture     = "amd64"
+    relays            = 4
+    zones             = ["eu-central-1a", "eu-central-1b"]
+    monitoring_cidrs  = ["192.0.2.0/24", "2001:db8::/48"]
+    architecture      = "amd64"
+    further_udp_ports = []
+  }
+
+  assert {
+    condition     = !contains(keys(aws_vpc_security_group_ingress_rule.relay), "udp-53-ipv4")
+    error_message = "what the relay does not listen on is closed"
   }
 
   assert {

@@ -59,7 +59,7 @@ run "token_command_instead_of_token" {
     error_message = "then no token is in the user data"
   }
   assert {
-    condition     = can(regex("burrow-install\n/usr/local/sbin/burrow-fetch-token\nsystemctl enable", one([for file in yamldecode(output.user_data).write_files : file.content if file.path == "/usr/local/sbin/burrow-first-boot"])))
+    condition     = can(regex("burrow-install\n/usr/local/sbin/burrow-fetch-token\n/usr/local/sbin/burrow-free-dns-port\nsystemctl enable", one([for file in yamldecode(output.user_data).write_files : file.content if file.path == "/usr/local/sbin/burrow-first-boot"])))
     error_message = "it is fetched before the relay starts"
   }
 }
@@ -68,11 +68,16 @@ run "opens_what_is_listened_on" {
   command = plan
 
   variables {
-    udp_port = 4500
+    udp_port          = 4500
+    further_udp_ports = [123]
   }
   assert {
-    condition     = output.firewall[*].port == [4500, 443] && strcontains(yamldecode(output.user_data).write_files[0].content, "BURROW_WSS=[::]:443\n")
-    error_message = "the UDP port, and TCP 443 for WebSocket"
+    condition     = [for rule in output.firewall : "${rule.protocol} ${rule.port}"] == ["udp 4500", "udp 123", "tcp 443"] && strcontains(yamldecode(output.user_data).write_files[0].content, "BURROW_FURTHER_PORTS=123\n") && strcontains(yamldecode(output.user_data).write_files[0].content, "BURROW_WSS=[::]:443\n")
+    error_message = "the UDP ports, and TCP 443 for WebSocket"
+  }
+  assert {
+    condition     = !strcontains(output.user_data, "burrow-free-dns-port")
+    error_message = "the machine's DNS is left alone where its port is not asked for"
   }
 }
 
@@ -80,11 +85,12 @@ run "opens_nothing_else" {
   command = plan
 
   variables {
-    websocket = false
+    websocket         = false
+    further_udp_ports = []
   }
   assert {
-    condition     = output.firewall[*].port == [21820] && !strcontains(output.user_data, "BURROW_WSS")
-    error_message = "without WebSocket nothing listens on 443"
+    condition     = output.firewall[*].port == [21820] && strcontains(yamldecode(output.user_data).write_files[0].content, "BURROW_FURTHER_PORTS=none\n") && !strcontains(output.user_data, "BURROW_WSS")
+    error_message = "what nobody listens on is closed"
   }
 }
 
@@ -98,6 +104,33 @@ run "says_when_it_is_ready" {
     condition     = can(regex("burrow-relay.service burrow-health.timer\n/usr/local/sbin/burrow-tell-ready\n", one([for file in yamldecode(output.user_data).write_files : file.content if file.path == "/usr/local/sbin/burrow-first-boot"])))
     error_message = "once the relay has been started"
   }
+}
+
+run "refuses_ports_as_settings" {
+  command = plan
+
+  variables {
+    settings = { BURROW_FURTHER_PORTS = "none" }
+  }
+  expect_failures = [var.settings]
+}
+
+run "refuses_a_port_twice" {
+  command = plan
+
+  variables {
+    further_udp_ports = [53, 53]
+  }
+  expect_failures = [var.further_udp_ports]
+}
+
+run "refuses_the_same_port_again" {
+  command = plan
+
+  variables {
+    udp_port = 53
+  }
+  expect_failures = [var.further_udp_ports]
 }
 
 run "refuses_both" {
