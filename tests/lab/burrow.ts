@@ -69,6 +69,13 @@ export interface WhyView {
   attempts: AttemptView[];
 }
 
+/** As much as cases read of what `burrow netcheck --json` prints. */
+export interface NetcheckView {
+  natMapping: string;
+  hairpin?: boolean;
+  portMapping: { state: string; gateway?: string; protocol?: string; outside?: string };
+}
+
 export interface RelayOptions {
   /** The address it listens on, for UDP and for WebSocket: IPv4 alone unless said. */
   listen?: string;
@@ -298,6 +305,11 @@ export class AgentDaemon extends Daemon {
   /** `burrow why PEER --json`. */
   whyPath(peer: AgentDaemon): Promise<WhyView> {
     return this.look(`/v1/why/${peer.name}`);
+  }
+
+  /** `burrow netcheck --json`. */
+  netcheck(): Promise<NetcheckView> {
+    return this.look("/v1/netcheck");
   }
 
   /** `burrow status --json`. */

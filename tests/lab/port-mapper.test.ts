@@ -26,6 +26,12 @@ test("PCP: a mapping bears the request's nonce; versions and opcodes it does not
   expect(answer("01 01 0000")?.slice(0, 8)).toBe("02810001");
 });
 
+test("a router that knows no PCP says so in NAT-PMP", () => {
+  const asked = bytes("02 01 0000 00000e10");
+  const refused = answerMapping(asked, "192.168.1.2", { ...options, natPmpOnly: true });
+  expect(refused?.toHex()).toBe("0081000100000007");
+});
+
 test("answers are not answered, and neither is half a header", () => {
   expect(answer("00 80")).toBeUndefined();
   expect(answer("00")).toBeUndefined();

@@ -1,7 +1,8 @@
 /**
  * What a good home router does for those inside: answers PCP (RFC 6887) and NAT-PMP (RFC 6886) on port 5351 of its
  * inside address, and lets in what comes for the ports it gave away. UDP and IPv4 alone. Started by router.ts inside
- * the router's namespace: `port-mapper.ts INSIDE-ADDRESS OUTSIDE-ADDRESS`.
+ * the router's namespace: `port-mapper.ts INSIDE-ADDRESS OUTSIDE-ADDRESS [nat-pmp]`, with the last word as one that knows
+ * no PCP.
  */
 import { createSocket } from "node:dgram";
 
@@ -29,6 +30,8 @@ export type MapPort = (client: string, insidePort: number, wantedPort: number, l
 
 export interface PortMapperOptions {
   readonly outside: string;
+  /** Older than PCP. */
+  readonly natPmpOnly?: boolean;
   /** Seconds since the router last lost its mappings. */
   epochS(): number;
   map: MapPort;
@@ -43,7 +46,18 @@ export function answerMapping(
   const [version, opcode] = request;
   if (version === undefined || opcode === undefined || opcode >= RESPONSE) return undefined;
   if (version === NatPmp.version) return answerNatPmp(request, opcode, client, options);
+  if (options.natPmpOnly === true) return refuseVersion(opcode, options);
   return answerPcp(request, version, opcode, client, options);
+}
+
+/** RFC 6886 §3.5, RFC 6887 appendix A: in its own version, with its result code 1. */
+function refuseVersion(opcode: number, { epochS }: PortMapperOptions): Uint8Array {
+  const answer = new Uint8Array(8);
+  const out = new DataView(answer.buffer);
+  answer[1] = opcode | RESPONSE;
+  out.setUint16(2, Result.unsupportedVersion);
+  out.setUint32(4, epochS());
+  return answer;
 }
 
 function answerNatPmp(
@@ -113,7 +127,7 @@ function nft(script: string): void {
   if (exitCode !== 0) throw new Error(stderr.toString());
 }
 
-function main([inside = "", outside = ""]: readonly string[]): void {
+function main([inside = "", outside = "", only]: readonly string[]): void {
   nft(TABLE);
   const given = new Map<number, { holder: string; timer: ReturnType<typeof setTimeout> }>();
   const release = (port: number) => {
@@ -134,7 +148,12 @@ function main([inside = "", outside = ""]: readonly string[]): void {
   const epochS = () => Math.floor(performance.now() / 1_000);
   const socket = createSocket("udp4");
   socket.on("message", (request, from) => {
-    const answer = answerMapping(request, from.address, { outside, epochS, map });
+    const answer = answerMapping(request, from.address, {
+      outside,
+      natPmpOnly: only === "nat-pmp",
+      epochS,
+      map,
+    });
     if (answer !== undefined) socket.send(answer, from.port, from.address);
   });
   socket.bind(SERVER_PORT, inside, () => console.log("ready"));

@@ -1,8 +1,12 @@
 /** A router of the lab: `wan` towards the internet, the bridge `lan` inside, and a kind of NAT between them. */
 import { FORWARDING, type Host, plainNamespace, type Reachable } from "./host.ts";
+import { runMiniupnpd } from "./miniupnpd.ts";
 import { natScript, type RouterKind, translates } from "./nat-kinds.ts";
 import type { Namespace } from "./netns.ts";
 import type { Topology } from "./topology.ts";
+
+/** The lab's own (`pcp` speaks NAT-PMP as well, `nat-pmp` that alone), or Debian's miniupnpd, whole or UPnP alone. */
+export type PortMapperKind = "pcp" | "nat-pmp" | "miniupnpd" | "miniupnpd-upnp";
 
 const PORT_MAPPER = new URL("port-mapper.ts", import.meta.url).pathname;
 
@@ -67,11 +71,21 @@ export class Router implements Reachable {
     this.#kind = kind;
   }
 
-  /** Gives ports of its public address to those inside who ask by PCP or NAT-PMP, from now on. */
-  async mapPorts(): Promise<void> {
+  /** Gives ports of its public address to those inside who ask, from now on. */
+  async mapPorts(by: PortMapperKind = "pcp"): Promise<void> {
+    if (by === "miniupnpd" || by === "miniupnpd-upnp") {
+      return runMiniupnpd(this.#topology.lab, this.namespace, { natPmp: by === "miniupnpd" });
+    }
     const outside = this.publicAddresses[0] ?? "";
-    const command = [process.execPath, PORT_MAPPER, this.insideAddress, outside];
+    const command = [process.execPath, PORT_MAPPER, this.insideAddress, outside, by];
     await this.namespace.spawn(command, { label: "port-mapper" }).waitForLine(/^ready/);
+  }
+
+  /** The ports that it has given away, as its kernel has them. */
+  async mappedPorts(): Promise<number[]> {
+    const { stdout } = await this.namespace.run(["nft", "list", "ruleset"]);
+    const held = [...stdout.matchAll(/dport (\d+) dnat ip to|(\d+) : \d+\.\d+\.\d+\.\d+ \. \d+/g)];
+    return held.map(([, byRule, byMap]) => Number(byRule ?? byMap));
   }
 
   /**

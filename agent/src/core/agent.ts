@@ -24,6 +24,7 @@ import {
 import type { AgentOptions, AgentSink, Gateway, Netmap, Welcome } from "./contract.ts";
 import { EchoBook } from "./echo.ts";
 import { EchoDesk } from "./echo-desk.ts";
+import { HairpinCheck } from "./hairpin.ts";
 import { Outlet } from "./outlet.ts";
 import { areAllWireGuard, bytesOf, OnePacket, type Packets, RoomyCopy } from "./packets.ts";
 import type { PathTarget } from "./paths/path.ts";
@@ -64,6 +65,7 @@ export class Agent {
   readonly #puncher: Puncher;
   readonly whereabouts: Whereabouts;
   readonly mapper: PortMapper;
+  readonly hairpin: HairpinCheck;
   /** Where the last packet of an unknown session came from. */
   #unopened: { readonly from: Endpoint; readonly atMs: number } | undefined;
   /** Packets that come without room around them. */
@@ -113,8 +115,8 @@ export class Agent {
       },
       options.random,
     );
-    const mapping = { ...options, isOn: options.mapsPorts };
-    this.mapper = new PortMapper(sink, (now) => this.#mappingChanged(now), mapping);
+    this.hairpin = new HairpinCheck(sink, { ...options, self: this.id });
+    this.mapper = new PortMapper(sink, (now) => this.#mappingChanged(now), options);
     for (const { key, allowedIps } of options.outsideClients) {
       const id = agentIdOf(key);
       this.#outside.set(id, { lastHeardVia: undefined });
@@ -143,6 +145,7 @@ export class Agent {
         return;
       case "probe":
       case "probeAck":
+        if (this.hairpin.receive(datagram)) return;
         return this.#receiveProbe(datagram, from, now, socket);
       default:
         if (!this.mapper.receive(datagram, from, now)) this.#drop("unknown-type");
@@ -241,6 +244,7 @@ export class Agent {
     }
     this.#puncher.tick(now);
     this.mapper.tick(now);
+    this.hairpin.tick(now);
     this.#reporter.tick(now);
   }
 
@@ -251,6 +255,7 @@ export class Agent {
       this.relays.nextDeadline() ?? deadline,
       this.#puncher.nextDeadline() ?? deadline,
       this.mapper.nextDeadline() ?? deadline,
+      this.hairpin.nextDeadline() ?? deadline,
       this.#reporter.nextDeadline() ?? deadline,
     );
     for (const peer of this.#awake) deadline = Math.min(deadline, peer.paths.nextDeadline() ?? deadline);
@@ -488,6 +493,7 @@ export class Agent {
   }
 
   #refreshCandidates(): void {
+    this.hairpin.setOutside(this.relays.natOutside(this.whereabouts.local), this.#now);
     if (!this.whereabouts.refresh(this.relays, this.mapper.lease?.outside)) return;
     this.#reporter.candidatesChanged(this.#now);
     for (const peer of this.#awake) peer.paths.ownCandidatesChanged(this.#now);

@@ -207,6 +207,8 @@ export function netcheckView(agent: Agent) {
   return {
     natMapping: agent.whereabouts.nat,
     natPorts: agent.whereabouts.natPorts,
+    /** Whether the NAT turns packets for its own outside around; unknown where no probe could tell. */
+    hairpin: agent.hairpin.result,
     portMapping: portMappingView(agent),
     local: agent.whereabouts.local,
     reflexive: agent.relays.reflexive,

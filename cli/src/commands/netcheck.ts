@@ -31,6 +31,13 @@ function portsText(ports: NetcheckView["natPorts"]): string | undefined {
   return ports.order === "preserving" ? "ports are kept where they are free" : "ports at random";
 }
 
+function hairpinText(turns: boolean | undefined): string | undefined {
+  if (turns === undefined) return undefined;
+  return turns
+    ? "turns packets for its own outside around (hairpin)"
+    : "turns no packets for its own outside around (no hairpin)";
+}
+
 export function showNetcheck(check: NetcheckView, style: Style, now: number): string {
   const means = MAPPING_MEANS[check.natMapping];
   let text = facts(
@@ -38,6 +45,7 @@ export function showNetcheck(check: NetcheckView, style: Style, now: number): st
       ["NAT", check.natMapping],
       ["", means],
       ["", portsText(check.natPorts)],
+      ["", hairpinText(check.hairpin)],
       ...mappingFacts(check.portMapping, now),
     ],
     style,

@@ -148,6 +148,7 @@ test("netcheck", () => {
   const check = json<NetcheckView>({
     natMapping: "address-dependent",
     natPorts: { order: "sequential", step: 2, last: 40_002 },
+    hairpin: false,
     portMapping: mappedPort,
     candidates: [{ kind: "host", endpoint: "192.168.1.5:41641" }],
     relays: [{ id: "2".repeat(16), region: "eu-central", rttMs: 7.2, observed: "203.0.113.7:41641" }],
@@ -156,6 +157,7 @@ test("netcheck", () => {
   expect(fits(text)).toEqual([]);
   expect(text).toContain("direct paths are hard");
   expect(text).toContain("ports in order, 2 apart");
+  expect(text).toContain("no hairpin");
   expect(text).toContain("203.0.113.7:41641 by PCP, from the router at 192.168.1.1, for 1h");
   expect(text).toContain("203.0.113.7:41641");
 });

@@ -45,7 +45,7 @@ export interface PortMapperSink {
 
 export interface PortMapperOptions {
   /** Switched off, no router is asked for anything. */
-  readonly isOn: boolean;
+  readonly mapsPorts: boolean;
   /** Of the agent: what only it can know makes the nonce by which it renews what an earlier run of it was given. */
   readonly privateKey: Uint8Array;
   readonly random: (length: number) => Uint8Array;
@@ -92,7 +92,7 @@ export class PortMapper {
     this.#sink = sink;
     this.#changed = changed;
     this.#options = options;
-    this.state = options.isOn ? "no-gateway" : "off";
+    this.state = options.mapsPorts ? "no-gateway" : "off";
   }
 
   get lease(): Lease | undefined {

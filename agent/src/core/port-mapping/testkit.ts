@@ -142,7 +142,7 @@ export class MapperUnderTest {
   #flying: { atMs: number; run: () => void }[] = [];
   #random = 0;
 
-  constructor(router?: FakeRouter, isOn = true) {
+  constructor(router?: FakeRouter, mapsPorts = true) {
     this.router = router;
     this.mapper = new PortMapper(
       {
@@ -151,7 +151,7 @@ export class MapperUnderTest {
       },
       () => this.changes.push(this.mapper.lease?.outside),
       {
-        isOn,
+        mapsPorts,
         privateKey: new Uint8Array(32).fill(7),
         random: (length) => new Uint8Array(length).fill(++this.#random & 0xff),
       },

@@ -115,6 +115,12 @@ export class RelayLinks {
     return new Set(v4).size === 1 ? "endpoint-independent" : "address-dependent";
   }
 
+  /** Where a NAT shows our socket to everybody alike; undefined where there is none such, or too little is known. */
+  natOutside(local: readonly Endpoint[]): Endpoint | undefined {
+    if (this.natMapping(local) !== "endpoint-independent") return undefined;
+    return this.#views().find((endpoint) => !endpoint.startsWith("["));
+  }
+
   /** In which order the NAT gives out ports, as far as the relays' answers tell. */
   natPorts(local: readonly Endpoint[]): NatPorts | undefined {
     const [own] = local;
