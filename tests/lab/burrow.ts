@@ -72,6 +72,7 @@ export interface WhyView {
 /** As much as cases read of what `burrow netcheck --json` prints. */
 export interface NetcheckView {
   natMapping: string;
+  natPorts?: { order: string };
   hairpin?: boolean;
   portMapping: { state: string; gateway?: string; protocol?: string; outside?: string };
 }

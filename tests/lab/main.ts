@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import type { LabCase, Measurement } from "./case.ts";
 import { continents } from "./cases/continents.ts";
 import { narrowPath } from "./cases/narrow-path.ts";
+import { natCheck } from "./cases/nat-check.ts";
 import { portMapping } from "./cases/port-mapping.ts";
 import { suddenDeath } from "./cases/sudden-death.ts";
 import { wrongMap } from "./cases/wrong-map.ts";
@@ -15,7 +16,7 @@ import { labUnavailable } from "./netns.ts";
 import { inSession } from "./session.ts";
 import { columns } from "./statistics.ts";
 
-const CASES: readonly LabCase[] = [continents, wrongMap, suddenDeath, portMapping, narrowPath];
+const CASES: readonly LabCase[] = [continents, wrongMap, suddenDeath, natCheck, portMapping, narrowPath];
 
 interface CaseResult {
   case: string;

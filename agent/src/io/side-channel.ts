@@ -2,7 +2,13 @@
  * The WebSocket to the coordinator: connects, proves the key, hands messages over, and tries again for ever with
  * growing, jittered pauses. Packets never wait for it.
  */
-import { type LocalAddress, localAddresses, type Primitives, watchNetwork } from "@burrow/platform";
+import {
+  type LocalAddress,
+  type LocalNetwork,
+  localNetwork,
+  type Primitives,
+  watchNetwork,
+} from "@burrow/platform";
 import {
   type AgentHello,
   CHANNEL_PATH,
@@ -56,13 +62,13 @@ export class SideChannel {
   #watch: ReturnType<typeof setInterval> | undefined;
   #lastHeardMs = 0;
   #closed = false;
-  #addresses = textsOf(localAddresses());
+  #network = localNetwork();
   readonly #watcher: { close(): void };
 
   constructor(options: SideChannelOptions) {
     this.#options = options;
     this.#connect();
-    this.#watcher = watchNetwork(({ addresses }) => this.#addressesChanged(addresses));
+    this.#watcher = watchNetwork((network) => this.#networkChanged(network));
   }
 
   get state(): ChannelState {
@@ -121,13 +127,15 @@ export class SideChannel {
   }
 
   /**
-   * An address that is gone takes the connections from it along, which TCP would notice only after half a minute; and
-   * a change of network is when an introduction is wanted most. So a new connection is made at once.
+   * An address or a gateway that is gone takes the connections by it along, which TCP would notice only after half a
+   * minute; and a change of network is when an introduction is wanted most. So a new connection is made at once.
    */
-  #addressesChanged(addresses: readonly LocalAddress[]): void {
-    const before = this.#addresses;
-    this.#addresses = textsOf(addresses);
-    if ([...before].every((address) => this.#addresses.has(address))) return;
+  #networkChanged(network: LocalNetwork): void {
+    const { addresses, gateway } = this.#network;
+    this.#network = network;
+    const isThere = (of: LocalAddress) => network.addresses.some(({ address }) => address === of.address);
+    const isRerouted = gateway !== undefined && gateway.address !== network.gateway?.address;
+    if (!isRerouted && addresses.every(isThere)) return;
     const old = this.#socket;
     clearTimeout(this.#retry);
     this.#pauseMs = BACKOFF_MIN_MS;
@@ -199,8 +207,4 @@ function connectProblem({ message }: Error): string {
     return "it speaks no TLS there; is it http:// instead of https://?";
   }
   return message === "" ? "cannot connect" : message;
-}
-
-function textsOf(addresses: readonly LocalAddress[]): ReadonlySet<string> {
-  return new Set(addresses.map(({ address }) => address));
 }

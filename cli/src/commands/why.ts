@@ -28,7 +28,7 @@ const RELAYED: Readonly<Record<RelayedBecause, string>> = {
   idle: "nobody has said anything for a minute; a direct path is looked for when somebody does",
   "udp-blocked": "this network blocks UDP, so packets go to the relay by WebSocket",
   "both-nats-hard":
-    "both NATs give each destination another port; a forwarded port (--endpoint) on one side helps",
+    "both NATs give each destination another port; one from a router (--port-mapping, --endpoint) helps",
   "peer-without-candidates": "the peer has not told any address of its own yet",
   "direct-clearly-worse": "a direct path works, but has been much slower than the relay",
   "direct-too-narrow": "a direct path works, but packets of 1280 bytes do not fit through it",
