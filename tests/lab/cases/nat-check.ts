@@ -65,6 +65,8 @@ async function tells(bench: Bench, agent: AgentDaemon, wanted: Told): Promise<vo
 async function turnAround({ namespace, publicAddresses, insideAddress }: Router): Promise<void> {
   const [outside = ""] = publicAddresses;
   const host = insideAddress.replace(/\.1$/, ".2");
+  // Where br_netfilter is loaded, the bridge would translate before the router sees it, and send nothing back by a port.
+  await namespace.run(["sysctl", "-e", "-qw", "net.bridge.bridge-nf-call-iptables=0"]);
   await namespace.nft(`
     table inet turn {
       chain inbound { type nat hook prerouting priority dstnat - 2; policy accept;
