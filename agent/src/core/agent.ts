@@ -66,6 +66,8 @@ export class Agent {
   readonly whereabouts: Whereabouts;
   readonly mapper: PortMapper;
   readonly hairpin: HairpinCheck;
+  /** All that waits for moments of its own, peers' paths excepted. */
+  readonly #parts: readonly Pick<Tunnel, "tick" | "nextDeadline">[];
   /** Where the last packet of an unknown session came from. */
   #unopened: { readonly from: Endpoint; readonly atMs: number } | undefined;
   /** Packets that come without room around them. */
@@ -117,6 +119,7 @@ export class Agent {
     );
     this.hairpin = new HairpinCheck(sink, { ...options, self: this.id });
     this.mapper = new PortMapper(sink, (now) => this.#mappingChanged(now), options);
+    this.#parts = [this.tunnel, this.relays, this.#puncher, this.mapper, this.hairpin, this.#reporter];
     for (const { key, allowedIps } of options.outsideClients) {
       const id = agentIdOf(key);
       this.#outside.set(id, { lastHeardVia: undefined });
@@ -236,28 +239,16 @@ export class Agent {
 
   tick(now: number): void {
     this.#now = now;
-    this.tunnel.tick(now);
-    this.relays.tick(now);
+    for (const part of this.#parts) part.tick(now);
     for (const peer of this.#awake) {
       peer.paths.tick(now);
       if (!peer.paths.isAwake) this.#awake.delete(peer);
     }
-    this.#puncher.tick(now);
-    this.mapper.tick(now);
-    this.hairpin.tick(now);
-    this.#reporter.tick(now);
   }
 
   nextDeadline(): number | undefined {
-    let deadline = this.tunnel.nextDeadline() ?? Number.POSITIVE_INFINITY;
-    deadline = Math.min(
-      deadline,
-      this.relays.nextDeadline() ?? deadline,
-      this.#puncher.nextDeadline() ?? deadline,
-      this.mapper.nextDeadline() ?? deadline,
-      this.hairpin.nextDeadline() ?? deadline,
-      this.#reporter.nextDeadline() ?? deadline,
-    );
+    let deadline = Number.POSITIVE_INFINITY;
+    for (const part of this.#parts) deadline = Math.min(deadline, part.nextDeadline() ?? deadline);
     for (const peer of this.#awake) deadline = Math.min(deadline, peer.paths.nextDeadline() ?? deadline);
     return deadline === Number.POSITIVE_INFINITY ? undefined : deadline;
   }
