@@ -3,16 +3,16 @@
  * per transport packet. It never returns to its event loop: the control plane's messages are fetched when the event
  * says that there are some.
  */
-import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import {
   type AddressHandle,
   type AddressTable,
   adoptBatchedUdp,
   type BatchedSocket,
-  clearEvent,
   type DatagramBatch,
   nativePrimitives,
   Poller,
+  PollThreadEnd,
   sealerOf,
   signalEvent,
 } from "@burrow/platform";
@@ -52,8 +52,6 @@ export interface LoopSettings {
   readonly sockets: readonly LoopSocket[];
   readonly limits: Limits;
   readonly initial: readonly DataPlaneUpdate[];
-  readonly eventFd: number;
-  readonly port: MessagePort;
   /** Of the first thread: those that it teaches. */
   readonly siblings: readonly LoopSibling[];
   /** Of the other threads: what the first one teaches comes here. */
@@ -68,7 +66,6 @@ export type ToLoop =
   | { readonly type: "close" };
 
 export type FromLoop =
-  | { readonly type: "open" }
   | { readonly type: "snapshot"; readonly id: number; readonly snapshot: DataPlaneSnapshot }
   | { readonly type: "event"; readonly event: ForwarderEvent }
   | { readonly type: "learned"; readonly records: Bytes };
@@ -80,6 +77,7 @@ const EVENT = 0;
 
 class PacketLoop {
   readonly #settings: LoopSettings;
+  readonly #end: PollThreadEnd<ToLoop, FromLoop>;
   readonly #addresses: AddressTable;
   readonly #ways: readonly WayOut[];
   readonly #others: readonly BatchedSocket[];
@@ -91,8 +89,9 @@ class PacketLoop {
   readonly #delays = new QueueDelays();
   #stopped = false;
 
-  constructor(settings: LoopSettings) {
+  constructor(settings: LoopSettings, end: PollThreadEnd<ToLoop, FromLoop>) {
     this.#settings = settings;
+    this.#end = end;
     const primitives = nativePrimitives();
     const addresses = newAddressTable(settings.limits);
     this.#addresses = addresses;
@@ -137,11 +136,11 @@ class PacketLoop {
       applyUpdate(this.#forwarder, update, settings.selfKey, clock());
     }
     const sockets = [...this.#ways.map(({ socket }) => socket), ...this.#others];
-    this.#poller = new Poller([settings.eventFd, ...sockets.map(({ fd }) => fd)]);
+    this.#poller = new Poller([end.eventFd, ...sockets.map(({ fd }) => fd)]);
   }
 
   run(): void {
-    this.#tell({ type: "open" });
+    this.#end.ready();
     const poller = this.#poller;
     const ways = this.#ways;
     const others = this.#others;
@@ -210,13 +209,7 @@ class PacketLoop {
   }
 
   #fetchMessages(): void {
-    const { eventFd, port } = this.#settings;
-    clearEvent(eventFd);
-    for (;;) {
-      const received = receiveMessageOnPort(port);
-      if (received === undefined) break;
-      this.#heard(received.message as ToLoop);
-    }
+    for (const message of this.#end.fetch()) this.#heard(message);
     this.#learn();
   }
 
@@ -254,7 +247,7 @@ class PacketLoop {
   }
 
   #tell(message: FromLoop): void {
-    this.#settings.port.postMessage(message);
+    this.#end.tell(message);
   }
 }
 
@@ -267,8 +260,8 @@ function clock(): number {
   return performance.timeOrigin + performance.now();
 }
 
-const settings = workerData as LoopSettings;
-new PacketLoop(settings).run();
-settings.port.close();
+const { settings, end } = PollThreadEnd.ofThisThread<LoopSettings, ToLoop, FromLoop>();
+new PacketLoop(settings, end).run();
+end.close();
 settings.teacher?.close();
 for (const { port } of settings.siblings) port.close();

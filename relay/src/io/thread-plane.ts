@@ -5,12 +5,10 @@
  */
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import {
-  closeDescriptor,
   openDualStack,
-  openEvent,
   openSteeredUdp,
+  PollThread,
   type SteeredSockets,
-  signalEvent,
   type UdpCounters,
   type UdpOptions,
 } from "@burrow/platform";
@@ -46,31 +44,14 @@ export async function openThreadPlane(options: DataPlaneOptions): Promise<DataPl
   ]);
   const threads: LoopThread[] = [];
   const lessons = sockets.slice(1).map(() => new MessageChannel());
-  const events = sockets.map(() => openEvent());
   const trunkCounter = new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT);
-  for (const [i, own] of sockets.entries()) {
-    const isFirst = i === 0;
-    const channel = new MessageChannel();
-    const teacher = isFirst ? undefined : lessons[i - 1]?.port2;
-    const siblings = isFirst
-      ? lessons.map(({ port1 }, n) => ({ port: port1, eventFd: events[n + 1] ?? -1 }))
-      : [];
-    const eventFd = events[i] ?? -1;
-    const shared = { identity, selfKey, limits, initial, trunkCounter };
-    const settings: LoopSettings = {
-      ...shared,
-      sockets: own,
-      eventFd,
-      port: channel.port2,
-      siblings,
-      teacher,
-    };
-    const ports = [channel.port2, ...siblings.map((sibling) => sibling.port)];
-    const worker = new Worker(new URL("./packet-loop.worker.ts", import.meta.url), {
-      workerData: settings,
-      transferList: teacher === undefined ? ports : [...ports, teacher],
-    });
-    threads.push(new LoopThread(worker, channel.port1, eventFd, options));
+  // The first comes last: it is told how to wake the others.
+  for (const [i, own] of [...sockets.entries()].reverse()) {
+    const siblings =
+      i === 0 ? lessons.map(({ port1 }, n) => ({ port: port1, eventFd: threads[n]?.eventFd ?? -1 })) : [];
+    const teacher = i === 0 ? undefined : lessons[i - 1]?.port2;
+    const settings = { identity, selfKey, limits, initial, trunkCounter, sockets: own, siblings, teacher };
+    threads.unshift(new LoopThread(settings, options));
   }
   await Promise.all(threads.map(({ opened }) => opened));
   return new ThreadPlane(local, port, furtherPorts, threads);
@@ -201,49 +182,38 @@ function sum<T extends { readonly [name in keyof T]: number }>(a: T, b: T): T {
 
 class LoopThread {
   readonly #options: DataPlaneOptions;
-  readonly #port: MessagePort;
-  readonly #eventFd: number;
-  readonly #opened = Promise.withResolvers<void>();
-  readonly #ended: Promise<void>;
+  readonly #thread: PollThread<ToLoop, FromLoop>;
   readonly #asked = new Map<number, PromiseWithResolvers<DataPlaneSnapshot>>();
   #nextAsk = 1;
-  #isOpen = false;
-  #closing = false;
+  #isClosing = false;
 
-  constructor(worker: Worker, port: MessagePort, eventFd: number, options: DataPlaneOptions) {
+  constructor(settings: LoopSettings, options: DataPlaneOptions) {
     this.#options = options;
-    this.#port = port;
-    this.#eventFd = eventFd;
-    port.on("message", (message: FromLoop) => this.#heard(message));
-    const ended = Promise.withResolvers<void>();
-    this.#ended = ended.promise;
-    worker.on("exit", () => {
-      // The thread is in no system call any more: only now may its event's number be given to somebody else.
-      closeDescriptor(eventFd);
-      port.close();
-      ended.resolve();
-      this.#opened.reject(new Error("the data plane's thread ended"));
-      if (this.#isOpen && !this.#closing) throw new Error("the data plane's thread ended");
-    });
-    worker.on("error", (error) => {
-      // Before it is open, opening fails; later it is a mistake of ours that nobody may overlook.
-      if (this.#isOpen) throw error;
-      this.#opened.reject(error);
-    });
+    const { siblings, teacher } = settings;
+    const ports = siblings.map(({ port }) => port);
+    this.#thread = PollThread.start<ToLoop, FromLoop, LoopSettings>(
+      (workerData: unknown, transferList: MessagePort[]) =>
+        new Worker(new URL("./packet-loop.worker.ts", import.meta.url), { workerData, transferList }),
+      settings,
+      (message) => this.#heard(message),
+      teacher === undefined ? ports : [...ports, teacher],
+    );
   }
 
   get opened(): Promise<void> {
-    return this.#opened.promise;
+    return this.#thread.ready;
+  }
+
+  get eventFd(): number {
+    return this.#thread.eventFd;
   }
 
   tell(message: ToLoop): void {
-    if (this.#closing) return;
-    this.#port.postMessage(message);
-    signalEvent(this.#eventFd);
+    this.#thread.tell(message);
   }
 
   async snapshot(): Promise<DataPlaneSnapshot> {
-    if (this.#closing) throw new Error("the data plane is closed");
+    if (this.#isClosing) throw new Error("the data plane is closed");
     const id = this.#nextAsk++;
     const answer = Promise.withResolvers<DataPlaneSnapshot>();
     this.#asked.set(id, answer);
@@ -261,18 +231,13 @@ class LoopThread {
   }
 
   async close(): Promise<void> {
-    this.tell({ type: "close" });
-    this.#closing = true;
-    await this.#ended;
+    this.#isClosing = true;
+    await this.#thread.close({ type: "close" });
     for (const answer of this.#asked.values()) answer.reject(new Error("the data plane is closed"));
   }
 
   #heard(message: FromLoop): void {
     switch (message.type) {
-      case "open":
-        this.#isOpen = true;
-        this.#opened.resolve();
-        return;
       case "snapshot":
         this.#asked.get(message.id)?.resolve(message.snapshot);
         return;
