@@ -126,6 +126,8 @@ export class Lab {
   }
 }
 
+const HANDED_ON = ["BURROW_SOCKET", "BURROW_OFFLOADS"] as const;
+
 export class Namespace {
   readonly label: string;
   /** As `ip netns` knows it. */
@@ -180,10 +182,15 @@ export class Namespace {
     return ["ip", "netns", "exec", this.name, ...command];
   }
 
-  // Nothing of the caller's environment but the way to programs: a proxy set outside does not exist in here.
+  // Nothing of the caller's environment but the way to programs, and by which sockets daemons move packets: a proxy set
+  // outside does not exist in here.
   #environment(extra: Record<string, string> = {}): Record<string, string> {
     const { PATH = "" } = process.env;
-    return { PATH, HOME: this.#lab.directory, LC_ALL: "C.UTF-8", ...extra };
+    const handedOn = HANDED_ON.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value] as const];
+    });
+    return { PATH, HOME: this.#lab.directory, LC_ALL: "C.UTF-8", ...Object.fromEntries(handedOn), ...extra };
   }
 }
 

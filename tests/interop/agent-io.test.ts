@@ -1,0 +1,91 @@
+/**
+ * Whichever way an agent moves its packets, they arrive as they were sent: in a thread with the kernel's offloads, in
+ * one without, and by the portable socket, each against a thread with all of them. `BURROW_INTEROP_MB` sets how much.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { AgentDaemon, CoordinatorDaemon, RelayDaemon } from "../lab/burrow.ts";
+import { Bench } from "../lab/case.ts";
+import { Lab } from "../lab/netns.ts";
+import { Topology } from "../lab/topology.ts";
+import { skipWithoutInterop } from "./require.ts";
+import { makePayload, type Payload, ping, transfer, untilPinged } from "./traffic.ts";
+
+const TIMEOUT_MS = 60_000;
+const MEGABYTES = Number(process.env["BURROW_INTEROP_MB"] ?? 30);
+/** An ICMP payload that fills an IPv4 packet of the tunnel's MTU, and one that has to go in fragments. */
+const WHOLE_PACKET = 1_360 - 20 - 8;
+const FRAGMENTS = 4_000;
+
+const VARIANTS = [
+  { name: "thread", environment: {}, packets: "thread" },
+  { name: "plain", environment: { BURROW_OFFLOADS: "off" }, packets: "thread" },
+  { name: "portable", environment: { BURROW_SOCKET: "portable" }, packets: "portable" },
+] as const;
+
+const skip = skipWithoutInterop("agent-io.test.ts");
+
+describe.skipIf(skip)("an agent's packets", () => {
+  let lab: Lab;
+  let bench: Bench;
+  let coordinator: CoordinatorDaemon;
+  let reference: AgentDaemon;
+  let payload: Payload;
+
+  beforeAll(async () => {
+    lab = Lab.open();
+    bench = new Bench(lab, await Topology.create(lab), () => {});
+    coordinator = await CoordinatorDaemon.start(bench, await host("coordinator", 10));
+    await RelayDaemon.start(bench, coordinator, await host("relay", 20), "near");
+    reference = await agent("reference", 1, {});
+    payload = await makePayload(lab, MEGABYTES * 1_000_000);
+  }, TIMEOUT_MS);
+
+  afterAll(async () => {
+    await lab?.close();
+  });
+
+  const host = (name: string, last: number) => bench.net.publicHost(name, `203.0.113.${last}`);
+
+  /** What is set here, the lab hands on to what it starts. */
+  async function agent(
+    name: string,
+    last: number,
+    environment: Readonly<Record<string, string>>,
+  ): Promise<AgentDaemon> {
+    Object.assign(process.env, environment);
+    try {
+      return await AgentDaemon.start(bench, coordinator, await host(name, last), name);
+    } finally {
+      for (const variable of Object.keys(environment)) delete process.env[variable];
+    }
+  }
+
+  for (const [i, { name, environment, packets }] of VARIANTS.entries()) {
+    test(
+      `${name}: ${MEGABYTES} MB over TCP each way, IPv4 and IPv6, whole packets and fragments`,
+      async () => {
+        const other = await agent(name, 2 + i, environment);
+        expect(await other.look("/v1/status")).toMatchObject({ packets });
+        const [near, far] = [reference.host.namespace, other.host.namespace];
+        await untilPinged(near, other.address, 10_000);
+        for (const payloadBytes of [WHOLE_PACKET, FRAGMENTS]) {
+          expect(await ping(near, other.address, { count: 20, payloadBytes })).toMatchObject({ lost: 0 });
+        }
+        const { ipv6 } = await other.status();
+        for (const address of [other.address, ipv6]) {
+          expect(await transfer(payload, far, address, near)).toBe("whole");
+        }
+        const own = await reference.status();
+        for (const address of [own.ipv4, own.ipv6]) {
+          expect(await transfer(payload, near, address, far)).toBe("whole");
+        }
+        // Nothing was damaged on the way. Replays are as they should be: what goes two ways comes twice.
+        const { drops } = await other.look<{ drops: Readonly<Record<string, number>> }>("/v1/status");
+        for (const reason of ["forged", "malformed", "not-ip", "source-not-allowed"]) {
+          expect([reason, drops[reason] ?? 0]).toEqual([reason, 0]);
+        }
+      },
+      4 * TIMEOUT_MS,
+    );
+  }
+});
