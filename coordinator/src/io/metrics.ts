@@ -43,6 +43,11 @@ export function createMetrics({ relays, figures, census, connections, eventStrea
     for (const state of ["healthy", "draining", "down"]) to.set({ state }, 0);
     for (const { state } of relays.all()) to.inc({ state });
   });
+  gauge("relay_up", "0 while the relay is down, else 1", ["relay", "region"], (to) => {
+    for (const { record, state } of relays.all()) {
+      to.set({ relay: record.id, region: record.region }, state === "down" ? 0 : 1);
+    }
+  });
   gauge("agents", "Agents by whether they are connected", ["online"], (to) => {
     const { online, offline } = census.take();
     to.set({ online: "true" }, online);
