@@ -2,14 +2,13 @@
 import { endpoint, UserError } from "@burrow/protocol";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { z } from "zod";
 import type { DataPlaneSnapshot } from "./data-plane.ts";
+import { drainBody, relayDocument } from "./http-description.ts";
 import { log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Health } from "./self-check.ts";
 
 const BODY_BYTES_MAX = 4 * 1024;
-const drainBody = z.object({ draining: z.boolean().default(true) }).strict();
 
 /** What the HTTP side may ask of the relay. */
 export interface RelayView {
@@ -56,8 +55,11 @@ function routes(relay: RelayView, metrics: Metrics): Hono<Bindings> {
   });
   app.get("/v1/status", async (c) => c.json(await status(relay)));
   app.post("/v1/drain", (c) => drain(c, relay));
-  app.on(["POST", "PUT", "PATCH", "DELETE"], ["/healthz", "/readyz", "/metrics", "/v1/status"], (c) =>
-    c.json({ error: "this path is for GET" }, 405, { allow: "GET" }),
+  app.get("/openapi.json", (c) => c.json(relayDocument(relay.version)));
+  app.on(
+    ["POST", "PUT", "PATCH", "DELETE"],
+    ["/healthz", "/readyz", "/metrics", "/v1/status", "/openapi.json"],
+    (c) => c.json({ error: "this path is for GET" }, 405, { allow: "GET" }),
   );
   app.on(["GET", "PUT", "PATCH", "DELETE"], "/v1/drain", (c) =>
     c.json({ error: "this path is for POST" }, 405, { allow: "POST" }),

@@ -102,7 +102,7 @@ function operationCard(of: Operation): Html {
   return html`<article id="${of.id}">
 <header><b class="${of.method}">${of.method.toUpperCase()}</b> <code>${of.path}</code> <span class="who">${of.who}</span></header>
 <h3>${of.summary}</h3>
-${of.description === "" ? "" : html`<p>${of.description}</p>`}
+${of.description === "" ? "" : html`<p>${prose(of.description)}</p>`}
 ${of.parameters.length === 0 ? "" : parameterTable(of.parameters)}
 ${bodyLine(of.body)}
 <div class="wide"><table><thead><tr><th>Status</th><th>means</th><th>body</th></tr></thead>
@@ -119,7 +119,7 @@ function parameterTable(parameters: readonly JsonValue[]): Html {
 }
 
 function answerRow(status: string, { description, content }: JsonObject): Html {
-  return html`<tr><td><code>${status}</code></td><td>${textOf(description)}</td><td>${contentLine(content)}</td></tr>`;
+  return html`<tr><td><code>${status}</code></td><td>${prose(textOf(description))}</td><td>${contentLine(content)}</td></tr>`;
 }
 
 function whoMay(ways: readonly JsonValue[]): string {
@@ -156,6 +156,11 @@ function schemaCard(name: string, schema: JsonObject): Html {
   const { description } = schema;
   return html`<details id="schema-${name}"><summary><code>${name}</code> ${textOf(description)}</summary>
 <pre>${JSON.stringify(schema, null, 2)}</pre></details>`;
+}
+
+/** What stands between backticks is code. */
+function prose(text: string): (Html | string)[] {
+  return text.split("`").map((part, n) => (n % 2 === 1 ? html`<code>${part}</code>` : part));
 }
 
 function referenceOf({ $ref }: JsonObject): string | undefined {

@@ -2,8 +2,9 @@
  * A client that holds every answer against the OpenAPI document it was given: each status must be described there, and
  * each body fit its schema. Keeps a list of what was seen, so that a test can tell what was not.
  */
-import type { JsonObject, JsonValue } from "@burrow/protocol";
+
 import { Ajv2020 } from "ajv/dist/2020.js";
+import type { JsonObject, JsonValue } from "../src/openapi.ts";
 
 export interface Described {
   readonly operation: string;
