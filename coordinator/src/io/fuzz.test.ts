@@ -163,7 +163,7 @@ test("every HTTP path, any method, query, header and body: never a 5xx, never a 
     { numRuns: 400 },
   );
   await expectAlive();
-});
+}, 30_000);
 
 test("bytes that are not HTTP", async () => {
   const { hostname, port } = new URL(coordinator.url);
