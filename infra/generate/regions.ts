@@ -122,17 +122,25 @@ function parseRegion(entry: unknown, where: string, places: Places): Region {
     ...(region === undefined ? {} : { region }),
     ...(machine === undefined ? {} : { machine }),
     ...(architecture === undefined ? {} : { architecture }),
-    ...(zones === undefined ? {} : { zones: parseZones(zones, where, cloud) }),
+    ...(zones === undefined ? {} : { zones: parseZones(zones, where, cloud, at) }),
   };
 }
 
-function parseZones(zones: unknown, where: string, cloud: Cloud): readonly string[] {
+/** AWS calls them eu-central-1a, Google europe-west3-a. */
+function parseZones(zones: unknown, where: string, cloud: Cloud, at: string): readonly string[] {
   const names: readonly unknown[] = Array.isArray(zones) ? zones : [];
   const good = names.filter((zone): zone is string => typeof zone === "string" && NAME.test(zone));
   if (good.length === 0 || good.length < names.length || !HAS_ARCHITECTURE.has(cloud)) {
     throw new RegionsError(`${where}.zones must be a list of names; only aws and gcp have zones`);
   }
   if (new Set(good).size < good.length) throw new RegionsError(`${where}.zones has a zone twice`);
+  const elsewhere = good.filter((zone) => !zone.startsWith(at) || !/^-?[a-z]$/.test(zone.slice(at.length)));
+  if (elsewhere.length > 0) {
+    const example = cloud === "aws" ? `${at}a` : `${at}-a`;
+    throw new RegionsError(
+      `${where}.zones: ${shown(elsewhere[0])} is no zone of ${at}; they are like ${example}`,
+    );
+  }
   return good;
 }
 

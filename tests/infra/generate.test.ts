@@ -28,10 +28,13 @@ test("the examples have twelve regions, and three clouds", () => {
 
 test("what it makes for every cloud, with all that a region can say, fits the modules", async () => {
   const place = { aws: "eu-central-1", gcp: "europe-west3", hetzner: "fsn1", digitalocean: "fra1" };
-  const more = { architecture: "amd64", zones: ["zone-a", "zone-b"] };
+  const more = (cloud: string, at: string) => ({
+    architecture: "amd64",
+    zones: ["a", "b"].map((letter) => (cloud === "aws" ? `${at}${letter}` : `${at}-${letter}`)),
+  });
   const regions = Object.entries(place).map(([cloud, at]) => ({
     ...{ cloud, at, relays: 0, region: "here", machine: "large.2" },
-    ...(cloud === "aws" || cloud === "gcp" ? more : {}),
+    ...(cloud === "aws" || cloud === "gcp" ? more(cloud, at) : {}),
   }));
   const main = mainFile(parseRegions(JSON.stringify({ regions }), places), "../../modules");
   const modules = infraFiles("modules/**/*.{tf,tftpl,service,sh}");
@@ -71,6 +74,16 @@ const mistakes: readonly (readonly [what: string, regions: unknown, message: Reg
   ["an interpolated machine", [{ ...aws, machine: `$\{file("/etc/passwd")}` }], /machine must be/],
   ["an empty list of zones", [{ ...aws, zones: [] }], /zones must be a list of names/],
   ["a zone twice", [{ ...aws, zones: ["eu-central-1a", "eu-central-1a"] }], /has a zone twice/],
+  [
+    "a zone of another region",
+    [{ ...aws, zones: ["eu-west-1a"] }],
+    /"eu-west-1a" is no zone of eu-central-1/,
+  ],
+  [
+    "a zone that only begins like one",
+    [{ ...aws, zones: ["eu-central-12a"] }],
+    /they are like eu-central-1a/,
+  ],
   ["a cloud nobody knows", [{ cloud: "asw", at: "eu-central-1" }], /cloud must be one of aws, gcp/],
   ["a place the cloud has not", [{ cloud: "aws", at: "eu-centrall-1" }], /aws has no place "eu-centrall-1"/],
   ["a misspelt key", [{ ...aws, relay: 2 }], /regions\[0\] has "relay"; known: cloud, at, relays/],

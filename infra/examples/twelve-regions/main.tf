@@ -121,6 +121,7 @@ module "aws_us_east_1" {
 
   aws_region          = "us-east-1"
   relays              = 2
+  zones               = ["us-east-1a", "us-east-1b"]
   coordinator_url     = var.coordinator_url
   release             = var.release
   relay_token         = var.relay_token

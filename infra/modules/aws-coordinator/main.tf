@@ -5,6 +5,8 @@ locals {
   instance_type = coalesce(var.instance_type, var.architecture == "arm64" ? "t4g.small" : "t3.small")
   image         = "resolve:ssm:${coalesce(var.image_parameter, "/aws/service/debian/release/12/latest/${var.architecture}")}"
 
+  ipv6 = tolist(aws_network_interface.coordinator.ipv6_addresses)[0]
+
   public_rules = merge([
     for rule in module.coordinator.firewall : {
       "${rule.protocol}-${rule.port}-ipv4" = merge(rule, { ipv4 = "0.0.0.0/0", ipv6 = null })
@@ -85,11 +87,17 @@ resource "aws_launch_template" "coordinator" {
   }
 }
 
+# Has the addresses of both families, which so stay when the machine is replaced: the domain's records lead to them.
+resource "aws_network_interface" "coordinator" {
+  subnet_id          = module.network.subnet_ids[0]
+  security_groups    = [aws_security_group.coordinator.id]
+  ipv6_address_count = 1
+
+  tags = { Name = local.full_name }
+}
+
 resource "aws_instance" "coordinator" {
-  subnet_id              = module.network.subnet_ids[0]
-  vpc_security_group_ids = [aws_security_group.coordinator.id]
-  ipv6_address_count     = 1
-  user_data              = module.coordinator.user_data
+  user_data = module.coordinator.user_data
   # A newer release or setting makes a new machine; its state waits on the other disk.
   user_data_replace_on_change = true
 
@@ -97,8 +105,19 @@ resource "aws_instance" "coordinator" {
     id      = aws_launch_template.coordinator.id
     version = aws_launch_template.coordinator.latest_version
   }
+  network_interface {
+    network_interface_id = aws_network_interface.coordinator.id
+    device_index         = 0
+  }
 
   tags = { Name = local.full_name }
+
+  # Its way out from the first second to the last.
+  depends_on = [
+    aws_eip.coordinator,
+    aws_vpc_security_group_ingress_rule.coordinator,
+    aws_vpc_security_group_egress_rule.coordinator,
+  ]
 }
 
 resource "aws_ebs_volume" "state" {
@@ -119,8 +138,8 @@ resource "aws_volume_attachment" "state" {
 }
 
 resource "aws_eip" "coordinator" {
-  domain   = "vpc"
-  instance = aws_instance.coordinator.id
+  domain            = "vpc"
+  network_interface = aws_network_interface.coordinator.id
 
   tags = { Name = local.full_name }
 }
@@ -128,7 +147,7 @@ resource "aws_eip" "coordinator" {
 resource "aws_route53_record" "coordinator" {
   for_each = var.dns_zone_id == null || var.domain == null ? {} : {
     A    = aws_eip.coordinator.public_ip
-    AAAA = aws_instance.coordinator.ipv6_addresses[0]
+    AAAA = local.ipv6
   }
 
   zone_id = var.dns_zone_id

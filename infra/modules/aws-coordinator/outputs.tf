@@ -7,7 +7,7 @@ output "addresses" {
   description = "What the domain's A and AAAA records must say."
   value = {
     ipv4 = aws_eip.coordinator.public_ip
-    ipv6 = aws_instance.coordinator.ipv6_addresses[0]
+    ipv6 = local.ipv6
   }
 }
 

@@ -123,8 +123,8 @@ variable "zone" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$", var.zone))
-    error_message = "zone must be like eu-central-1a."
+    condition     = can(regex("^${var.aws_region}[a-z]$", var.zone))
+    error_message = "zone must be a zone of aws_region, like eu-central-1a."
   }
 }
 

@@ -205,14 +205,14 @@ resource "aws_autoscaling_group" "relay" {
   }
 
   # A changed template replaces machines one by one, each new one in service before the old one drains and stops. If
-  # none gets there, the group goes back to the template before.
+  # none gets there, that ends and the old ones stay. AWS rolls nothing back whose image is named by a parameter
+  # (RollbackInstanceRefresh in its reference): a refresh that asks for it is refused.
   instance_refresh {
     strategy = "Rolling"
     preferences {
       min_healthy_percentage = 100
       max_healthy_percentage = 110
       instance_warmup        = 60
-      auto_rollback          = true
       skip_matching          = true
     }
   }
@@ -223,5 +223,11 @@ resource "aws_autoscaling_group" "relay" {
     propagate_at_launch = true
   }
 
-  depends_on = [aws_iam_role_policy.token, aws_iam_role_policy.ready]
+  # All that machines need to come up, and to reach their agents while they drain: made before them, gone after them.
+  depends_on = [
+    aws_iam_role_policy.token,
+    aws_iam_role_policy.ready,
+    aws_vpc_security_group_ingress_rule.relay,
+    aws_vpc_security_group_egress_rule.relay,
+  ]
 }

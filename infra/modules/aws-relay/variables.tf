@@ -125,10 +125,15 @@ variable "cidr" {
 }
 
 variable "zones" {
-  description = "Availability zones to spread over; empty: one that AWS picks."
+  description = "Availability zones to spread over; empty: one that AWS picks, which may be one without the instance type."
   type        = list(string)
   default     = []
   nullable    = false
+
+  validation {
+    condition     = alltrue([for zone in var.zones : can(regex("^${var.aws_region}[a-z]$", zone))])
+    error_message = "zones must be zones of aws_region, like eu-central-1a."
+  }
 }
 
 variable "udp_port" {

@@ -44,12 +44,24 @@ resource "digitalocean_droplet" "relay" {
   monitoring = true
   # Time to drain when it is shut down, before it is destroyed.
   graceful_shutdown = true
-  tags              = ["burrow-relay", local.full_name]
+  tags              = ["burrow-relay", digitalocean_tag.relay.name]
+
+  # Another release, setting or token would replace all machines at once: they are replaced one by one, as
+  # docs/deploy.md has it, or upgraded in place.
+  lifecycle {
+    ignore_changes = [user_data]
+  }
+  depends_on = [digitalocean_firewall.relay]
+}
+
+# By their tag the firewall knows machines before they are there, and until they have gone.
+resource "digitalocean_tag" "relay" {
+  name = local.full_name
 }
 
 resource "digitalocean_firewall" "relay" {
-  name        = "${local.full_name}-relay"
-  droplet_ids = digitalocean_droplet.relay[*].id
+  name = "${local.full_name}-relay"
+  tags = [digitalocean_tag.relay.name]
 
   dynamic "inbound_rule" {
     for_each = module.relay.firewall

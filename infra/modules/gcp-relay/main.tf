@@ -187,5 +187,11 @@ resource "google_compute_region_instance_group_manager" "relay" {
     max_unavailable_fixed = 0
   }
 
-  depends_on = [google_secret_manager_secret_iam_member.relay, google_secret_manager_secret_version.token]
+  # All that machines need to come up, and to reach their agents while they drain: made before them, gone after them.
+  depends_on = [
+    google_secret_manager_secret_iam_member.relay,
+    google_secret_manager_secret_version.token,
+    google_compute_firewall.public,
+    google_compute_firewall.restricted,
+  ]
 }

@@ -26,6 +26,11 @@ variable "zones" {
   type        = list(string)
   default     = []
   nullable    = false
+
+  validation {
+    condition     = alltrue([for zone in var.zones : can(regex("^${var.gcp_region}-[a-z]$", zone))])
+    error_message = "zones must be zones of gcp_region, like europe-west3-a."
+  }
 }
 
 variable "region" {

@@ -78,6 +78,12 @@ resource "hcloud_server" "relay" {
     burrow = "relay"
     region = local.region
   }
+
+  # Another release, setting or token would replace all machines at once: they are replaced one by one, as
+  # docs/deploy.md has it, or upgraded in place.
+  lifecycle {
+    ignore_changes = [user_data]
+  }
 }
 
 resource "hcloud_zone_rrset" "ipv4" {

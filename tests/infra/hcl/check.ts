@@ -28,7 +28,7 @@ const FUNCTIONS = new Set([
     "merge",
   ],
   ...["regex", "replace", "setintersection", "sha256", "split", "strcontains", "substr", "templatefile"],
-  ...["tonumber", "tostring", "trimsuffix", "try", "values", "yamlencode"],
+  ...["tolist", "tonumber", "tostring", "trimsuffix", "try", "values", "yamlencode"],
   // Types.
   ...["list", "map", "object", "optional", "set"],
 ]);
@@ -206,8 +206,10 @@ function expressionsOf(folder: Folder): Expression[] {
       for (const one of value) walk(one, scope);
     } else if (typeof value === "object" && value !== null) {
       for (const [key, inner] of Object.entries(value)) {
-        const iterators = key === "dynamic" ? Object.keys(inner as Blocks) : [];
-        walk(inner, iterators.length === 0 ? scope : new Set([...scope, ...iterators]));
+        // What `ignore_changes` names are the arguments beside its block.
+        const beside = key === "lifecycle" ? Object.keys(value) : [];
+        const more = key === "dynamic" ? Object.keys(inner as Blocks) : beside;
+        walk(inner, more.length === 0 ? scope : new Set([...scope, ...more]));
       }
     }
   };

@@ -5,7 +5,7 @@ mock_provider "aws" {
   mock_resource "aws_vpc" {
     defaults = { ipv6_cidr_block = "2001:db8:1200::/56" }
   }
-  mock_resource "aws_instance" {
+  mock_resource "aws_network_interface" {
     defaults = { ipv6_addresses = ["2001:db8:1200::7"] }
   }
   mock_resource "aws_ebs_volume" {
@@ -61,4 +61,27 @@ run "without_a_domain" {
     condition     = aws_vpc_security_group_ingress_rule.coordinator["tcp-22-2001:db8::/48"].cidr_ipv6 == "2001:db8::/48"
     error_message = "SSH is open from where it was said"
   }
+}
+
+run "refuses_wrong_values" {
+  command = plan
+
+  variables {
+    name            = "-"
+    aws_region      = "eu-central-1"
+    zone            = "eu-west-1a"
+    release         = { riscv64 = { url = "ftp://example.net", sha256 = "abc" } }
+    domain          = "https://burrow.example.net"
+    dns_zone_id     = "example.net"
+    geoip           = { url = "city.mmdb", sha256 = "x" }
+    architecture    = "riscv64"
+    image_parameter = "ami-1234"
+    disk_gb         = 0
+    ssh_cidrs       = ["192.0.2.1/99"]
+    settings        = { PATH = "/tmp" }
+  }
+  expect_failures = [
+    var.name, var.zone, var.release, var.domain, var.dns_zone_id, var.geoip, var.architecture, var.image_parameter,
+    var.disk_gb, var.ssh_cidrs, var.settings,
+  ]
 }

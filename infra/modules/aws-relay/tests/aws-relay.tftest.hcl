@@ -60,6 +60,10 @@ run "one_relay" {
     error_message = "and may do so for this group alone"
   }
   assert {
+    condition     = aws_autoscaling_group.relay.instance_refresh[0].preferences[0].auto_rollback != true || !startswith(aws_launch_template.relay.image_id, "resolve:ssm:")
+    error_message = "AWS refuses to begin a refresh that may go back where a parameter names the image"
+  }
+  assert {
     condition     = length(output.place) == 2 && output.region == "eu-central-1"
     error_message = "the region's name and place are filled in"
   }
@@ -115,4 +119,13 @@ run "refuses_wrong_values" {
     var.name, var.aws_region, var.relay_token, var.relay_token_version, var.relays, var.architecture,
     var.image_parameter, var.monitoring_cidrs, var.ssh_cidrs,
   ]
+}
+
+run "refuses_zones_of_another_region" {
+  command = plan
+
+  variables {
+    zones = ["eu-west-1a"]
+  }
+  expect_failures = [var.zones]
 }
