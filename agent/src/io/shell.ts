@@ -28,6 +28,11 @@ import { type StandInPlace, StandIns } from "./stand-ins.ts";
 /** Unix milliseconds that never go back while the process lives. */
 export const clock = (): number => performance.timeOrigin + performance.now();
 
+/**
+ * Datagrams dealt with before what came of them goes out: a few of the largest pieces that the device takes. What came
+ * first does not wait for all that came with it, and the system works on it meanwhile.
+ */
+const RUN_MAX = 128;
 /** A large network's map is copied between threads and written to a file: not for every change of many at once. */
 const NETMAP_PAUSE_MS = 250;
 
@@ -156,9 +161,9 @@ export class AgentShell {
       const from = addresses.endpoint(batch.source(i));
       const next = this.#gather(batch, i, true);
       this.#do((now) => this.agent.receiveDatagrams(this.#run, from, now, id));
+      this.settle();
       i = next;
     }
-    this.settle();
   }
 
   /** Packets from the device, with room around them to be sealed where they lie. */
@@ -242,7 +247,7 @@ export class AgentShell {
     const source = batch.source(first);
     run.begin(batch.memory.bytes);
     let i = first;
-    for (; i < batch.count && !run.isFull && (!isOneSource || batch.source(i) === source); i++) {
+    for (; i < batch.count && run.count < RUN_MAX && (!isOneSource || batch.source(i) === source); i++) {
       run.push(batch.at(i), batch.length(i));
     }
     return i;
@@ -284,8 +289,8 @@ export class AgentShell {
         for (let i = 0; i < batch.count; ) {
           i = this.#gather(batch, i, false);
           this.#do(() => this.#standIns?.fromInterface(peer, this.#run));
+          this.settle();
         }
-        this.settle();
       },
     });
   }
