@@ -48,6 +48,7 @@ export {
   hasBatchedCalls,
   openEvent,
   PinnedMemory,
+  setThreadNiceness,
   signalEvent,
 } from "./udp/linux/system.ts";
 export * from "./udp/open.ts";

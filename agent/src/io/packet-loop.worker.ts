@@ -18,6 +18,7 @@ import {
   Poller,
   PollThreadEnd,
   sealerOf,
+  setThreadNiceness,
   type TunBatch,
   type UdpOptions,
 } from "@burrow/platform";
@@ -73,6 +74,8 @@ const BATCHES_MAX = 4;
 const WAIT_MAX_MS = 60_000;
 const NO_OFFLOADS = { gso: false, gro: false } as const;
 const EVENT = 0;
+/** Everybody's packets wait for this thread, so it goes before what fills a machine; as much as the system allows. */
+const NICENESS = -10;
 
 class PacketLoop implements SocketMaker {
   readonly #settings: LoopSettings;
@@ -283,6 +286,7 @@ function intoTun(tun: BatchedTun): PacketSink {
 const { settings, end } = PollThreadEnd.ofThisThread<LoopSettings, ToLoop, FromLoop>();
 const primitives = nativePrimitives();
 const loop = new PacketLoop(settings, end);
+setThreadNiceness(NICENESS);
 end.ready();
 // While the coordinator is awaited, anyway.
 warmUp(primitives, sealerOf(primitives));

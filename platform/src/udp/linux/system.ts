@@ -23,6 +23,7 @@ const SYMBOLS = {
   eventfd: { args: ["u32", "i32"], returns: "i32" },
   read: { args: ["i32", "ptr", "u64"], returns: FFIType.i64_fast },
   write: { args: ["i32", "ptr", "u64"], returns: FFIType.i64_fast },
+  setpriority: { args: ["i32", "u32", "i32"], returns: "i32" },
   memmove: { args: ["ptr", "ptr", "u64"], returns: "ptr" },
 } as const;
 
@@ -118,4 +119,16 @@ export function clearEvent(fd: number): void {
 
 export function closeDescriptor(fd: number): void {
   system().close(fd);
+}
+
+/** setpriority(2): of a thread, the calling one. */
+const PRIO_PROCESS = 0;
+const THIS_THREAD = 0;
+
+/**
+ * Lets the calling thread go before others (-20) or after them (19). False where that takes a right that this process
+ * does not have (CAP_SYS_NICE): then nothing changes.
+ */
+export function setThreadNiceness(niceness: number): boolean {
+  return system().setpriority(PRIO_PROCESS, THIS_THREAD, niceness) === 0;
 }
