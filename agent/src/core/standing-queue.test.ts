@@ -2,18 +2,18 @@
 import { expect, test } from "bun:test";
 import { StandingQueue } from "./standing-queue.ts";
 
-/** Moments of drops when the queue is looked at every millisecond and found empty where `isEmpty` says so. */
-function drops(lastMs: number, isEmpty: (ms: number) => boolean): number[] {
+/** Moments of drops when the queue is looked at every millisecond and found short where `isShort` says so. */
+function drops(lastMs: number, isShort: (ms: number) => boolean): number[] {
   const queue = new StandingQueue();
   const at: number[] = [];
   for (let ms = 0; ms <= lastMs; ms++) {
-    if (isEmpty(ms)) queue.ranEmpty();
-    else if (queue.isStanding(ms)) at.push(ms);
+    if (isShort(ms)) queue.isShort();
+    else if (queue.isLong(ms)) at.push(ms);
   }
   return at;
 }
 
-test("a queue that runs empty once in a while loses nothing", () => {
+test("a queue that is short once in a while loses nothing", () => {
   expect(drops(10_000, (ms) => ms % 99 === 0)).toEqual([]);
 });
 

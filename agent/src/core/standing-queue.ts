@@ -1,8 +1,8 @@
 /**
- * Keeps packets from waiting in the device's queue for ever. A sender that meets no loss fills whatever queue there is,
- * and everybody else then waits behind it; a queue that never runs empty for a whole interval does no good, so one
- * packet is dropped, which tells TCP to send less, and further ones ever sooner until it runs empty (CoDel's control law,
- * RFC 8289 §3.2; by emptiness, since the kernel does not say how long a packet has waited).
+ * Keeps packets from waiting for ever in the queues before us, the device's and the socket's. A sender that meets no loss
+ * fills whatever queue there is, and everybody else then waits behind it. A queue that is not short once in a whole
+ * interval does no good, so one packet is dropped, which tells TCP to send less, and further ones ever sooner until it is
+ * short (CoDel's control law, RFC 8289 §3.2; by length, since the kernel does not say how long a packet has waited).
  */
 
 /** RFC 8289 §4.4: the longest round trip of an ordinary connection. */
@@ -13,13 +13,13 @@ export class StandingQueue {
   #drops = 0;
   #lastDropMs = Number.NEGATIVE_INFINITY;
 
-  /** The queue ran empty. */
-  ranEmpty(): void {
+  /** The queue was found empty, or nearly so. */
+  isShort(): void {
     this.#dropAtMs = undefined;
   }
 
-  /** The queue has more than was taken of it just now. True when a packet of it is to be dropped. */
-  isStanding(now: number): boolean {
+  /** The queue was found long. True when a packet of it is to be dropped. */
+  isLong(now: number): boolean {
     if (this.#dropAtMs === undefined) {
       // One that stands again soon after is the same trouble, and met with what it took the last time.
       if (now - this.#lastDropMs > INTERVAL_MS * 8) this.#drops = 0;

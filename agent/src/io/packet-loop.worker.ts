@@ -10,6 +10,7 @@ import {
   type BatchedSocket,
   type BatchedTun,
   type BatchedTunDoor,
+  type DatagramBatch,
   type DatagramSocket,
   joinFamilies,
   nativePrimitives,
@@ -22,6 +23,7 @@ import {
   type TunBatch,
   type UdpOptions,
 } from "@burrow/platform";
+import { WireGuardType } from "@burrow/protocol";
 import type { AgentCommand } from "../core/commands.ts";
 import { bytesOf, type Packets } from "../core/packets.ts";
 import type { QuestionKind } from "../core/questions.ts";
@@ -70,6 +72,8 @@ export type FromLoop =
 
 /** Batches of one descriptor before the others get their turn. */
 const BATCHES_MAX = 4;
+/** Datagrams at a time that tell of a queue which we do not keep up with: as many as the device's batches hold. */
+const LONG_BATCH = 128;
 /** Poll's limit is an integer; nothing in the machine waits as long. */
 const WAIT_MAX_MS = 60_000;
 const NO_OFFLOADS = { gso: false, gro: false } as const;
@@ -98,14 +102,20 @@ class PacketLoop implements SocketMaker {
     this.#end = end;
     this.#poller = new Poller([end.eventFd]);
     const addresses = new AddressTable();
-    this.#main = settings.sockets.map(({ fd, ...bound }) =>
-      adoptBatchedUdp(fd, {
+    const batchesOf = (queue: StandingQueue) => (batch: DatagramBatch) => {
+      if (batch.count < LONG_BATCH) queue.isShort();
+      const drops = batch.count >= LONG_BATCH && isData(batch, 0) && queue.isLong(clock());
+      this.#shell.received(batch, undefined, drops ? 1 : 0);
+    };
+    this.#main = settings.sockets.map(({ fd, ...bound }) => {
+      const queue = new StandingQueue();
+      return adoptBatchedUdp(fd, {
         ...bound,
         ...this.#offloads,
         addresses,
-        onBatch: (batch) => this.#shell.received(batch),
-      }),
-    );
+        onBatch: batchesOf(queue),
+      });
+    });
     this.#shell = new AgentShell(settings.shell, {
       socket: joinFamilies(this.#main),
       sockets: this,
@@ -178,10 +188,13 @@ class PacketLoop implements SocketMaker {
     const poller = this.#poller;
     const device = polled.length + 1;
     if (tun !== undefined && !this.#isChanged && !this.#isBlocked()) {
-      let isEmpty = !poller.canRead(device);
-      for (let n = 0; n < BATCHES_MAX && !isEmpty && !this.#isBlocked(); n++) isEmpty = !tun.receive();
-      if (isEmpty) this.#queue.ranEmpty();
-      else this.#packets.dropsFirst ||= this.#queue.isStanding(clock());
+      let batches = 0;
+      if (poller.canRead(device)) {
+        while (batches < BATCHES_MAX && !this.#isBlocked() && tun.receive()) batches++;
+      }
+      // One batch is what came while we were elsewhere.
+      if (batches <= 1) this.#queue.isShort();
+      else this.#packets.dropsFirst ||= this.#queue.isLong(clock());
       if (tun.isGone) this.#lostTun(tun);
     }
     let isBlocked = false;
@@ -241,6 +254,11 @@ class PacketLoop implements SocketMaker {
     tun.close();
     this.#end.tell({ type: "tun-gone" });
   }
+}
+
+/** Transport data, as the wire begins: of probes and handshakes none is dropped to tell a sender to slow down. */
+function isData(batch: DatagramBatch, i: number): boolean {
+  return batch.u32(i, 0) === WireGuardType.transport;
 }
 
 /** A batch of the device as the machine takes packets: its memory has the room around them that sealing needs. */

@@ -154,10 +154,10 @@ export class AgentShell {
     return answer(this.agent, kind, about);
   }
 
-  /** Datagrams of the main socket, or of the further one with this id. */
-  received(batch: DatagramBatch, id?: number): void {
+  /** Datagrams of the main socket, or of the further one with this id, from the `first` on. */
+  received(batch: DatagramBatch, id?: number, first = 0): void {
     const { addresses } = this.#parts.socket;
-    for (let i = 0; i < batch.count; ) {
+    for (let i = first; i < batch.count; ) {
       const from = addresses.endpoint(batch.source(i));
       const next = this.#gather(batch, i, true);
       this.#do((now) => this.agent.receiveDatagrams(this.#run, from, now, id));
