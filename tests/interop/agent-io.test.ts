@@ -1,8 +1,10 @@
 /**
  * Whichever way an agent moves its packets, they arrive as they were sent: in a thread with the kernel's offloads, in
- * one without, and by the portable socket, each against a thread with all of them. `BURROW_INTEROP_MB` sets how much.
+ * one without, and by the portable socket, each against a thread with all of them; and whatever else the system puts into
+ * the device, they go on arriving. `BURROW_INTEROP_MB` sets how much.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { AgentDaemon, CoordinatorDaemon, RelayDaemon } from "../lab/burrow.ts";
 import { Bench } from "../lab/case.ts";
 import { Lab } from "../lab/netns.ts";
@@ -15,6 +17,9 @@ const MEGABYTES = Number(process.env["BURROW_INTEROP_MB"] ?? 30);
 /** An ICMP payload that fills an IPv4 packet of the tunnel's MTU, and one that has to go in fragments. */
 const WHOLE_PACKET = 1_360 - 20 - 8;
 const FRAGMENTS = 4_000;
+const DEVICE = "bur0";
+const JUNK = 5_000;
+const SEED = 7;
 
 const VARIANTS = [
   { name: "thread", environment: {}, packets: "thread" },
@@ -54,10 +59,16 @@ describe.skipIf(skip)("an agent's packets", () => {
   ): Promise<AgentDaemon> {
     Object.assign(process.env, environment);
     try {
-      return await AgentDaemon.start(bench, coordinator, await host(name, last), name);
+      return await AgentDaemon.start(bench, coordinator, await host(name, last), name, `tun:${DEVICE}`);
     } finally {
       for (const variable of Object.keys(environment)) delete process.env[variable];
     }
+  }
+
+  /** Any bytes, as if the system had sent them into the tunnel. */
+  async function junkInto({ host: { namespace } }: AgentDaemon): Promise<void> {
+    const script = join(import.meta.dir, "junk.py");
+    await namespace.run(["python3", script, DEVICE, `${JUNK}`, `${SEED}`]);
   }
 
   for (const [i, { name, environment, packets }] of VARIANTS.entries()) {
@@ -84,6 +95,9 @@ describe.skipIf(skip)("an agent's packets", () => {
         for (const reason of ["forged", "malformed", "not-ip", "source-not-allowed"]) {
           expect([reason, drops[reason] ?? 0]).toEqual([reason, 0]);
         }
+        await junkInto(other);
+        expect(await ping(near, other.address, { count: 20 })).toMatchObject({ lost: 0 });
+        expect(other.process.text("stderr")).not.toContain("mistake");
       },
       4 * TIMEOUT_MS,
     );
