@@ -15,6 +15,7 @@ import {
   joinFamilies,
   nativePrimitives,
   openBatchedUdp,
+  type PacketBatch,
   PinnedMemory,
   Poller,
   PollThreadEnd,
@@ -70,9 +71,7 @@ export type FromLoop =
   | { readonly type: "tun-gone" }
   | { readonly type: "left" };
 
-/** Batches of one descriptor before the others get their turn. */
-const BATCHES_MAX = 4;
-/** Datagrams at a time that tell of a queue which we do not keep up with: as many as the device's batches hold. */
+/** So many at a time tell of a queue that we do not keep up with: of whole packets the device hands over no more. */
 const LONG_BATCH = 128;
 /** Poll's limit is an integer; nothing in the machine waits as long. */
 const WAIT_MAX_MS = 60_000;
@@ -103,8 +102,7 @@ class PacketLoop implements SocketMaker {
     this.#poller = new Poller([end.eventFd]);
     const addresses = new AddressTable();
     const batchesOf = (queue: StandingQueue) => (batch: DatagramBatch) => {
-      if (batch.count < LONG_BATCH) queue.isShort();
-      const drops = batch.count >= LONG_BATCH && isData(batch, 0) && queue.isLong(clock());
+      const drops = isLong(queue, batch) && isData(batch, 0) && queue.isLong(clock());
       this.#shell.received(batch, undefined, drops ? 1 : 0);
     };
     this.#main = settings.sockets.map(({ fd, ...bound }) => {
@@ -177,7 +175,8 @@ class PacketLoop implements SocketMaker {
       const socket = polled[i];
       if (socket === undefined) continue;
       if (poller.canWrite(i + 1)) socket.flush();
-      if (poller.canRead(i + 1)) for (let n = 0; n < BATCHES_MAX && socket.receive(); n++);
+      // One batch, and then the others' turn: another poll costs nothing beside it.
+      if (poller.canRead(i + 1)) socket.receive();
     }
   }
 
@@ -188,13 +187,7 @@ class PacketLoop implements SocketMaker {
     const poller = this.#poller;
     const device = polled.length + 1;
     if (tun !== undefined && !this.#isChanged && !this.#isBlocked()) {
-      let batches = 0;
-      if (poller.canRead(device)) {
-        while (batches < BATCHES_MAX && !this.#isBlocked() && tun.receive()) batches++;
-      }
-      // One batch is what came while we were elsewhere.
-      if (batches <= 1) this.#queue.isShort();
-      else this.#packets.dropsFirst ||= this.#queue.isLong(clock());
+      if (!poller.canRead(device) || !tun.receive()) this.#queue.isShort();
       if (tun.isGone) this.#lostTun(tun);
     }
     let isBlocked = false;
@@ -240,7 +233,10 @@ class PacketLoop implements SocketMaker {
 
   #adoptTun(door: BatchedTunDoor): void {
     const tun = adoptBatchedTun(door, {
-      onBatch: (batch) => this.#shell.sendPackets(this.#packets.of(batch)),
+      onBatch: (batch) => {
+        const drops = isLong(this.#queue, batch) && this.#queue.isLong(clock());
+        this.#shell.sendPackets(this.#packets.of(batch, drops ? 1 : 0));
+      },
     });
     this.#tun = tun;
     this.#shell.device = intoTun(tun);
@@ -256,6 +252,13 @@ class PacketLoop implements SocketMaker {
   }
 }
 
+/** Whether the batch tells of a queue that is long; that one is short the queue is told here. */
+function isLong(queue: StandingQueue, batch: PacketBatch): boolean {
+  if (batch.count >= LONG_BATCH) return true;
+  queue.isShort();
+  return false;
+}
+
 /** Transport data, as the wire begins: of probes and handshakes none is dropped to tell a sender to slow down. */
 function isData(batch: DatagramBatch, i: number): boolean {
   return batch.u32(i, 0) === WireGuardType.transport;
@@ -265,17 +268,15 @@ function isData(batch: DatagramBatch, i: number): boolean {
 class TunPackets implements Packets {
   #batch: TunBatch | undefined;
   #first = 0;
-  /** Of the next batch the first packet is dropped: see StandingQueue. */
-  dropsFirst = false;
   memory = new Uint8Array(0);
   count = 0;
 
-  of(batch: TunBatch): this {
+  /** The batch from its `first` packet on. */
+  of(batch: TunBatch, first: number): this {
     this.#batch = batch;
     this.memory = batch.memory.bytes;
-    this.#first = this.dropsFirst ? 1 : 0;
-    this.dropsFirst = false;
-    this.count = batch.count - this.#first;
+    this.#first = first;
+    this.count = batch.count - first;
     return this;
   }
 
