@@ -97,7 +97,19 @@ async function build(bench: Bench) {
   const siteB = await net.site("b", "port-restricted", "198.51.100.2");
   const a = await AgentDaemon.start(bench, coordinator, siteA, "a");
   const b = await AgentDaemon.start(bench, coordinator, siteB, "b");
+  for (const agent of [a, b]) await cutRunsUp(agent);
   return { coordinator, a, b };
+}
+
+/**
+ * The agents' runs of datagrams (UDP GSO) pass through the lab's veths whole, where a wire would carry their parts: they
+ * are cut up at the host's own device, so that what is measured in the middle is what a wire would carry.
+ */
+async function cutRunsUp({ host: { namespace } }: AgentDaemon): Promise<void> {
+  const { stdout } = await namespace.run(["ip", "-o", "route", "show", "default"]);
+  const device = /\bdev (\S+)/.exec(stdout)?.[1];
+  if (device === undefined) throw new Error("the host has no way out");
+  await namespace.run(["ethtool", "-K", device, "tx-udp-segmentation", "off"]);
 }
 
 /** UDP between the two sites that is longer than this vanishes in the middle. */
