@@ -56,6 +56,7 @@ const FLAGS: readonly (readonly [readonly string[], string, string, unknown])[] 
   [["relay"], "--tls-cert", "cert.pem", "cert.pem"],
   [["relay"], "--tls-key", "key.pem", "key.pem"],
   [["relay"], "--threads", "4", 4],
+  [["relay"], "--sessions-max", "500", 500],
   [["relay"], "--state", "/srv/r", "/srv/r"],
   [["relay"], "--log-level", "trace", "trace"],
   [["up"], "--coordinator", "http://127.0.0.1:8080", "http://127.0.0.1:8080"],

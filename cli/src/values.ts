@@ -151,6 +151,11 @@ export function furtherPorts(text: string): readonly number[] {
   return [...new Set(ports)];
 }
 
+/** As many as a relay's tables hold. */
+export function sessionsMax(text: string): number {
+  return whole(text, 1, 32_768, "Give a whole number from 1 to 32768.");
+}
+
 /** Uses of a token: at least one. */
 export function uses(text: string): number {
   return whole(text, 1, 1_000_000, "Give a whole number from 1 to 1000000.");

@@ -59,6 +59,7 @@ const LAYOUTS: Readonly<Record<string, number>> = {
   probe: protocol.PROBE_LENGTH_MIN,
   "probe plaintext": protocol.PROBE_LENGTH_MIN - 20 - NONCE_LENGTH - TAG_LENGTH,
   trunk: protocol.TRUNK_OVERHEAD,
+  "trunk ping": protocol.TRUNK_PING_LENGTH,
 };
 
 test("the diagram of Bind and Bound has the code's offsets", () => {
@@ -144,7 +145,7 @@ test("the side channel's messages and their fields are the code's", () => {
   const named = (of: Readonly<Record<string, { readonly shape: unknown }>>) =>
     Object.entries(of).map(([name, schema]) => [name, fieldsOf(shapeOf(schema))]);
   expect(toldIn("### Hello")).toEqual(named({ agentHello, relayHello }));
-  const { candidate, natPorts, websocketDoor, route, relayLoad, place } = protocol;
+  const { candidate, natPorts, websocketDoor, pairRelay, route, relayLoad, relayReach, place } = protocol;
   expect(toldIn("### Shared fields")).toEqual(
     named({
       candidate,
@@ -155,8 +156,10 @@ test("the side channel's messages and their fields are the code's", () => {
       peerInfo,
       grantedTicket,
       rankedRelay,
+      pairRelay,
       route,
       relayLoad,
+      relayReach,
       place,
     }),
   );

@@ -18,4 +18,5 @@ export * from "./replay.ts";
 export * from "./seal.ts";
 export * from "./ticket.ts";
 export * from "./trunk.ts";
+export * from "./trunk-ping.ts";
 export * from "./wireguard.ts";

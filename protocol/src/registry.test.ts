@@ -12,6 +12,7 @@ import { classify, PacketType } from "./registry.ts";
 import { nobleSealer } from "./seal.ts";
 import { openTicket } from "./ticket.ts";
 import { nobleTrunkMac, trunkHeader, verifyTrunk } from "./trunk.ts";
+import { trunkPing } from "./trunk-ping.ts";
 import { wireGuardKind } from "./wireguard.ts";
 
 test("type bytes are unique and apart from WireGuard's, STUN's, TURN channels' and QUIC's", () => {
@@ -25,7 +26,8 @@ test("type bytes are unique and apart from WireGuard's, STUN's, TURN channels' a
 });
 
 test("numbers once given stay with their packets", () => {
-  expect(PacketType).toEqual({ bind: 0xb1, bound: 0xb2, probe: 0xb3, probeAck: 0xb4, trunk: 0xb5 });
+  const agents = { bind: 0xb1, bound: 0xb2, probe: 0xb3, probeAck: 0xb4 } as const;
+  expect(PacketType).toEqual({ ...agents, trunk: 0xb5, trunkPing: 0xb6, trunkPong: 0xb7 });
 });
 
 test("each first byte has one owner", () => {
@@ -51,6 +53,7 @@ test("for any bytes every parser returns a value or a refusal", () => {
     bindTicket,
     probeHeader,
     trunkHeader,
+    trunkPing,
     (bytes) => openBind(bytes, key, nobleSealer),
     (bytes) => openBound(bytes, key, nobleSealer),
     (bytes) => openProbe(bytes, key, nobleSealer),

@@ -38,10 +38,14 @@ export const TRUNK_LENGTH_MIN = TRUNK_OVERHEAD + 32;
 /** The first 4 bytes of a relay's id, as hex: which keys to try. Not unique: 2^32 keys find another with it. */
 export type RelayTag = string & { readonly __brand: "RelayTag" };
 
-export interface TrunkHeader {
+/** Who sent a packet of the trunk, and which of its packets it is. */
+export interface TrunkSender {
   readonly boot: number;
   readonly sender: RelayTag;
   readonly counter: number;
+}
+
+export interface TrunkHeader extends TrunkSender {
   readonly source: AgentId;
   readonly destination: AgentId;
 }
@@ -91,11 +95,17 @@ export function trunkHeader(datagram: Bytes): TrunkHeader | Refusal {
   return reader.ok && mayTravel ? { boot, sender, counter, source, destination } : Refusal.badField;
 }
 
-export function verifyTrunk(datagram: Bytes, header: TrunkHeader, key: SymmetricKey, mac: TrunkMac): boolean {
-  if (datagram.length < TRUNK_LENGTH_MIN) return false;
+/** Of a trunk packet, a ping or a pong: whether the relay that shares `key` made it. */
+export function verifyTrunk(datagram: Bytes, header: TrunkSender, key: SymmetricKey, mac: TrunkMac): boolean {
+  if (datagram.length < lengthMinOf(datagram)) return false;
   const tagAt = datagram.length - TAG_LENGTH;
   const expected = mac(key, trunkNonce(header.boot, header.counter), datagram.subarray(0, tagAt));
   return equalBytes(expected, datagram.subarray(tagAt));
+}
+
+/** A ping is a header of 24 bytes and a tag (trunk-ping.ts). */
+function lengthMinOf(datagram: Bytes): number {
+  return datagram[0] === PacketType.trunk ? TRUNK_LENGTH_MIN : 24 + TAG_LENGTH;
 }
 
 /** The packet inside, as a view. */
@@ -103,6 +113,6 @@ export function trunkPacket(datagram: Bytes): Bytes {
   return datagram.subarray(PACKET_AT, datagram.length - TAG_LENGTH);
 }
 
-function trunkNonce(boot: number, counter: number): Bytes {
+export function trunkNonce(boot: number, counter: number): Bytes {
   return new Writer(12).u32(boot).u64(counter).finish();
 }

@@ -179,6 +179,14 @@ def trunk(case):
     yield packet.hex() + tag.hex(), case["hex"]
 
 
+def trunk_ping(case):
+    boot, counter = struct.pack("<I", case["boot"]), struct.pack("<Q", case["counter"])
+    kind = {"trunkPing": b"\xb6", "trunkPong": b"\xb7"}[case["kind"]]
+    packet = kind + boot[:3] + h(case["sender"]) + counter + h(case["transaction"])
+    tag = chacha20_poly1305(h(case["key"]), boot + counter, packet, b"")
+    yield packet.hex() + tag.hex(), case["hex"]
+
+
 def wire(case):
     yield endpoint(case["endpoint"]).hex(), case["wire"]
 
@@ -191,6 +199,7 @@ CHECKS = {
     "bound": bound,
     "probe": probe,
     "trunk": trunk,
+    "trunk-ping": trunk_ping,
     "endpoint": wire,
 }
 

@@ -1,5 +1,6 @@
 /** Puts the relay together: state, data plane, side channel, HTTP. Signals and flags are the command line's. */
 
+import { totalmem } from "node:os";
 import { nativePrimitives, type Primitives, sealerOf } from "@burrow/platform";
 import {
   type Bytes,
@@ -54,6 +55,8 @@ export interface RelayConfig {
   readonly drainMs?: number;
   /** Packet threads; more than the processors have cores is of no use. Default 1. */
   readonly threads?: number | undefined;
+  /** Agents it says it has room for: the coordinator sends more elsewhere. Default: by the machine's memory. */
+  readonly sessionsMax?: number | undefined;
   readonly openSocket?: OpenRelaySocket;
   /** Unix milliseconds. */
   readonly now?: () => number;
@@ -88,6 +91,8 @@ export interface RunningRelay {
 
 /** No transport data for so long: all agents that have something to say say it elsewhere. */
 const QUIET_MS = 1_000;
+/** What an agent may take of the machine's memory: its part of the tables, and of what waits in sockets. */
+const SESSION_BYTES = 32 * 1024;
 /** Changes are written this often; what a welcome says, at once. */
 const SAVE_INTERVAL_MS = 5_000;
 
@@ -156,6 +161,11 @@ class Relay implements RunningRelay, RelayView {
     const refused = Promise.withResolvers<UserError>();
     this.refused = refused.promise;
     this.#refuse = refused.resolve;
+  }
+
+  get #sessionsMax(): number {
+    const { sessionsMax, limits = DEFAULT_LIMITS } = this.#config;
+    return Math.min(limits.sessionsMax, sessionsMax ?? Math.max(1, Math.floor(totalmem() / SESSION_BYTES)));
   }
 
   get httpUrl(): string | undefined {
@@ -308,7 +318,7 @@ class Relay implements RunningRelay, RelayView {
 
   #openChannel(plane: DataPlane, websocket: RelayHello["websocket"]): Channel {
     const { token, region, at, advertise } = this.#config;
-    const load = new LoadReport(plane);
+    const load = new LoadReport(plane, this.#sessionsMax);
     return new Channel({
       url: this.#url,
       identity: this.#state.identity,
@@ -324,6 +334,7 @@ class Relay implements RunningRelay, RelayView {
       random: () => new DataView(this.#random(4).slice().buffer).getUint32(0) / 2 ** 32,
       now: this.#now,
       load: (now) => load.take(now),
+      reach: () => load.takeReach(),
       apply: (update) => this.#apply(plane, update),
       registered: (endpoints) => this.#registered(endpoints),
       lost: (reason, retryMs) => this.#lost(reason, retryMs),

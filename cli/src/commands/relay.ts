@@ -26,6 +26,7 @@ import {
   listenAddress,
   place,
   region,
+  sessionsMax,
   threads,
   websocketUrl,
 } from "../values.ts";
@@ -43,6 +44,7 @@ interface RelayFlags extends TokenFlags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly threads?: number;
+  readonly sessionsMax?: number;
   readonly state?: string;
   readonly logLevel: LogLevel;
   readonly json?: boolean;
@@ -97,6 +99,11 @@ export function addRelay(program: Command, terminal: Terminal): Command {
     .addOption(flag("--tls-cert <FILE>", "its certificate chain (PEM); without one the relay makes its own"))
     .addOption(flag("--tls-key <FILE>", "the certificate's key (PEM)"))
     .addOption(flag("--threads <N>", "threads that move packets (Linux)").argParser(threads).default(1))
+    .addOption(
+      flag("--sessions-max <N>", "agents it has room for; by default as many as its memory allows").argParser(
+        sessionsMax,
+      ),
+    )
     .addOption(stateFlag("where to keep its key"))
     .addOption(logLevelFlag())
     .addOption(jsonFlag())
@@ -153,6 +160,7 @@ async function runRelay(flags: RelayFlags, command: Command, terminal: Terminal)
         stateDir,
         drainMs: DRAIN_MS,
         threads: flags.threads,
+        sessionsMax: flags.sessionsMax,
         ...(token === undefined ? {} : { token }),
         ...(flags.at === undefined ? {} : { at: flags.at }),
       }),

@@ -14,6 +14,7 @@ import {
   natMapping,
   natPorts,
   networkId,
+  pairRelay,
   peerInfo,
   publicKey,
   rankedRelay,
@@ -80,6 +81,8 @@ export const fromAgent = z.discriminatedUnion("type", [
     home: relayId.optional(),
     standby: relayId.optional(),
     rtts: z.array(z.object({ relay: relayId, rttMs: milliseconds })).max(64),
+    /** How often the home moved within a day. */
+    moves: z.number().int().min(0).optional(),
     reason,
   }),
   /** Asks that this agent and the peer get each other's candidates and probe at the same moment. */
@@ -124,6 +127,8 @@ export const toAgent = z.discriminatedUnion("type", [
     nat: natMapping,
     natPorts: natPorts.optional(),
   }),
+  /** For talking to this peer, beside the homes: both bind there, and measure which way is the shortest. */
+  z.object({ type: z.literal("pair-relays"), peer: agentId, relays: z.array(pairRelay).max(4), reason }),
   z.object({ type: z.literal("pong") }),
   z.object({ type: z.literal("error"), code: z.string(), message: z.string(), remedy: z.string() }),
 ]);

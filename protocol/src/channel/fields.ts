@@ -203,3 +203,7 @@ export const rankedRelay = z.object({
   reason,
 });
 export type RankedRelay = z.output<typeof rankedRelay>;
+
+/** A relay that may be the best for two agents, and the round trip between the two by it. */
+export const pairRelay = z.object({ relay: relayId, expectedRttMs: milliseconds.optional(), reason });
+export type PairRelay = z.output<typeof pairRelay>;

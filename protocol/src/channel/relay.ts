@@ -5,6 +5,7 @@ import {
   base64Of,
   claimedKey,
   endpointText,
+  milliseconds,
   networkId,
   place,
   publicKey,
@@ -61,9 +62,21 @@ export const relayLoad = z.object({
 });
 export type RelayLoad = z.output<typeof relayLoad>;
 
+export const REACH_MAX = 64;
+
+/** Another relay's data port as this one found it; without a round trip it leaves pings unanswered. */
+export const relayReach = z.object({ relay: relayId, rttMs: milliseconds.optional() });
+export type RelayReach = z.output<typeof relayReach>;
+
 export const fromRelay = z.discriminatedUnion("type", [
   /** Every second: silence means death. */
-  z.object({ type: z.literal("heartbeat"), load: relayLoad, draining: z.boolean() }),
+  z.object({
+    type: z.literal("heartbeat"),
+    load: relayLoad,
+    draining: z.boolean(),
+    /** What is new of other relays since the last one. */
+    reach: z.array(relayReach).max(REACH_MAX).optional(),
+  }),
 ]);
 export type FromRelay = z.output<typeof fromRelay>;
 

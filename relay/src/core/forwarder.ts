@@ -31,12 +31,13 @@ import { FlowTable } from "./flow-table.ts";
 import { Flows } from "./flows.ts";
 import { HandshakeDesk } from "./handshakes.ts";
 import { DEFAULT_LIMITS, type Limits, OUTSIDE_LIFETIME_MS, RATE_CLASSES, type RateClass } from "./limits.ts";
-import { type LinkIdentity, Links } from "./links.ts";
+import { type Link, type LinkIdentity, Links } from "./links.ts";
 import { bindRecord, flowRecord, isAgentName, type PartyName, readMemory } from "./memory.ts";
 import { NO_LINK, NO_PARTY, Parties, type Party } from "./parties.ts";
 import { Revocations } from "./revocations.ts";
 import { Router } from "./routes.ts";
 import { type ForwarderSnapshot, takeSnapshot } from "./snapshot.ts";
+import { Soundings } from "./soundings.ts";
 import { Tickets } from "./tickets.ts";
 import { RateLimiter } from "./token-bucket.ts";
 import { TrunkDesk } from "./trunks.ts";
@@ -76,6 +77,8 @@ export interface ForwarderOptions {
   readonly rateClasses?: readonly RateClass[];
   /** Counts trunk packets to all relays, where several threads share one boot; default: each link on its own. */
   readonly nextTrunkCounter?: () => number;
+  /** Of several threads one measures the other relays: that which hears their answers. Default true. */
+  readonly soundsRelays?: boolean;
 }
 
 /** How much of each table one tick sweeps: well under a millisecond. */
@@ -95,6 +98,8 @@ export class Forwarder {
   readonly #binds: BindDesk;
   readonly #handshakes: HandshakeDesk;
   readonly #trunks: TrunkDesk;
+  readonly #soundings: Soundings;
+  readonly #soundsRelays: boolean;
   readonly #router: Router;
   readonly #drops = new DropCounters();
 
@@ -160,15 +165,18 @@ export class Forwarder {
     const deliver = (bytes: Bytes, source: Party, to: Party, at: number) =>
       this.#deliver(bytes, source, to, at);
     this.#handshakes = new HandshakeDesk({ ...shared, deliver }, now);
-    this.#trunks = new TrunkDesk({
-      ...shared,
+    const { nextTrunkCounter } = options;
+    const trunk = {
       links: this.#links,
       boot: identity.boot,
       self: identity.id,
       mac: options.trunkMac,
-      nextCounter: options.nextTrunkCounter,
-      send: (bytes, to) => this.#send(bytes, to),
-    });
+      nextCounter: (link: Link) => nextTrunkCounter?.() ?? link.sent++,
+      send: (bytes: Bytes, to: number) => this.#send(bytes, to),
+    };
+    this.#trunks = new TrunkDesk({ ...shared, ...trunk });
+    this.#soundings = new Soundings({ ...trunk, random }, now);
+    this.#soundsRelays = options.soundsRelays ?? true;
     this.#router = new Router(this.#parties, this.#links, this.#revocations, identity.id);
     this.#nextTick = now + TICK_MS;
   }
@@ -218,6 +226,8 @@ export class Forwarder {
     switch (firstWord & 0xff) {
       case PacketType.bind:
       case PacketType.trunk:
+      case PacketType.trunkPing:
+      case PacketType.trunkPong:
       case WireGuardType.initiation:
       case WireGuardType.transport:
         return true;
@@ -254,6 +264,7 @@ export class Forwarder {
     this.#endRun();
     this.#links.learn(relays);
     this.#router.relink();
+    if (this.#soundsRelays) this.#soundings.relaysChanged();
   }
 
   /** `replace`: these are all the routes there are. */
@@ -318,6 +329,7 @@ export class Forwarder {
     this.#endRun();
     this.#parties.sweep(SWEEP_SLOTS, now);
     this.#flows.table.sweep(SWEEP_PLACES, Math.floor(now / 1000));
+    this.#soundings.tick(now);
     this.#nextTick = now + TICK_MS;
   }
 
@@ -331,6 +343,7 @@ export class Forwarder {
       flows: this.#flows,
       links: this.#links,
       trunks: this.#trunks,
+      soundings: this.#soundings,
       binds: this.#binds,
       drops: this.#drops,
       received: this.#received,
@@ -400,6 +413,9 @@ export class Forwarder {
         return this.#probe(datagram, from, now);
       case PacketType.trunk:
         return this.#trunks.receive(datagram, from, now);
+      case PacketType.trunkPing:
+      case PacketType.trunkPong:
+        return this.#soundings.receive(datagram, from, now);
       case WireGuardType.initiation:
       case WireGuardType.response:
       case WireGuardType.cookieReply:

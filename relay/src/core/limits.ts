@@ -96,6 +96,9 @@ export const OUTSIDE_NEW: Budget = { perSecond: 50, burst: 200 };
 /** Trunk packets from addresses that are not the sending relay's: verified within this budget only. */
 export const TRUNK_STRANGERS: Budget = { perSecond: 500, burst: 500 };
 
+/** Pings to other relays, whatever their number: 40 bytes and a MAC each. */
+export const SOUNDINGS: Budget = { perSecond: 16, burst: 16 };
+
 /** What one agent may send. */
 export interface RateClass {
   readonly packets: Budget;

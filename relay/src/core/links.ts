@@ -14,8 +14,8 @@ import {
   ReplayWindow,
   relayTagOf,
   type SymmetricKey,
-  type TrunkHeader,
   type TrunkMac,
+  type TrunkSender,
   trunkKey,
   verifyTrunk,
 } from "@burrow/protocol";
@@ -106,10 +106,10 @@ export class Links {
   }
 
   /**
-   * Whose trunk packet this is, if it is genuine and new, else why not. Changes the window only when it is.
+   * Whose trunk packet or ping this is, if it is genuine and new, else why not. Changes the window only when it is.
    * The caller has not looked at anything but the header.
    */
-  accept(datagram: Bytes, header: TrunkHeader, from: number, now: number): Link | DropReason {
+  accept(datagram: Bytes, header: TrunkSender, from: number, now: number): Link | DropReason {
     const candidates = this.#byTag.get(header.sender)?.filter((link) => link.listed) ?? [];
     if (candidates.length === 0) return DropReason.trunkUnknownRelay;
     // Relays send from where they listen; others are heard within a budget, so that forgeries cost little.

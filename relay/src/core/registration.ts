@@ -23,6 +23,7 @@ import {
   type RelayHello,
   type RelayId,
   type RelayLoad,
+  type RelayReach,
   type ToRelay,
   toBase64,
   toRelay,
@@ -78,6 +79,10 @@ type State =
   | { readonly is: "registered"; heartbeatAt: number; pingAt: number; heardAt: number }
   | { readonly is: "refused" }
   | { readonly is: "stopped" };
+
+/** What heartbeats tell: asked for only when one is due. Without a load there is none. */
+type Load = (now: number) => RelayLoad | undefined;
+type Reach = () => readonly RelayReach[];
 
 export class Registration {
   readonly #settings: RegistrationSettings;
@@ -160,8 +165,8 @@ export class Registration {
     this.#reason = "the relay is stopping";
   }
 
-  /** `load` is asked for only when a heartbeat is due; without one there is none: silence says that all is not well. */
-  tick(now: number, load: (now: number) => RelayLoad | undefined): void {
+  /** Without a load no heartbeat is sent: silence says that all is not well. */
+  tick(now: number, load: Load, reach: Reach = () => []): void {
     const state = this.#state;
     switch (state.is) {
       case "waiting":
@@ -176,7 +181,7 @@ export class Registration {
         this.#lose("the coordinator does not answer", now);
         return;
       case "registered":
-        this.#keepAlive(state, now, load);
+        this.#keepAlive(state, now, load, reach);
         return;
       default:
         return;
@@ -189,11 +194,7 @@ export class Registration {
     return "until" in state ? state.until : undefined;
   }
 
-  #keepAlive(
-    state: Extract<State, { is: "registered" }>,
-    now: number,
-    load: (now: number) => RelayLoad | undefined,
-  ): void {
+  #keepAlive(state: Extract<State, { is: "registered" }>, now: number, load: Load, reach: Reach): void {
     if (now - state.heardAt > PONG_SILENCE_MAX_MS) {
       this.#act({ do: "close" });
       this.#lose("the coordinator has fallen silent", now);
@@ -203,7 +204,11 @@ export class Registration {
       state.heartbeatAt = now + HEARTBEAT_INTERVAL_MS;
       const told = load(now);
       const message = { type: "heartbeat", draining: this.isDraining } as const;
-      if (told !== undefined) this.#act({ do: "send", message: { ...message, load: told } });
+      if (told !== undefined) {
+        const news = reach();
+        const heard = news.length === 0 ? {} : { reach: [...news] };
+        this.#act({ do: "send", message: { ...message, load: told, ...heard } });
+      }
     }
     if (now >= state.pingAt) {
       state.pingAt = now + PING_INTERVAL_MS;

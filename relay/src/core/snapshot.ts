@@ -5,6 +5,7 @@ import type { DropCounters, DropReason } from "./drop-reason.ts";
 import type { Flows } from "./flows.ts";
 import type { Links } from "./links.ts";
 import type { Parties } from "./parties.ts";
+import type { Sounding, Soundings } from "./soundings.ts";
 import type { TrunkDesk } from "./trunks.ts";
 
 export interface ForwarderSnapshot {
@@ -22,6 +23,8 @@ export interface ForwarderSnapshot {
   /** Of the packets: transport data from one agent bound here to another. */
   readonly transports: number;
   readonly trunk: { readonly sent: number; readonly received: number };
+  /** Other relays' data ports as this relay found them. */
+  readonly soundings: readonly Sounding[];
   /** Answers to Binds, by status. */
   readonly binds: Readonly<Record<keyof typeof BindStatus, number>>;
   readonly drops: Readonly<Record<DropReason, number>>;
@@ -35,6 +38,7 @@ interface Sources {
   readonly flows: Flows;
   readonly links: Links;
   readonly trunks: TrunkDesk;
+  readonly soundings: Soundings;
   readonly binds: BindDesk;
   readonly drops: DropCounters;
   readonly received: number;
@@ -56,6 +60,7 @@ export function takeSnapshot(from: Sources): ForwarderSnapshot {
     transports: from.transports,
     bytes: from.bytes,
     trunk: { sent: from.trunks.sent, received: from.trunks.received },
+    soundings: from.soundings.results,
     binds: Object.fromEntries(statuses) as Record<keyof typeof BindStatus, number>,
     drops: from.drops.snapshot(),
     flowConflicts: from.flows.conflicts,

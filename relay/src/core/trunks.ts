@@ -33,8 +33,7 @@ export interface TrunkDeskParts {
   readonly self: RelayId;
   readonly boot: number;
   readonly mac: TrunkMac;
-  /** Where several threads share one boot: of all their trunk packets. */
-  readonly nextCounter: (() => number) | undefined;
+  readonly nextCounter: (link: Link) => number;
   send(bytes: Bytes, to: number): void;
 }
 
@@ -59,7 +58,7 @@ export class TrunkDesk {
     const header: TrunkHeader = {
       boot,
       sender: relayTagOf(self),
-      counter: nextCounter?.() ?? link.sent++,
+      counter: nextCounter(link),
       source: source.id,
       destination: destination.id,
     };

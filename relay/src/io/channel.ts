@@ -1,5 +1,5 @@
 /** The side channel's shell: a WebSocket and a timer around the registration machine. */
-import { CHANNEL_PATH, type Endpoint, type RelayLoad, UserError } from "@burrow/protocol";
+import { CHANNEL_PATH, type Endpoint, type RelayLoad, type RelayReach, UserError } from "@burrow/protocol";
 import WebSocket from "ws";
 import { Registration, type RegistrationAction, type RegistrationSettings } from "../core/registration.ts";
 import type { DataPlaneUpdate } from "../core/updates.ts";
@@ -9,6 +9,8 @@ export interface ChannelOptions extends RegistrationSettings {
   readonly now: () => number;
   /** Undefined while there is nothing to tell; then no heartbeat is sent. */
   load(now: number): RelayLoad | undefined;
+  /** What is new of other relays. */
+  reach(): readonly RelayReach[];
   apply(update: DataPlaneUpdate): void;
   registered(endpoints: readonly Endpoint[]): void;
   /** The connection, or a try at one, has failed; the next one follows. */
@@ -59,8 +61,8 @@ export class Channel {
   /** After every event: do what is due, then sleep until the machine's next deadline. */
   #turn(): void {
     clearTimeout(this.#timer);
-    const { now, load } = this.#options;
-    this.registration.tick(now(), load);
+    const { now, load, reach } = this.#options;
+    this.registration.tick(now(), load, reach);
     for (const action of this.registration.takeActions()) this.#do(action);
     const deadline = this.registration.nextDeadline();
     if (deadline === undefined) return;

@@ -3,7 +3,9 @@
  * a while is stuck, and then there is nothing to tell: the coordinator takes the silence for what it is and sends
  * agents elsewhere, while this process may be quite well.
  */
-import type { RelayLoad } from "@burrow/protocol";
+import type { RelayLoad, RelayReach } from "@burrow/protocol";
+import { ReachNews } from "../core/reach-news.ts";
+import type { Sounding } from "../core/soundings.ts";
 import type { DataPlane } from "./data-plane.ts";
 import { log } from "./log.ts";
 
@@ -12,14 +14,20 @@ export const SILENT_MAX_MS = 3_000;
 
 export class LoadReport {
   readonly #plane: Pick<DataPlane, "snapshot">;
-  #last: RelayLoad = { sessions: 0, flows: 0, packets: 0, bytes: 0, drops: {} };
+  readonly #sessionsMax: number | undefined;
+  #last: RelayLoad;
+  #soundings: readonly Sounding[] = [];
+  readonly #reach = new ReachNews();
   /** The first question that has had no answer yet. */
   #unansweredSince: number | undefined;
   #isAsking = false;
   #isSilent = false;
 
-  constructor(plane: Pick<DataPlane, "snapshot">) {
+  /** @param sessionsMax how many agents the relay says it has room for */
+  constructor(plane: Pick<DataPlane, "snapshot">, sessionsMax?: number) {
     this.#plane = plane;
+    this.#sessionsMax = sessionsMax;
+    this.#last = { sessions: 0, sessionsMax, flows: 0, packets: 0, bytes: 0, drops: {} };
   }
 
   /** The latest counters that have come; undefined when none do any more. */
@@ -31,14 +39,21 @@ export class LoadReport {
     return isSilent ? undefined : this.#last;
   }
 
+  /** What is new of other relays. */
+  takeReach(): RelayReach[] {
+    return this.#reach.take(this.#soundings);
+  }
+
   #ask(now: number): void {
     if (this.#isAsking) return;
     this.#isAsking = true;
     this.#unansweredSince ??= now;
     this.#plane.snapshot().then(
-      ({ forwarder: { sessions, flows, packets, bytes, drops } }) => {
+      ({ forwarder: { sessions, flows, packets, bytes, drops, soundings } }) => {
         const met = Object.entries(drops).filter(([, count]) => count > 0);
-        this.#last = { sessions, flows, packets, bytes, drops: Object.fromEntries(met) };
+        const sessionsMax = this.#sessionsMax;
+        this.#last = { sessions, sessionsMax, flows, packets, bytes, drops: Object.fromEntries(met) };
+        this.#soundings = soundings;
         this.#unansweredSince = undefined;
         this.#isAsking = false;
       },

@@ -128,6 +128,7 @@ class MainThreadDataPlane implements DataPlane {
     const waitMs = Math.max(1, Math.min(1_000, this.#forwarder.nextDeadline() - this.#now()));
     this.#timer = setTimeout(() => {
       this.#forwarder.tick(this.#now(), this.#unixNow());
+      for (const socket of this.#doors.all) socket.flush();
       this.start();
     }, waitMs);
   }

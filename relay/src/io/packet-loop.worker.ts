@@ -127,6 +127,7 @@ class PacketLoop {
         trunkMac: nobleTrunkMac,
         random: primitives.randomBytes,
         limits: settings.limits,
+        soundsRelays: settings.teacher === undefined,
         nextTrunkCounter: () => Number(Atomics.add(trunkCounter, 0, 1n)),
       },
       clock(),
@@ -158,7 +159,10 @@ class PacketLoop {
         for (let n = 0; n < OTHER_BATCHES_MAX && others[i]?.receive() === true; n++);
       }
       for (let i = 0; i < ways.length; i++) poller.wantWrite(i + 1, ways[i]?.isBlocked === true);
-      if (clock() >= this.#forwarder.nextDeadline()) this.#forwarder.tick(clock(), Date.now());
+      if (clock() >= this.#forwarder.nextDeadline()) {
+        this.#forwarder.tick(clock(), Date.now());
+        this.#flush();
+      }
     }
     for (const { socket } of ways) socket.close();
     for (const socket of others) socket.close();
@@ -182,6 +186,10 @@ class PacketLoop {
       if (to !== HANDLED && !this.#send(to, batch, i)) forwarder.countSendFailure(batch.length(i));
     }
     // Of every socket: a packet may leave by another one than it came by, and lies in the batch's memory.
+    this.#flush();
+  }
+
+  #flush(): void {
     for (let i = 0; i < this.#ways.length; i++) this.#ways[i]?.socket.flush();
   }
 

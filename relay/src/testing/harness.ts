@@ -194,6 +194,13 @@ export class TestRelay {
     return this.#out;
   }
 
+  /** What leaves because its time has come. */
+  takeTicked(): Sent[] {
+    this.#out = [];
+    if (this.now >= this.forwarder.nextDeadline()) this.forwarder.tick(this.now);
+    return this.#out;
+  }
+
   drops(): Record<string, number> {
     const all = Object.entries(this.forwarder.snapshot().drops);
     return Object.fromEntries(all.filter(([, count]) => count > 0));

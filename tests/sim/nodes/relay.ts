@@ -14,6 +14,7 @@ import {
 import type { RelayRecord } from "../../../coordinator/src/core/records.ts";
 import { Forwarder, HANDLED } from "../../../relay/src/core/forwarder.ts";
 import { type Limits, SMALL_LIMITS } from "../../../relay/src/core/limits.ts";
+import { ReachNews } from "../../../relay/src/core/reach-news.ts";
 import type { Clock } from "../clock.ts";
 import type { Host } from "../net/host.ts";
 import type { Network } from "../net/network.ts";
@@ -56,6 +57,7 @@ export class RelayNode {
   #boot = 0;
   #isUp = true;
   #draining = false;
+  readonly #news = new ReachNews();
   #driver: Driver;
   #channel: Channel | undefined;
   #addresses = new AddressBook();
@@ -173,13 +175,11 @@ export class RelayNode {
     if (!this.#isUp) return;
     this.#connect();
     if (this.#channel === undefined) return;
-    const { sessions, flows, packets, bytes } = this.forwarder.snapshot();
+    const { sessions, flows, packets, bytes, soundings } = this.forwarder.snapshot();
     const load = { sessions, flows, packets, bytes, drops: {} };
-    this.#coordinator.relaySays(this.id, this.#channel, {
-      type: "heartbeat",
-      load,
-      draining: this.#draining,
-    });
+    const reach = this.#news.take(soundings);
+    const heartbeat = { type: "heartbeat", load, draining: this.#draining, reach } as const;
+    this.#coordinator.relaySays(this.id, this.#channel, heartbeat);
   }
 
   #make(): { forwarder: Forwarder; driver: Driver } {
