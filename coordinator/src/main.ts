@@ -22,6 +22,7 @@ import { eventView, isForEverybody, loadTeller } from "./io/http/event-views.ts"
 import { createMetrics } from "./io/metrics.ts";
 import { readOperatorFile, secretText, writeOperatorFile } from "./io/operator.ts";
 import { OperatorSessions } from "./io/operator-sessions.ts";
+import { PortProbes } from "./io/port-probes.ts";
 import { type Listen, listen } from "./io/server.ts";
 import { Shell } from "./io/shell.ts";
 import { openSqliteStore } from "./io/store/sqlite.ts";
@@ -53,6 +54,8 @@ export interface CoordinatorConfig {
   /** Believe the direct peer's X-Forwarded-For: only behind a reverse proxy. */
   readonly trustProxy?: boolean | undefined;
   readonly store?: "sqlite" | undefined;
+  /** Whether to look at relays' UDP ports from here. Default true. */
+  readonly probesRelays?: boolean | undefined;
   /** Unix milliseconds. */
   readonly now?: (() => number) | undefined;
   readonly random?: RandomBytes | undefined;
@@ -179,6 +182,14 @@ async function serve(
     throw error;
   }
   shell.start(channel);
+  const probes = new PortProbes({
+    relays: () => mesh.relays.all(),
+    sealer: sealerOf(keys),
+    random,
+    now,
+    probed: (relay, rttMs) => shell.run((machine, at) => machine.relayProbed(relay, rttMs, at)),
+  });
+  if (config.probesRelays !== false) await probes.start();
   log.info("serving at {url}; known agents: {agents}, relays: {relays}", {
     url,
     agents: agents.length,
@@ -188,6 +199,7 @@ async function serve(
     url,
     operatorToken,
     stop: async () => {
+      probes.stop();
       shell.stop();
       channel.stop();
       events.stop();

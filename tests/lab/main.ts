@@ -8,6 +8,7 @@ import { continents } from "./cases/continents.ts";
 import { narrowPath } from "./cases/narrow-path.ts";
 import { natCheck } from "./cases/nat-check.ts";
 import { portMapping } from "./cases/port-mapping.ts";
+import { shutPort } from "./cases/shut-port.ts";
 import { suddenDeath } from "./cases/sudden-death.ts";
 import { wrongMap } from "./cases/wrong-map.ts";
 import { failoverNames, runFailover } from "./failover/command.ts";
@@ -16,7 +17,7 @@ import { labUnavailable } from "./netns.ts";
 import { inSession } from "./session.ts";
 import { columns } from "./statistics.ts";
 
-const CASES: readonly LabCase[] = [continents, wrongMap, suddenDeath, natCheck, portMapping, narrowPath];
+const CASES: readonly LabCase[] = [continents, wrongMap, suddenDeath, natCheck, portMapping, narrowPath, shutPort];
 
 interface CaseResult {
   case: string;

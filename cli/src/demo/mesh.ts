@@ -68,6 +68,8 @@ export async function startMesh(options: {
     geo: demoGeo,
     // The agents say with X-Forwarded-For where they "are", as a reverse proxy would for real ones.
     trustProxy: true,
+    // It stands on no emulated site, and so reaches no relay.
+    probesRelays: false,
   });
   cleanup.add(() => coordinator.stop());
   timeline.note("coordinator", "up", `serves at ${coordinator.url}, "in ${SYDNEY.name}"`);

@@ -2,11 +2,12 @@
  * What the coordinator learns while agents tell it where they are bound and what they measured: how full each relay
  * is, who stands by for whom, how far relays are from one another. From it, each agent's own ranking.
  */
-import type { AgentId, NetworkId, RelayId } from "@burrow/protocol";
+import type { AgentId, NetworkId, RelayId, RelayReach } from "@burrow/protocol";
 import { type Ranked, rankFor } from "./ranking.ts";
 import { RelayEvidence } from "./relay-evidence.ts";
 import type { RelayEntry } from "./relays.ts";
 import type { RankableRelay } from "./selection/cost.ts";
+import { BESIDE_MS } from "./selection/estimate.ts";
 import { seedOf } from "./selection/hash.ts";
 import { chooseStandby, RelayRtts, Reservations } from "./selection.ts";
 
@@ -24,8 +25,6 @@ interface Booking {
   readonly standby: RelayId | undefined;
 }
 
-/** An agent this near to a relay measures the others from there, give or take as much. */
-export const BESIDE_MS = 3;
 const NOTHING_MEASURED: ReadonlyMap<RelayId, number> = new Map();
 
 export class Guide {
@@ -74,7 +73,15 @@ export class Guide {
     this.#bookings.set(told.id, { home: home.id, region: home.region, standby });
     const rttMs = told.rtts.find(({ relay }) => relay === home.id)?.rttMs;
     if (rttMs === undefined || rttMs > BESIDE_MS) return;
-    this.rtts.report(home.id, this.#evidence.hear(home.id, told.network, told.rtts, networks));
+    this.rtts.hearsay(home.id, this.#evidence.hear(home.id, told.network, told.rtts, networks));
+  }
+
+  /** What a relay measured of others itself: beats what agents beside it tell. */
+  relayMeasured(from: RelayId, reach: readonly RelayReach[]): void {
+    this.rtts.report(
+      from,
+      reach.flatMap(({ relay, rttMs }) => (rttMs === undefined ? [] : [{ relay, rttMs }])),
+    );
   }
 
   forget(agent: AgentId): void {

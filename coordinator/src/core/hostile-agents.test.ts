@@ -52,7 +52,7 @@ describe("what agents say that they measured", () => {
     const a = virtual.agent(agentRecord(1));
     const own = { relay: frankfurt.id, rttMs: 1 };
     home(virtual, a, frankfurt.id, [own, { relay: sydney.id, rttMs: 2 }, { relay: paris.id, rttMs: 9 }]);
-    const between = (b: typeof sydney) => virtual.mesh.rttBetween(frankfurt.id, b.id);
+    const between = (b: typeof sydney) => virtual.mesh.rttBetween(frankfurt.id, b.id)?.ms;
     expect(between(sydney)).toBeUndefined();
     expect(between(paris)).toBe(9);
   });

@@ -17,7 +17,7 @@ import {
 import { type AgentEntry, AgentRegistry, type Presence } from "./agents.ts";
 import { FigureSums } from "./figures.ts";
 import { distanceKm, type GeoLocation } from "./geo.ts";
-import { BESIDE_MS, Guide, type Told } from "./guide.ts";
+import { Guide, type Told } from "./guide.ts";
 import { Happenings, pathChanges } from "./happenings.ts";
 import { Introductions } from "./introduce.ts";
 import { IntroductionLimits } from "./introduction-limits.ts";
@@ -26,6 +26,7 @@ import type { Output } from "./outputs.ts";
 import { type Ranked, rankingForAgents, rankRelays } from "./ranking.ts";
 import type { AgentRecord, NetworkRecord, RelayRecord } from "./records.ts";
 import { type RelayEntry, RelayRegistry, relayInfo } from "./relays.ts";
+import { BESIDE_MS, type Estimate } from "./selection/estimate.ts";
 import { relaysForPair, selectMore, selectRelays } from "./selection.ts";
 import { allRoutes, peerNews, peersOf, routeNews } from "./telling.ts";
 import { type RandomBytes, TICKET_LIFE_MS, TicketOffice } from "./ticket-office.ts";
@@ -80,9 +81,10 @@ export class Mesh {
   // ── relays ──
 
   relayConnected(record: RelayRecord, now: number): void {
-    const wasDown = this.relays.get(record.id)?.state === "down";
+    const wasDown = this.relays.get(record.id)?.state === "down" || record.downSinceMs !== undefined;
     if (this.relays.connected(record, now)) this.#relayChanged(record.id, now);
-    if (wasDown || record.downSinceMs !== undefined) this.#relayMoved(record.id, undefined);
+    const isDown = this.relays.get(record.id)?.state === "down";
+    if (wasDown !== isDown) this.#relayMoved(record.id, isDown ? now : undefined);
     this.#toRelay(record.id, {
       type: "welcome",
       relay: record.id,
@@ -95,12 +97,22 @@ export class Mesh {
     for (const agent of this.#recentlyRevoked(now)) this.#toRelay(record.id, { type: "revoke", agent });
   }
 
-  relaySaid(id: RelayId, { load, draining }: FromRelay, now: number): void {
+  relaySaid(id: RelayId, { load, draining, reach = [] }: FromRelay, now: number): void {
     const wasDown = this.relays.get(id)?.state === "down";
-    if (!this.relays.heartbeat(id, load, draining, now)) return;
+    this.#guide.relayMeasured(
+      id,
+      reach.filter(({ relay }) => this.relays.get(relay) !== undefined),
+    );
+    if (!this.relays.heartbeat(id, load, draining, now, reach)) return;
     this.#relayChanged(id, now);
-    if (wasDown) this.#relayMoved(id, undefined);
+    const isDown = this.relays.get(id)?.state === "down";
+    if (wasDown || isDown) this.#relayMoved(id, isDown ? now : undefined);
     else this.#logState(id);
+  }
+
+  /** Our own probe of a relay's data port: its round trip, or undefined when nothing came back. */
+  relayProbed(id: RelayId, rttMs: number | undefined, now: number): void {
+    this.relays.probed(id, rttMs, now);
   }
 
   relayDisconnected(id: RelayId): void {
@@ -270,9 +282,9 @@ export class Mesh {
     return ranking;
   }
 
-  /** The round trip between two relays as agents measured it, ms; undefined when it is the map's guess alone. */
-  rttBetween(a: RelayId, b: RelayId): number | undefined {
-    return this.#guide.rtts.between({ id: a }, { id: b })?.ms;
+  /** The round trip between two relays: as they measured it, or as agents beside them did; undefined if nobody did. */
+  rttBetween(a: RelayId, b: RelayId): Estimate | undefined {
+    return this.#guide.rtts.between({ id: a }, { id: b });
   }
 
   // ── what agents say ──

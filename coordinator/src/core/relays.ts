@@ -1,14 +1,23 @@
 /**
- * The relays and whether they live: heartbeats in, states with a reason and a since-when out. Who is told of a
- * change is mesh.ts's business.
+ * The relays and whether they live: heartbeats and words on their data ports in, states with a reason and a since-when
+ * out. Who is told of a change is mesh.ts's business.
  */
 import {
   HEARTBEAT_SILENCE_MAX_MS,
   type RelayId,
   type RelayInfo,
   type RelayLoad,
+  type RelayReach,
   type RelayState,
 } from "@burrow/protocol";
+import { Damping } from "./damping.ts";
+import {
+  Reachability,
+  type Verdict as ReachVerdict,
+  saidBy,
+  type Voices,
+  verdictOf,
+} from "./reachability.ts";
 import type { RelayRecord } from "./records.ts";
 
 /** After our own start relays get this long to come back before their silence counts: it was we who were away. */
@@ -38,10 +47,12 @@ interface Entry extends RelayEntry {
   /** When its silence will have lasted too long. */
   deadlineMs: number;
   drainsItself: boolean;
+  readonly damping: Damping;
 }
 
 export class RelayRegistry {
   readonly #entries = new Map<RelayId, Entry>();
+  readonly #reachability = new Reachability();
   #lastTickMs: number;
 
   constructor(records: readonly RelayRecord[], now: number) {
@@ -64,8 +75,8 @@ export class RelayRegistry {
       const entry = entryAtStart({ ...record, downSinceMs: undefined }, now);
       entry.connected = true;
       entry.deadlineMs = now + HEARTBEAT_SILENCE_MAX_MS;
-      Object.assign(entry, verdict(entry));
       this.#entries.set(record.id, entry);
+      this.#settle(entry, now);
       return true;
     }
     const changed = publicFace(known.record) !== publicFace(record);
@@ -81,9 +92,20 @@ export class RelayRegistry {
   }
 
   /** True when the state changed. */
-  heartbeat(id: RelayId, load: RelayLoad, draining: boolean, now: number): boolean {
+  heartbeat(
+    id: RelayId,
+    load: RelayLoad,
+    draining: boolean,
+    now: number,
+    reach: readonly RelayReach[] = [],
+  ): boolean {
     const entry = this.#entries.get(id);
     if (entry === undefined) return false;
+    this.#reachability.told(
+      id,
+      reach.filter(({ relay }) => this.#entries.has(relay)),
+      now,
+    );
     entry.load = load;
     entry.drainsItself = draining;
     return this.#heard(entry, now);
@@ -95,10 +117,25 @@ export class RelayRegistry {
     if (entry === undefined) return false;
     entry.record = record;
     if (!record.drainRequested) entry.drainsItself = false;
-    return entry.state !== "down" && move(entry, verdict(entry), now);
+    return entry.state !== "down" && this.#settle(entry, now);
+  }
+
+  /** This coordinator's own probe of the data port: its round trip, or undefined when nothing came back. */
+  probed(id: RelayId, rttMs: number | undefined, now: number): void {
+    if (this.#entries.has(id)) this.#reachability.probed(id, rttMs, now);
+  }
+
+  /** What others say of its data port. */
+  reach(
+    id: RelayId,
+    now: number,
+  ): Voices & { readonly verdict: ReachVerdict; readonly rttMs: number | undefined } {
+    const voices = this.#reachability.voices(id, now);
+    return { ...voices, verdict: verdictOf(voices), rttMs: this.#reachability.rttMs(id) };
   }
 
   forget(id: RelayId): boolean {
+    this.#reachability.forget(id);
     return this.#entries.delete(id);
   }
 
@@ -116,6 +153,7 @@ export class RelayRegistry {
       const reason = entry.connected
         ? `no heartbeat for ${HEARTBEAT_SILENCE_MAX_MS / 1000} s`
         : "its channel closed and it did not come back";
+      entry.damping.fell(now);
       if (move(entry, { state: "down", reason }, now)) fell.push(entry);
     }
     return fell;
@@ -131,7 +169,26 @@ export class RelayRegistry {
 
   #heard(entry: Entry, now: number): boolean {
     entry.deadlineMs = now + HEARTBEAT_SILENCE_MAX_MS;
-    return move(entry, verdict(entry), now);
+    return this.#settle(entry, now);
+  }
+
+  /** The state of a relay that is not silent. True when that changed. */
+  #settle(entry: Entry, now: number): boolean {
+    const voices = this.#reachability.voices(entry.record.id, now);
+    const reach = verdictOf(voices);
+    if (reach === "silent") {
+      if (entry.state === "down") entry.damping.ill();
+      else entry.damping.fell(now);
+      const reason = `heartbeats arrive, but its UDP port does not answer: ${saidBy(voices)}`;
+      return move(entry, { state: "down", reason }, now);
+    }
+    const holdMs = entry.damping.well(now);
+    if (entry.state === "down" && holdMs > 0) {
+      const falls = entry.damping.falls(now);
+      const reason = `it works again, but fell ${falls} times within 10 minutes: up if that lasts another ${Math.ceil(holdMs / 1000)} s`;
+      return move(entry, { state: "down", reason }, now);
+    }
+    return move(entry, verdict(entry, reach, voices), now);
   }
 }
 
@@ -142,11 +199,15 @@ export function relayInfo(entry: RelayEntry): RelayInfo {
 
 type Verdict = Pick<Entry, "state" | "reason">;
 
-/** The state of a relay that is not silent. */
-function verdict(entry: Entry): Verdict {
+/** The state of a relay that speaks and, as far as anybody can tell, is reached. */
+function verdict(entry: Entry, reach: ReachVerdict, voices: Voices): Verdict {
   if (entry.record.drainRequested) return { state: "draining", reason: "an operator asked it to drain" };
   if (entry.drainsItself) return { state: "draining", reason: "it said that it is draining" };
-  return { state: "healthy", reason: "heartbeats arrive" };
+  const port =
+    reach === "works"
+      ? `its UDP port answers: ${saidBy(voices)}`
+      : "nobody else can tell yet whether its UDP port answers";
+  return { state: "healthy", reason: `heartbeats arrive; ${port}` };
 }
 
 function move(entry: Entry, to: Verdict, now: number): boolean {
@@ -167,9 +228,10 @@ function entryAtStart(record: RelayRecord, now: number): Entry {
     connected: false,
     deadlineMs: now + RECONNECT_GRACE_MS,
     drainsItself: false,
+    damping: new Damping(),
   };
   if (!wasDown) {
-    const { state } = verdict(entry);
+    const state = record.drainRequested ? "draining" : "healthy";
     Object.assign(entry, { state, reason: "was up when the coordinator started; not heard from since" });
   }
   return entry;

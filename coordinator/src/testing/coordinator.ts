@@ -39,7 +39,9 @@ export class TestCoordinator {
     await this.stop();
     this.#config = { ...this.#config, ...config };
     const listen = { address: "127.0.0.1", port: 0 };
-    this.#running = await startCoordinator({ listen, stateDir: this.stateDir, ...this.#config });
+    // Tests' relays are at addresses of nobody, to which no packet should go.
+    const defaults = { listen, stateDir: this.stateDir, probesRelays: false };
+    this.#running = await startCoordinator({ ...defaults, ...this.#config });
   }
 
   async stop(): Promise<void> {

@@ -69,3 +69,12 @@ export function measuredEstimate(ms: number): Estimate {
     source: "measured",
   };
 }
+
+/** An agent this near to a relay measures the others from there, give or take as much. */
+export const BESIDE_MS = 3;
+
+/** Between two relays, as an agent beside the one measured the other. */
+export function besideEstimate(ms: number): Estimate {
+  const { lowMs, highMs } = measuredEstimate(ms);
+  return { ms, lowMs: Math.max(0, lowMs - BESIDE_MS), highMs: highMs + BESIDE_MS, source: "predicted" };
+}

@@ -1,6 +1,9 @@
-/** Round trips between relays: as they measured one another, and by the map where they have not yet. */
+/**
+ * Round trips between relays: as they measured one another; where they have not yet, as agents beside one of them tell,
+ * which is a prediction; and by the map where nobody has told anything.
+ */
 import type { Place, RelayId } from "@burrow/protocol";
-import { type Estimate, mappedBetweenRelays, measuredEstimate } from "./estimate.ts";
+import { besideEstimate, type Estimate, mappedBetweenRelays, measuredEstimate } from "./estimate.ts";
 
 export interface PlacedRelay {
   readonly id: RelayId;
@@ -22,6 +25,16 @@ export class RelayRtts {
       // The less of both directions: a round trip is one, and noise only adds.
       const ms = Math.min(rttMs, this.#measured.get(relay)?.get(from) ?? rttMs);
       const estimate = measuredEstimate(ms);
+      rowOf(this.#estimates, from).set(relay, estimate);
+      rowOf(this.#estimates, relay).set(from, estimate);
+    }
+  }
+
+  /** Agents beside `from` measured this: good for as long as no relay has. */
+  hearsay(from: RelayId, rtts: readonly { readonly relay: RelayId; readonly rttMs: number }[]): void {
+    for (const { relay, rttMs } of rtts) {
+      if (relay === from || rowOf(this.#estimates, from).get(relay)?.source === "measured") continue;
+      const estimate = besideEstimate(rttMs);
       rowOf(this.#estimates, from).set(relay, estimate);
       rowOf(this.#estimates, relay).set(from, estimate);
     }

@@ -116,7 +116,7 @@ describe("who is where", () => {
         at: { lat: 1, lon: 2 },
         endpoints: ["127.0.0.1:21820"],
         state: "healthy",
-        reason: "heartbeats arrive",
+        reason: "heartbeats arrive; nobody else can tell yet whether its UDP port answers",
         load: { sessions: 0 },
         sessions: 0,
         agents: 1,
