@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import type { LabCase, Measurement } from "./case.ts";
 import { continents } from "./cases/continents.ts";
+import { middleRelay } from "./cases/middle-relay.ts";
 import { narrowPath } from "./cases/narrow-path.ts";
 import { natCheck } from "./cases/nat-check.ts";
 import { portMapping } from "./cases/port-mapping.ts";
@@ -17,7 +18,7 @@ import { labUnavailable } from "./netns.ts";
 import { inSession } from "./session.ts";
 import { columns } from "./statistics.ts";
 
-const CASES: readonly LabCase[] = [continents, wrongMap, suddenDeath, natCheck, portMapping, narrowPath, shutPort];
+const CASES: readonly LabCase[] = [continents, wrongMap, suddenDeath, natCheck, portMapping, narrowPath, shutPort, middleRelay];
 
 interface CaseResult {
   case: string;

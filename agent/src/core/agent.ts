@@ -186,6 +186,8 @@ export class Agent {
         return this.#remember({ peers: [...this.peers.all].map((peer) => peer.info) });
       case "probe-now":
         return this.#probeNow(message, now);
+      case "pair-relays":
+        return this.#pairRelays(message, now);
       case "error":
         return this.#sink.event({ ...message, type: "refused" });
       case "challenge":
@@ -334,6 +336,16 @@ export class Agent {
     this.#puncher.introduced(peer, nats, usable, now);
   }
 
+  /** Both sides bind at these and measure the way through each; what is best is used. */
+  #pairRelays({ peer: id, relays, reason }: Extract<ToAgent, { type: "pair-relays" }>, now: number): void {
+    const peer = this.peers.get(id);
+    if (peer === undefined) return this.#drop("pair-relays-unknown-peer");
+    const known = relays.map(({ relay }) => relay).filter((relay) => this.relays.get(relay) !== undefined);
+    for (const relay of known) this.relays.want(relay, now);
+    peer.paths.setPairRelays(known, reason, now);
+    this.relays.tick(now);
+  }
+
   #mayProbe(endpoint: Endpoint): boolean {
     return this.relays.relayAt(endpoint) === undefined && this.whereabouts.mayProbe(endpoint);
   }
@@ -403,7 +415,10 @@ export class Agent {
   }
 
   #authenticated(id: AgentId, from: PathTarget, carriesData: boolean): void {
-    if (from.kind === "relay") this.relays.heardFrom(from.relay, this.#now);
+    if (from.kind === "relay") {
+      this.relays.heardFrom(from.relay, this.#now);
+      this.relays.want(from.relay, this.#now);
+    }
     const peer = this.peers.get(id);
     if (peer === undefined) {
       const outside = this.#outside.get(id);
@@ -423,6 +438,7 @@ export class Agent {
     return {
       probe: (target, transaction, form) => {
         const peer = this.peers.get(id);
+        if (target.kind === "relay") this.relays.want(target.relay, this.#now);
         if (peer !== undefined) this.#probes.send(peer, target, transaction, form);
       },
       introduce: () => {
@@ -463,9 +479,11 @@ export class Agent {
         this.#refreshCandidates();
         this.mapper.outsideChanged(this.#now);
       },
+      relayMeasured: () => this.#reporter.measured(this.#now),
       relayEvent: (link, event, detail) => {
         const { id: relay, region } = link.info;
         this.#sink.event({ type: "relay", relay, region, event, detail });
+        if (event === "bound") for (const peer of this.#awake) peer.paths.relayBound(relay, this.#now);
       },
       ticketsWanted: (relays) => void this.#sink.sendMessage({ type: "ticket-request", relays: [...relays] }),
     };

@@ -11,6 +11,8 @@ import { relayedBecause } from "./views.ts";
 
 /** Candidates and home matter to others at once; paths are for operators. */
 const PATHS_PAUSE_MS = 200;
+/** Of relays that were measured for the first time, those of one set of tickets together. */
+const MEASURED_PAUSE_MS = 300;
 /** Round trips are reported this often, changed or not. */
 const HOME_INTERVAL_MS = 60_000;
 /** Figures are told this often, and this soon after a path changed; not at all when nothing is new. */
@@ -60,8 +62,14 @@ export class Reporter {
       home: homes.home,
       standby: homes.standby,
       rtts: rtts.slice(0, 64),
+      moves: this.#agent.relays.homeMoves,
       reason: homes.reason,
     });
+  }
+
+  /** A relay that was new to us is measured: the coordinator chooses by it. */
+  measured(now: number): void {
+    this.#homeDueMs = Math.min(this.#homeDueMs ?? Number.POSITIVE_INFINITY, now + MEASURED_PAUSE_MS);
   }
 
   pathsChanged(now: number): void {

@@ -57,6 +57,8 @@ export interface WhyView {
   readonly peer: PeerView;
   /** Of our own side: by this the peer may reach us, whatever NATs there are. */
   readonly portMapping: PortMappingView;
+  /** Which relay, or trunk of homes, the coordinator reckons to be the shortest way for this pair, in its words. */
+  readonly pairReason: string | undefined;
   /** Newest last. */
   readonly reasons: readonly { readonly atMs: number; readonly event: string; readonly detail: string }[];
   readonly attempts: readonly AttemptView[];
@@ -164,6 +166,7 @@ export function whyView(agent: Agent, peer: Peer): WhyView {
   return {
     peer: peerView(agent, peer),
     portMapping: portMappingView(agent),
+    pairReason: peer.paths.pairReason,
     reasons: peer.paths.journal.entries.map(({ at, event, detail }) => ({ atMs: at, event, detail })),
     attempts: peer.paths.paths.map((path) => attemptView(agent, path, path === peer.paths.currentPath)),
   };
@@ -246,6 +249,7 @@ export function statusView(agent: Agent) {
       homeLink === undefined
         ? undefined
         : { relay: home, region: homeLink.info.region, rttMs: homeLink.rtt.leastMs, reason },
+    homeMoves: agent.relays.homeMoves,
     standby: standbyLink === undefined ? undefined : { relay: standby, region: standbyLink.info.region },
     natMapping: agent.whereabouts.nat,
     peers: {

@@ -17,6 +17,11 @@ export function addStatus(program: Command, terminal: Terminal): void {
   );
 }
 
+/** An agent's own older daemon does not tell. */
+function movesText(moves: number | undefined): string | undefined {
+  return moves === undefined ? undefined : `moved ${moves === 1 ? "once" : `${moves} times`} within a day`;
+}
+
 export function showStatus(status: AgentStatus, style: Style, now: number): string {
   const { coordinator, home, standby, device, peers } = status;
   const { state = "connecting", sinceMs, problem } = coordinator;
@@ -36,6 +41,7 @@ export function showStatus(status: AgentStatus, style: Style, now: number): stri
       ["", { text: `${state}${since}${problem === undefined ? "" : `: ${problem}`}`, paint: statePaint }],
       ["home", home === undefined ? { text: "no relay answers", paint: style.red } : relayText(home)],
       ["", home?.reason],
+      ["", status.homeMoves === 0 ? undefined : movesText(status.homeMoves)],
       ["standby", standby === undefined ? undefined : relayText(standby)],
       ["device", device.kind === "none" ? "none" : `${device.kind}:${device.name}`],
       ["NAT", status.natMapping],

@@ -113,6 +113,7 @@ test("why: path, reason, history, attempts", () => {
       path: { ...relayed, reason: "direct-silent" },
     },
     portMapping: mappedPort,
+    pairReason: "by mumbai: 60.0 ms measured + 50.0 ms measured = 110.0 ms",
     reasons: [
       { atMs: NOW, event: "direct-silent", detail: "packets out and nothing back, ".repeat(4).trim() },
     ],
@@ -138,7 +139,9 @@ test("why: path, reason, history, attempts", () => {
   });
   const text = showWhy(why, PLAIN, NOW);
   expect(fits(text)).toEqual([]);
-  expect(text).toStartWith("bob: relay eu-central, for 4s\n  because: direct-silent\n");
+  expect(text).toStartWith(
+    "bob: relay eu-central, for 4s\n  because: direct-silent\n  relays:  by mumbai: 60.0 ms measured",
+  );
   expect(text).toMatch(/reflexive 203\.0\.113\.7:41641 {2}lost +12 +0 +- +never\n/);
   expect(text).toContain("  own port: 203.0.113.7:41641 by PCP");
   expect(text).toMatch(/relay eu-central +proven +3 +3 +1\.2 ms +2s\n/);

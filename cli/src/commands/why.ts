@@ -54,6 +54,7 @@ export function showWhy(why: WhyView, style: Style, now: number): string {
   let text = `${style.bold(name)}: ${pathPaint(path, style)(pathText(path))}${rtt}${since}\n`;
   if (path.reason !== "") text += indented(path.reason, "  because: ");
   if (path.relayedBecause !== undefined) text += indented(RELAYED[path.relayedBecause], "  relayed: ");
+  if (why.pairReason !== undefined) text += indented(why.pairReason, "  relays:  ");
   if (why.portMapping.state === "mapped") {
     text += indented(mappingText(why.portMapping, now), "  own port: ");
   }

@@ -36,6 +36,8 @@ export interface AgentEntry {
   readonly natPorts: NatPorts | undefined;
   readonly rtts: readonly { readonly relay: RelayId; readonly rttMs: number }[];
   readonly homeReason: string;
+  /** How often its home moved within a day, as it says. */
+  readonly homeMoves: number | undefined;
   readonly paths: readonly PathReport[];
   /** Its pairs that talk, by the way they go; undefined until it has told them on its present channel. */
   readonly pairs: Pick<AgentFigures, "direct" | "relayed"> | undefined;
@@ -120,6 +122,7 @@ export class AgentRegistry {
       natPorts: undefined,
       rtts: [],
       homeReason: "",
+      homeMoves: undefined,
       paths: [],
       pairs: undefined,
     };

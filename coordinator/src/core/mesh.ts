@@ -21,13 +21,14 @@ import { Guide, type Told } from "./guide.ts";
 import { Happenings, pathChanges } from "./happenings.ts";
 import { Introductions } from "./introduce.ts";
 import { IntroductionLimits } from "./introduction-limits.ts";
+import { Matchmaker } from "./matchmaker.ts";
 import { earlier, News } from "./news.ts";
 import type { Output } from "./outputs.ts";
 import { type Ranked, rankingForAgents, rankRelays } from "./ranking.ts";
 import type { AgentRecord, NetworkRecord, RelayRecord } from "./records.ts";
 import { type RelayEntry, RelayRegistry, relayInfo } from "./relays.ts";
 import { BESIDE_MS, type Estimate } from "./selection/estimate.ts";
-import { relaysForPair, selectMore, selectRelays } from "./selection.ts";
+import { selectMore, selectRelays } from "./selection.ts";
 import { allRoutes, peerNews, peersOf, routeNews } from "./telling.ts";
 import { type RandomBytes, TICKET_LIFE_MS, TicketOffice } from "./ticket-office.ts";
 
@@ -49,6 +50,7 @@ export class Mesh {
   readonly #news = new News();
   readonly #happenings: Happenings;
   readonly #guide = new Guide();
+  readonly #matchmaker: Matchmaker;
   /** Keys that were revoked while tickets of theirs may still be good. */
   readonly #revoked = new Map<AgentId, number>();
   /** Rankings by origin, good for as long as the relay map stays the same. */
@@ -66,6 +68,13 @@ export class Mesh {
     this.#happenings = new Happenings(this.relays.all().map(({ record, state }) => [record.id, state]));
     this.#introductions = new Introductions(this.agents);
     this.#office = new TicketOffice(start.sealer, start.random);
+    this.#matchmaker = new Matchmaker({
+      agents: this.agents,
+      rtts: this.#guide.rtts,
+      rankingFor: (entry) => this.#rankingFor(entry),
+      grant: (entry, relays, now) => this.#grantMissing(entry, relays, now),
+      tell: (agent, message) => this.#toAgent(agent, message),
+    });
     for (const { id, revokedAtMs } of start.agents) {
       if (revokedAtMs !== undefined) this.#revoked.set(id, revokedAtMs);
     }
@@ -215,6 +224,7 @@ export class Mesh {
     this.agents.disconnected(id);
     this.#guide.forget(id);
     this.#introductions.forget(id);
+    this.#matchmaker.forget(id);
     this.#office.forget(id);
     this.#happenings.agentDisconnected(id, now);
     this.#peerChanged(entry, now);
@@ -225,6 +235,7 @@ export class Mesh {
     const entry = this.agents.forget(id);
     this.#guide.forget(id);
     this.#introductions.forget(id);
+    this.#matchmaker.forget(id);
     this.#introductionLimits.forget(id);
     this.#office.forget(id);
     this.#revoked.set(id, now);
@@ -294,11 +305,13 @@ export class Mesh {
     const isKnown = (relay: RelayId | undefined) =>
       relay !== undefined && this.relays.get(relay) !== undefined ? relay : undefined;
     const rtts = said.rtts.filter(({ relay }) => isKnown(relay) !== undefined);
-    this.agents.update(id, { rtts, homeReason: said.reason });
+    this.agents.update(id, { rtts, homeReason: said.reason, homeMoves: said.moves });
     const [home, standby] = [isKnown(said.home), isKnown(said.standby)];
     this.#guideAgent(entry, home, standby, now);
     const before = entry.record.home;
-    if (!this.agents.setHome(id, home, standby)) return;
+    const hasMoved = this.agents.setHome(id, home, standby);
+    this.#matchmaker.measured(entry, now);
+    if (!hasMoved) return;
     if (before !== home) {
       this.#happenings.agentMoved(id, before, home, now);
       this.#outputs.push({ to: "log", event: { kind: "home", from: before, to: home } });
@@ -348,15 +361,10 @@ export class Mesh {
       return;
     }
     this.#outputs.push(...this.#introductions.request(id, peer));
-    this.#guidePair(entry, this.agents.get(peer), now);
-  }
-
-  /** Two that want to talk: both measure the relays that may be the best for the two of them. */
-  #guidePair(entry: AgentEntry, peer: AgentEntry | undefined, now: number): void {
-    if (peer?.record.network !== entry.record.network || peer === entry) return;
-    if (entry.presence === undefined || peer.presence === undefined) return;
-    const relays = relaysForPair(this.#rankingFor(entry), this.#rankingFor(peer));
-    for (const one of [entry, peer]) this.#grantMissing(one, relays, now);
+    const other = this.agents.get(peer);
+    if (other?.record.network !== entry.record.network || other === entry) return;
+    if (entry.presence === undefined || other.presence === undefined) return;
+    this.#matchmaker.introduced(entry, other, now);
   }
 
   #ticketsRequested(entry: AgentEntry, asked: readonly RelayId[], now: number): void {

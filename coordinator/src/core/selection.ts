@@ -7,7 +7,7 @@ import { distanceKm, type GeoLocation } from "./geo.ts";
 import type { Ranked } from "./ranking.ts";
 import { CLASS_MS } from "./selection/cost.ts";
 
-export { choosePairPath, type PairPath, relaysForPair } from "./selection/pairs.ts";
+export { choosePairPath, type PairPath, pairPaths, relaysForPair } from "./selection/pairs.ts";
 export { type PlacedRelay, RelayRtts } from "./selection/relay-rtts.ts";
 export { chooseStandby, Reservations } from "./selection/standby.ts";
 

@@ -107,10 +107,11 @@ function judgePair({ world, fleet, residents }: Populated, minute: number, rando
     const trueMs = legMs(one.resident, relays.indexOf(relay));
     if (estimate?.source === "predicted") errors.push(Math.abs(estimate.ms - trueMs));
   }
-  const unmeasured = choosePairPath(first, second, fleet.rtts);
+  const homes = [relays[homeOne]?.id, relays[homeTwo]?.id] as const;
+  const unmeasured = choosePairPath(first, second, fleet.rtts, homes);
   // Both are given tickets for these when they are introduced, and measure them.
   const more = relaysForPair(first, second);
-  const path = choosePairPath(view(one, more), view(two, more), fleet.rtts);
+  const path = choosePairPath(view(one, more), view(two, more), fleet.rtts, homes);
   if (path === undefined || unmeasured === undefined) return undefined;
   const index = (id: string | undefined) => relays.findIndex((relay) => relay.id === id);
   const costOf = ({ relays: [a, b = a] }: PairPath) => cost(index(a), index(b));

@@ -85,6 +85,8 @@ export class Path {
   acked = 0;
   /** A relay that is neither home nor standby, known only because the peer uses it: for want of a better one. */
   isSpare = false;
+  /** A relay that the coordinator named for this very pair. */
+  isForPair = false;
 
   readonly #unanswered = new Unanswered();
   readonly #volley = new Volley();

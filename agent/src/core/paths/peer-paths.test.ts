@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import type { Candidate, Endpoint } from "@burrow/protocol";
 import fc from "fast-check";
-import { longestGapMs, Pair, R1, R2 } from "./testkit.ts";
+import { longestGapMs, Pair, R1, R2, R3 } from "./testkit.ts";
 
 function talking(forMs = 3_000): Pair {
   const pair = new Pair();
@@ -301,3 +301,71 @@ test("probes per path stay below 25 a second, whatever is cut when", () => {
     { numRuns: 40 },
   );
 }, 30_000);
+
+/** No direct way; the homes' way takes 50 ms, and a third relay lies in the middle. */
+function relayedPair(middleMs: number): Pair {
+  const pair = new Pair();
+  pair.direct.cut = "both";
+  pair.relays.set(R3, { delayMs: middleMs, cut: "no" });
+  pair.relay(R1).delayMs = 25;
+  pair.relay(R2).delayMs = 40;
+  pair.bindRelays(R1, R2);
+  pair.stream(2_000);
+  return pair;
+}
+
+const REASON = "by the middle: 10.0 ms measured + 10.0 ms measured = 20.0 ms";
+
+function namePair(pair: Pair): void {
+  for (const { paths } of [pair.a, pair.b]) paths.setPairRelays([R3], REASON, pair.now);
+}
+
+test("a relay named for the pair is used once it has proven to be better, and the journal says why", () => {
+  const pair = relayedPair(10);
+  namePair(pair);
+  pair.stream(3_000);
+  for (const { paths, changes } of [pair.a, pair.b]) {
+    expect(paths.current).toEqual({ kind: "relay", relay: R3 });
+    expect(changes.at(-1)?.reason).toBe("lower-rtt");
+    expect(paths.pairReason).toBe(REASON);
+    expect(paths.journal.entries.some((entry) => entry.detail === REASON)).toBe(true);
+  }
+  expect(longestGapMs(pair.a, 2_000, pair.now)).toBeLessThan(100);
+});
+
+test("one that is no better when measured is not used, whatever was reckoned", () => {
+  const pair = relayedPair(24.5);
+  namePair(pair);
+  pair.stream(3_000);
+  expect(pair.a.paths.current).toEqual({ kind: "relay", relay: R1 });
+});
+
+test("when it dies, the homes carry on, with no silence over 500 ms", () => {
+  const pair = relayedPair(10);
+  namePair(pair);
+  pair.stream(3_000);
+  pair.relay(R3).cut = "both";
+  const cutMs = pair.now;
+  pair.stream(3_000);
+  for (const side of [pair.a, pair.b]) {
+    expect(side.paths.current).toEqual({ kind: "relay", relay: R1 });
+    expect(longestGapMs(side, cutMs, pair.now)).toBeLessThanOrEqual(500);
+  }
+});
+
+test("it is let go half a minute after a direct path was found, and when nobody talks", () => {
+  for (const direct of [true, false]) {
+    const pair = relayedPair(10);
+    namePair(pair);
+    pair.stream(3_000);
+    if (direct) {
+      pair.direct.cut = "no";
+      pair.direct.delayMs = 5;
+      pair.stream(60_000);
+      expect(pair.a.paths.current?.kind).toBe("direct");
+    } else pair.run(70_000);
+    expect(pair.a.paths.pairReason).toBeUndefined();
+    const named = pair.a.paths.paths.some(({ target }) => target.kind === "relay" && target.relay === R3);
+    expect(named).toBe(false);
+  }
+});

@@ -24,6 +24,8 @@ const IDLE_AFTER_MS = 60_000;
 const INTRODUCED_FOR_MS = 10_000;
 /** A relay is preferred to a direct path only after that has been clearly worse for so long, and so is the way back. */
 const CLEARLY_WORSE_FOR_MS = 5_000;
+/** A direct path that has worked for so long needs no relays beside our own. */
+const PAIR_RELAYS_AFTER_DIRECT_MS = 30_000;
 /** Transactions of the peer's latest probes: the same one again from elsewhere is a replay. */
 const PEER_TRANSACTIONS_MAX = 64;
 
@@ -73,6 +75,9 @@ export class PeerPaths {
   readonly #paths = new PathTable();
   /** Our relays, best first. The first is used before anything is proven. */
   #relays: readonly RelayId[] = [];
+  /** Further ones that may be better for this pair: measured, and used only when proven so. */
+  #pairRelays: readonly RelayId[] = [];
+  #pairReason: string | undefined;
   #current: Path | undefined;
   #currentSinceMs = 0;
   /** Whether the best relay has been much better than the best direct path. */
@@ -148,11 +153,46 @@ export class PeerPaths {
       const path = this.#paths.ensure({ kind: "relay", relay }, "relay", now);
       if (path !== undefined) path.isSpare = false;
     }
-    for (const path of this.#paths.all) {
-      if (path.target.kind === "relay" && !relays.includes(path.target.relay)) this.#paths.delete(path);
-    }
+    this.#dropRelaysBut(relays);
     if (this.isAwake) this.#startRelays(now);
     this.#choose(now);
+  }
+
+  /** What the coordinator reckons for this pair, in its words. */
+  get pairReason(): string | undefined {
+    return this.#pairReason;
+  }
+
+  /** Relays where both sides bind for each other, beside their homes, until the talk or its need of relays ends. */
+  setPairRelays(relays: readonly RelayId[], reason: string, now: number): void {
+    if (reason !== this.#pairReason && reason !== "") this.journal.note(now, "pair-relays", reason);
+    this.#pairReason = reason;
+    this.#pairRelays = relays;
+    for (const relay of relays) {
+      const path = this.#paths.ensure({ kind: "relay", relay }, "relay", now);
+      if (path === undefined) continue;
+      path.isSpare = false;
+      path.isForPair = !this.#relays.includes(relay);
+      if (this.isAwake) path.start(now);
+    }
+    this.#dropRelaysBut(this.#relays);
+    this.#step(now);
+  }
+
+  /** This agent is bound there now: probes that were lost before may pass. */
+  relayBound(relay: RelayId, now: number): void {
+    if (!this.isAwake || !this.#pairRelays.includes(relay)) return;
+    this.#paths.of({ kind: "relay", relay })?.start(now);
+    this.#step(now);
+  }
+
+  #dropRelaysBut(own: readonly RelayId[]): void {
+    for (const path of this.#paths.all) {
+      if (path.target.kind !== "relay") continue;
+      const { relay } = path.target;
+      if (!own.includes(relay) && !this.#pairRelays.includes(relay)) this.#paths.delete(path);
+      else path.isForPair = !own.includes(relay);
+    }
   }
 
   /** The peer's candidates, swapped by the coordinator: both sides probe now. */
@@ -300,6 +340,7 @@ export class PeerPaths {
     this.#isTalking = false;
     this.#introductions.stop();
     for (const path of this.#paths.values()) path.rest();
+    this.#endPair();
     this.journal.note(now, "idle", "nothing said for a minute, probing stops");
     this.#choose(now);
   }
@@ -327,8 +368,17 @@ export class PeerPaths {
     return false;
   }
 
+  /** Homes stay as a way back; further bindings would cost more than they are worth. */
+  #endPair(): void {
+    if (this.#pairRelays.length === 0) return;
+    this.#pairRelays = [];
+    this.#pairReason = undefined;
+    this.#dropRelaysBut(this.#relays);
+  }
+
   #startRelays(now: number): void {
     for (const path of this.#relayPaths()) path.start(now);
+    for (const relay of this.#pairRelays) this.#paths.of({ kind: "relay", relay })?.start(now);
   }
 
   /** Judges silence, chooses, sends what is due. Every input ends here. */
@@ -343,6 +393,7 @@ export class PeerPaths {
     this.#choose(now);
     for (const path of this.#paths.values()) this.#probe(path, now);
     this.#tellMtu(now);
+    if (this.#isDirect && now - this.#currentSinceMs > PAIR_RELAYS_AFTER_DIRECT_MS) this.#endPair();
     if (this.#isDirect) this.#introductions.stop();
     else if (this.#introductions.take(now)) this.#sink.introduce();
   }

@@ -9,6 +9,9 @@ const CLEARLY_WORSE_MS = 20;
 /** Between paths of one kind the one in use stays unless another gains this much and this part. */
 const SWITCH_GAIN_MS = 5;
 const SWITCH_GAIN_FACTOR = 0.8;
+/** Of relays one that the coordinator has reckoned out for this pair needs less to win: its word and our measure agree. */
+const PAIR_GAIN_MS = 2;
+const PAIR_GAIN_FACTOR = 0.95;
 /** Worth of not leaving the building, and of IPv6 (no NAT to keep open): ms taken off the round trip. */
 const PRIVATE_BONUS_MS = 3;
 const IPV6_BONUS_MS = 1;
@@ -92,8 +95,11 @@ function better(path: Path, best: Path | undefined, current: Path | undefined): 
   if (best === undefined) return path;
   const [challenger, holder] = best === current ? [path, best] : [best, path];
   if (holder !== current) return costMs(path) < costMs(best) ? path : best;
-  const gains = costMs(challenger) + SWITCH_GAIN_MS <= costMs(holder);
-  return gains && costMs(challenger) <= SWITCH_GAIN_FACTOR * costMs(holder) ? challenger : holder;
+  const [gainMs, factor] = challenger.isForPair
+    ? [PAIR_GAIN_MS, PAIR_GAIN_FACTOR]
+    : [SWITCH_GAIN_MS, SWITCH_GAIN_FACTOR];
+  const gains = costMs(challenger) + gainMs <= costMs(holder);
+  return gains && costMs(challenger) <= factor * costMs(holder) ? challenger : holder;
 }
 
 /**

@@ -13,6 +13,7 @@ import { type PathChange, PeerPaths, type PeerPathsSink, type ProbeForm } from "
 
 export const R1 = "0000000000000001" as RelayId;
 export const R2 = "0000000000000002" as RelayId;
+export const R3 = "0000000000000003" as RelayId;
 
 /** One way's condition: how long it takes, and in which directions nothing passes. */
 export interface Way {

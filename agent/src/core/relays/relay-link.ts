@@ -22,7 +22,7 @@ export type LinkState = "unbound" | "binding" | "bound" | "silent" | "refused";
 /** Idle bindings are renewed this often: below the 30 s for which the strictest common NATs keep a mapping. */
 const KEEPALIVE_MS = 15_000;
 /** The first round trips after binding come quickly, so that the choice among relays rests on more than one. */
-const FIRST_SAMPLES = 3;
+export const FIRST_SAMPLES = 3;
 const FIRST_SAMPLES_INTERVAL_MS = 120;
 /** A Bind is repeated after 2 round trips, at least this … */
 const RETRY_MIN_MS = 150;

@@ -24,7 +24,7 @@ import {
 } from "@burrow/protocol";
 import { type HomeOption, type Homes, Homing } from "./homing.ts";
 import { portOrder } from "./nat-ports.ts";
-import { RelayLink } from "./relay-link.ts";
+import { FIRST_SAMPLES, RelayLink } from "./relay-link.ts";
 
 /** For so long after the first answer the choice of the home is still free. */
 const SETTLING_MS = 1_500;
@@ -39,6 +39,8 @@ export interface RelayLinksSink {
   homesChanged(homes: Homes, before: Homes): void;
   /** Our address as some relay sees it is new. */
   reflexiveChanged(): void;
+  /** A relay has been measured often enough for its round trip to be told. */
+  relayMeasured(relay: RelayLink): void;
   relayEvent(relay: RelayLink, event: "bound" | "silent" | "refused", detail: string): void;
   /** Tickets are missing or expired. */
   ticketsWanted(relays: readonly RelayId[]): void;
@@ -195,7 +197,7 @@ export class RelayLinks {
     if (link?.ticket === undefined) return false;
     const bound = openBound(datagram, link.ticket.sessionKey, this.#options.sealer);
     if (isRefusal(bound)) return false;
-    const before = { state: link.state, observed: link.observed };
+    const before = { state: link.state, observed: link.observed, samples: link.rtt.samples };
     const rttMs = link.answered(bound, from, now);
     if (rttMs === undefined) return false;
     this.#now = now;
@@ -210,6 +212,7 @@ export class RelayLinks {
       this.#sink.reflexiveChanged();
     if (link.isBound) this.#firstAnswerMs ??= now;
     this.#decide(now);
+    if (before.samples < FIRST_SAMPLES && link.rtt.samples >= FIRST_SAMPLES) this.#sink.relayMeasured(link);
     this.tick(now);
     return true;
   }

@@ -131,6 +131,8 @@ export class LinksUnderTest implements RelayLinksSink {
     this.moves.push(homes);
   }
 
+  relayMeasured(): void {}
+
   reflexiveChanged(): void {
     this.reflexiveChanges++;
   }

@@ -1,6 +1,7 @@
 /**
- * The way for two agents: one relay that both reach, or a relay near each with the trunk in between, whichever has
- * the least round trip. The map knows neither; both sides' vectors and the relays' own do.
+ * The way for two agents: one relay that both reach, or the trunk between their homes, whichever has the least round
+ * trip. The map knows neither; both sides' vectors and the relays' own do. Only the homes' trunk is to be had: relays
+ * know where an agent is at home, and hand over to no other relay.
  */
 import type { RelayId } from "@burrow/protocol";
 import type { Ranked } from "../ranking.ts";
@@ -17,8 +18,6 @@ export interface PairPath {
   readonly reason: string;
 }
 
-/** So many relays, the best for each side, are tried with one another. */
-const SHORTLIST = 16;
 /** So many relays are measured by both sides of a new pair: the likeliest, and those that might be the best. */
 const PAIR_LIKELY = 4;
 const PAIR_HOPEFUL = 3;
@@ -29,24 +28,53 @@ const DOUBT = 0.25;
 
 /**
  * @param a what is known of the first agent's relays, by `rankFor`; `b` the same for the second
+ * @param homes the only trunk that there is, is between these
  * @returns undefined when there is no relay that both can use
  */
 export function choosePairPath(
   a: readonly Ranked[],
   b: readonly Ranked[],
   rtts: RelayRtts,
+  homes: Homes,
 ): PairPath | undefined {
-  const legsA = legsOf(a);
-  const legsB = legsOf(b);
-  let best = [...singles(legsA, legsB)].reduce<Sum | undefined>(better, undefined);
-  for (const first of shortlist(legsA)) {
-    for (const second of shortlist(legsB)) {
-      if (first.ranked.relay.id === second.ranked.relay.id) continue;
-      const between = rtts.between(first.ranked.relay, second.ranked.relay);
-      if (between !== undefined) best = better(best, sum([first, second], between));
-    }
-  }
-  return best === undefined ? undefined : pathOf(best);
+  return pairPaths(a, b, rtts, homes)[0];
+}
+
+/** The same with all that may compete: first the one to choose, then single relays that are worth measuring as well. */
+export function pairPaths(
+  a: readonly Ranked[],
+  b: readonly Ranked[],
+  rtts: RelayRtts,
+  homes: Homes,
+): PairPath[] {
+  const [legsA, legsB] = [legsOf(a), legsOf(b)];
+  const sums = [...singles(legsA, legsB)];
+  const trunk = trunkOf(legsA, legsB, rtts, homes);
+  if (trunk !== undefined) sums.push(trunk);
+  sums.sort((x, y) => x.doubtfulMs - y.doubtfulMs);
+  const [best, ...others] = sums;
+  if (best === undefined) return [];
+  const rivals = others.filter((other) => leastOf(other) < best.doubtfulMs).slice(0, RIVALS_MAX);
+  return [best, ...rivals].map(pathOf);
+}
+
+/** Where the two are at home; undefined while that is nowhere. */
+export type Homes = readonly [RelayId | undefined, RelayId | undefined];
+
+/** So many others may turn out to be better than the chosen one when both measure the whole way. */
+const RIVALS_MAX = 2;
+
+function trunkOf(
+  legsA: ReadonlyMap<RelayId, Leg>,
+  legsB: ReadonlyMap<RelayId, Leg>,
+  rtts: RelayRtts,
+  [homeA, homeB]: Homes,
+): Sum | undefined {
+  const first = homeA === undefined ? undefined : legsA.get(homeA);
+  const second = homeB === undefined ? undefined : legsB.get(homeB);
+  if (first === undefined || second === undefined || homeA === homeB) return undefined;
+  const between = rtts.between(first.ranked.relay, second.ranked.relay);
+  return between === undefined ? undefined : sum([first, second], between);
 }
 
 /**
@@ -62,8 +90,8 @@ export function relaysForPair(a: readonly Ranked[], b: readonly Ranked[]): Relay
     .map(({ legs }) => legs[0].ranked.relay.id);
 }
 
-function leastOf({ legs }: Sum): number {
-  return legs[0].estimate.lowMs + legs[1].estimate.lowMs;
+function leastOf({ legs, between }: Sum): number {
+  return legs[0].estimate.lowMs + legs[1].estimate.lowMs + (between?.lowMs ?? 0);
 }
 
 function* singles(legsA: ReadonlyMap<RelayId, Leg>, legsB: ReadonlyMap<RelayId, Leg>): Generator<Sum> {
@@ -109,17 +137,9 @@ function legsOf(ranking: readonly Ranked[]): Map<RelayId, Leg> {
   return legs;
 }
 
-function shortlist(legs: ReadonlyMap<RelayId, Leg>): Leg[] {
-  return [...legs.values()].sort((a, b) => a.doubtfulMs - b.doubtfulMs).slice(0, SHORTLIST);
-}
-
 function sum(legs: readonly [Leg, Leg], between: Estimate | undefined): Sum {
   const betweenMs = between === undefined ? 0 : doubtful(between) + HOP_MS;
   return { legs, between, doubtfulMs: legs[0].doubtfulMs + legs[1].doubtfulMs + betweenMs };
-}
-
-function better(best: Sum | undefined, other: Sum): Sum {
-  return best === undefined || other.doubtfulMs < best.doubtfulMs ? other : best;
 }
 
 function pathOf({ legs, between }: Sum): PairPath {

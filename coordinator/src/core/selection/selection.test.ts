@@ -7,6 +7,7 @@ import { type RankableRelay, type Ranked, rankFor, rankRelays } from "../ranking
 import {
   choosePairPath,
   chooseStandby,
+  pairPaths,
   RelayRtts,
   Reservations,
   relaysForPair,
@@ -212,6 +213,7 @@ describe("pairs", () => {
   between("frankfurt", "mumbai", 110);
   between("mumbai", "singapore", 55);
   const fleet = [relay("frankfurt"), relay("mumbai"), relay("singapore")];
+  const homes = [relay("frankfurt").id, relay("singapore").id] as const;
   const view = (rttsOf: Partial<Record<Region, number>>) => {
     return rankFor({}, rankRelays(undefined, fleet), measured(rttsOf), rtts);
   };
@@ -219,7 +221,7 @@ describe("pairs", () => {
   test("the relay with the least sum, not the home of either", () => {
     const a = view({ frankfurt: 40, mumbai: 60, singapore: 170 });
     const b = view({ frankfurt: 200, mumbai: 50, singapore: 45 });
-    const path = choosePairPath(a, b, rtts);
+    const path = choosePairPath(a, b, rtts, homes);
     expect(path).toMatchObject({ relays: [relay("mumbai").id], rttMs: 110, source: "measured" });
     expect(path?.reason).toBe("by mumbai: 60.0 ms measured + 50.0 ms measured = 110.0 ms");
   });
@@ -227,14 +229,25 @@ describe("pairs", () => {
   test("the trunk where that is faster", () => {
     const a = view({ frankfurt: 5, mumbai: 190, singapore: 250 });
     const b = view({ frankfurt: 260, mumbai: 120, singapore: 5 });
-    const path = choosePairPath(a, b, rtts);
+    const path = choosePairPath(a, b, rtts, homes);
     expect(path?.relays).toEqual([relay("frankfurt").id, relay("singapore").id]);
     expect(path?.rttMs).toBeCloseTo(170.3, 1);
+    // No relay hands over to another than the receiver's home.
+    const elsewhere = [relay("frankfurt").id, relay("mumbai").id] as const;
+    expect(choosePairPath(a, b, rtts, elsewhere)?.rttMs).toBeCloseTo(235.3, 1);
+    expect(choosePairPath(a, b, rtts, [undefined, undefined])?.relays).toEqual([relay("singapore").id]);
+  });
+
+  test("beside the best, those that may turn out to be better are worth measuring; those that cannot are not", () => {
+    const a = view({ frankfurt: 20, mumbai: 19, singapore: 150 });
+    const b = view({ frankfurt: 20, mumbai: 22, singapore: 160 });
+    const ways = pairPaths(a, b, rtts, [undefined, undefined]).map(({ relays }) => relays);
+    expect(ways).toEqual([[relay("frankfurt").id], [relay("mumbai").id]]);
   });
 
   test("a sum with a guess in it says so, and names what both should measure", () => {
     const [a, b] = [view({ frankfurt: 5 }), view({ singapore: 5 })];
-    expect(choosePairPath(a, b, rtts)?.source).not.toBe("mapped");
+    expect(choosePairPath(a, b, rtts, homes)?.source).not.toBe("mapped");
     expect(relaysForPair(a, b)).toContain(relay("frankfurt").id);
     expect(
       relaysForPair(
@@ -245,7 +258,7 @@ describe("pairs", () => {
   });
 
   test("no relay, no way; draining relays carry no new pairs", () => {
-    expect(choosePairPath([], [], rtts)).toBeUndefined();
+    expect(choosePairPath([], [], rtts, homes)).toBeUndefined();
     const draining = rankFor(
       {},
       rankRelays(undefined, [relay("mumbai", { state: "draining" })]),
@@ -253,6 +266,6 @@ describe("pairs", () => {
       rtts,
     );
     expect(draining[0]?.costMs).toBeGreaterThan(CLASS_MS.draining);
-    expect(choosePairPath(draining, draining, rtts)).toBeUndefined();
+    expect(choosePairPath(draining, draining, rtts, homes)).toBeUndefined();
   });
 });
