@@ -13,7 +13,7 @@ function find(program: Command, path: readonly string[]): Command {
   }, program);
 }
 
-const SUBCOMMANDS = new Set(["create", "drain", "remove"]);
+const SUBCOMMANDS = new Set(["create", "drain", "remove", "set"]);
 
 /** What a command line comes to, without doing it. */
 async function parsed(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
@@ -91,7 +91,14 @@ const FLAGS: readonly (readonly [readonly string[], string, string, unknown])[] 
   [["relay", "drain", "0011223344556677"], "--state", "/srv/c", "/srv/c"],
   [["relay", "drain", "0011223344556677"], "--coordinator", "http://[::1]:1", "http://[::1]:1"],
   [["relay", "drain", "0011223344556677"], "--operator-token-file", "/run/op", "/run/op"],
-  ...[["agents"], ["agent", "remove", "0011223344556677"], ["relay", "remove", "0011223344556677"]].flatMap(
+  [["relay", "set", "0011223344556677"], "--weight", "-12.5", -12.5],
+  [["relay", "set", "0011223344556677"], "--avoid", "off", "off"],
+  ...[
+    ["agents"],
+    ["agent", "remove", "0011223344556677"],
+    ["relay", "remove", "0011223344556677"],
+    ["relay", "set", "0011223344556677"],
+  ].flatMap(
     (command) =>
       [
         [command, "--state", "/srv/c", "/srv/c"],
@@ -119,6 +126,7 @@ const SWITCHES: readonly (readonly [readonly string[], string])[] = [
   [["agents"], "--json"],
   [["agent", "remove", "0011223344556677"], "--json"],
   [["relay", "remove", "0011223344556677"], "--json"],
+  [["relay", "set", "0011223344556677"], "--json"],
 ];
 
 const RELAY_NEEDS = ["--coordinator", "http://127.0.0.1:1", "--region", "here"];
@@ -129,7 +137,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
 };
 
 function needed(command: readonly string[], flag: string): readonly string[] {
-  const all = command[1] === "drain" || command[1] === "remove" ? [] : (NEEDED[command[0] ?? ""] ?? []);
+  const all = ["drain", "remove", "set"].includes(command[1] ?? "") ? [] : (NEEDED[command[0] ?? ""] ?? []);
   const at = all.indexOf(flag);
   return at === -1 ? all : all.toSpliced(at, 2);
 }

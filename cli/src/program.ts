@@ -4,7 +4,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { addAgents } from "./commands/agents.ts";
 import { addCoordinator } from "./commands/coordinator.ts";
 import { addDemo } from "./commands/demo.ts";
-import { addDrain, addRemove } from "./commands/drain.ts";
+import { addDrain, addRemove, addSet } from "./commands/drain.ts";
 import { addNetcheck } from "./commands/netcheck.ts";
 import { addPeers } from "./commands/peers.ts";
 import { addPing } from "./commands/ping.ts";
@@ -102,6 +102,7 @@ export function buildProgram(terminal: Terminal): Command {
   addAgents(program, terminal);
   addDrain(relay, terminal);
   addRemove(relay, terminal);
+  addSet(relay, terminal);
   pointToHelp(program, "burrow");
   return program;
 }

@@ -156,6 +156,13 @@ export function sessionsMax(text: string): number {
   return whole(text, 1, 32_768, "Give a whole number from 1 to 32768.");
 }
 
+/** What an operator adds to a relay's distance. */
+export function weightMs(text: string): number {
+  const value = /^[+-]?[0-9]{1,4}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(Math.abs(value) <= 1_000)) throw new InvalidArgumentError("Give milliseconds from -1000 to 1000.");
+  return value;
+}
+
 /** Uses of a token: at least one. */
 export function uses(text: string): number {
   return whole(text, 1, 1_000_000, "Give a whole number from 1 to 1000000.");

@@ -129,6 +129,48 @@ describe("enrolment", () => {
   });
 });
 
+describe("a network's own relays", () => {
+  test("are its agents' first choice, and nobody else hears of them, even when asked for", async () => {
+    coordinator = await TestCoordinator.start();
+    const shared = await coordinator.relay();
+    const token = await coordinator.token("relay", { network: "office" });
+    const own = (await coordinator.client().asRelay({ token, region: "cellar" })).relay;
+    const inside = await coordinator.agent({ network: "office" });
+    const outside = await coordinator.agent({ network: "other" });
+    const ids = (relays: readonly { id?: string; relay?: string }[]) =>
+      relays.map(({ id, relay }) => id ?? relay);
+    expect(ids(inside.welcome.relays).sort()).toEqual([own, shared.id].sort());
+    expect(ids(inside.welcome.ranking)).toEqual([own, shared.id]);
+    expect(ids(inside.welcome.tickets).sort()).toEqual([own, shared.id].sort());
+    expect(inside.welcome.ranking[1]?.reason).toContain("after the network's own relays");
+    for (const told of [outside.welcome.relays, outside.welcome.ranking, outside.welcome.tickets]) {
+      expect(ids(told)).toEqual([shared.id]);
+    }
+    outside.client.send({ type: "ticket-request", relays: [own, shared.id] });
+    expect(ids((await outside.client.next("tickets")).tickets)).toEqual([shared.id]);
+    // A change of the map tells each its own.
+    const third = await coordinator.relay();
+    const news = await outside.client.next("relays", ({ relays }) => relays.length > 1);
+    expect(ids(news.relays).sort()).toEqual([shared.id, third.id].sort());
+    expect(ids((await inside.client.next("relays")).relays)).toContain(own);
+    const view = (await coordinator.operator.relays()).find(({ id }) => id === own);
+    expect(view).toMatchObject({ network: "office", region: "cellar" });
+    // Other relays know of it: they hand over to it.
+    expect(ids(third.welcome.relays)).toContain(own);
+  });
+
+  test("stay so, and wishes too, over a restart", async () => {
+    coordinator = await TestCoordinator.start();
+    const token = await coordinator.token("relay", { network: "office" });
+    const own = (await coordinator.client().asRelay({ token })).relay;
+    await coordinator.operator.setRelay(own, { weightMs: 7, avoid: true });
+    await coordinator.restart();
+    expect(await coordinator.operator.relays()).toMatchObject([
+      { id: own, network: "office", weightMs: 7, avoid: true },
+    ]);
+  });
+});
+
 describe("the mesh", () => {
   test("peers of one network come, meet and go; another network hears nothing", async () => {
     coordinator = await TestCoordinator.start();

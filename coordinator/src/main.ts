@@ -170,6 +170,7 @@ async function serve(
     sessions: new OperatorSessions(operatorToken, random),
     random,
     networkName,
+    networkOf: (name) => [...networkNames].find(([, known]) => known === name)?.[0],
     networkMade: (id, name) => networkNames.set(id, name),
   });
 

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 
-export type Method = "get" | "post" | "delete" | "put";
+export type Method = "get" | "patch" | "post" | "delete" | "put";
 
 export interface AnswerDescription {
   readonly description: string;

@@ -46,6 +46,8 @@ export interface RelayView {
   readonly rttMs: number | undefined;
   readonly samples: number;
   readonly expectedRttMs: number | undefined;
+  /** What the coordinator adds to the round trip, for load and operators' wishes; less than 0 for a preferred one. */
+  readonly penaltyMs: number;
   readonly observed: string | undefined;
   readonly endpoint: string | undefined;
   /** How packets reach it. */
@@ -150,6 +152,7 @@ export function relayView(agent: Agent, link: RelayLink): RelayView {
     rttMs: link.rtt.leastMs,
     samples: link.rtt.samples,
     expectedRttMs: link.expectedRttMs,
+    penaltyMs: link.penaltyMs,
     observed: link.observed,
     endpoint: link.isWebsocket ? link.info.websocket?.url : link.endpoint,
     transport: link.isWebsocket ? "websocket" : "udp",

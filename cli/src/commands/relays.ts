@@ -26,24 +26,39 @@ const COLUMNS = [
   { title: "EXPECTED", align: "right" },
 ] as const;
 
+/** In place of the samples, where operators or a crowd have something to say. */
+const PENALTY = { title: "ADDED", align: "right" } as const;
+const SHOWN_PENALTY_MS = 1;
+/** From here on it is no distance but a reason to come last: full, not the network's own, to be avoided. */
+const LAST_RESORT_MS = 5_000;
+
+/** An agent's own older daemon does not tell. */
+function penaltyText(penaltyMs = 0): string {
+  if (penaltyMs >= LAST_RESORT_MS) return "last";
+  if (Math.abs(penaltyMs) < SHOWN_PENALTY_MS) return "";
+  return `${penaltyMs > 0 ? "+" : "-"}${milliseconds(Math.abs(penaltyMs))}`;
+}
+
 export function showRelays(relays: readonly RelayView[], style: Style): string {
   if (relays.length === 0) {
     return "No relays yet. An operator starts one with `burrow relay`.\n";
   }
   const nearest = (relay: RelayView) => relay.rttMs ?? relay.expectedRttMs ?? Number.POSITIVE_INFINITY;
   const sorted = [...relays].sort((a, b) => Number(b.home) - Number(a.home) || nearest(a) - nearest(b));
+  const isWeighted = relays.some(({ penaltyMs = 0 }) => Math.abs(penaltyMs) >= SHOWN_PENALTY_MS);
   const rows = sorted.map((relay) => [
     relay.region,
     relay.id,
     { text: relay.state, paint: statePaint(relay.state, style) },
     relay.home ? { text: "home", paint: style.bold } : relay.standby ? "standby" : relay.bound ? "bound" : "",
     milliseconds(relay.rttMs),
-    String(relay.samples),
+    isWeighted ? penaltyText(relay.penaltyMs) : String(relay.samples),
     milliseconds(relay.expectedRttMs),
   ]);
   const home = sorted.find((relay) => relay.home);
   const why = home?.reason === undefined ? "" : `\n${style.dim("home because:")} ${home.reason}\n`;
-  return table(COLUMNS, rows, style) + why + silentNote(sorted, style);
+  const columns = COLUMNS.map((column) => (isWeighted && column.title === "SAMPLES" ? PENALTY : column));
+  return table(columns, rows, style) + why + silentNote(sorted, style);
 }
 
 /** Where those that do not answer were tried, and what is likely wrong. */

@@ -23,9 +23,10 @@ export function addToken(program: Command, terminal: Terminal): void {
   create
     .addOption(flag("--for <KIND>", "who may use it").choices(["agent", "relay"]).makeOptionMandatory())
     .addOption(
-      flag("--network <NAME>", "network that agents join with it; made if new (default: default)").argParser(
-        networkName,
-      ),
+      flag(
+        "--network <NAME>",
+        "network that agents join (default: default), or whose own the relays are; made if new",
+      ).argParser(networkName),
     )
     .addOption(flag("--out <FILE>", "write the token to this file, for its owner alone"))
     .addOption(flag("--uses <N>", "how often it can be used").argParser(uses).default(1))

@@ -80,6 +80,13 @@ test("relays: home first, and why it is home", () => {
   expect(lines[1]).toMatch(/^eu-central\s+2{16}\s+healthy\s+home\s+7\.2 ms\s+5\s+-$/);
   expect(lines[2]).toStartWith("us-east");
   expect(lines.at(-2)).toBe("home because: nearest: 7.2 ms");
+  const weighted = showRelays(
+    relays.map((one, i) => ({ ...one, penaltyMs: i === 0 ? 20_000 : -20 })),
+    PLAIN,
+  ).split("\n");
+  expect(weighted[0]).toMatch(/RTT +ADDED +EXPECTED$/);
+  expect(weighted[1]).toMatch(/^eu-central .* 7\.2 ms +-20\.0 ms +-$/);
+  expect(weighted[2]).toMatch(/^us-east .* 98\.0 ms +last +104 ms$/);
 });
 
 test("status", () => {

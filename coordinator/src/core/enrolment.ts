@@ -169,6 +169,7 @@ export function enrolRelay(request: RelayRequest, facts: EnrolmentFacts, now: nu
     websocket,
     version,
     enrolledAtMs: now,
+    network: token.network,
     drainRequested: false,
   };
   return { kind: "enrolled", record, isNew: true, changed: true, usedToken: token.hash };

@@ -38,13 +38,16 @@ export class Guide {
 
   /** A relay as selection sees it. Its load is read whenever it is asked for: rankings live longer than loads. */
   rankable(entry: RelayEntry): RankableRelay {
-    const { id, region, at } = entry.record;
+    const { id, region, at, network, weightMs, avoid } = entry.record;
     const homes = this.#homes;
     return {
       id,
       region,
       at,
       state: entry.state,
+      network,
+      weightMs,
+      avoid,
       capacity: entry.load?.sessionsMax,
       // Homes that agents told of, or bindings that the relay told of, whichever came to know of more.
       get load() {
@@ -55,7 +58,10 @@ export class Guide {
 
   /** The ranking for one agent: by what it measured, by the map where it did not. */
   rank({ id, network, rtts }: Told, byMap: readonly Ranked[]): readonly Ranked[] {
-    const hasOwnRelays = byMap.some(({ relay }) => relay.network === network && relay.state === "healthy");
+    const hasOwnRelays = hasOwn(
+      byMap.map(({ relay }) => relay),
+      network,
+    );
     const measured =
       rtts.length === 0 ? NOTHING_MEASURED : new Map(rtts.map(({ relay, rttMs }) => [relay, rttMs]));
     return rankFor({ seed: seedOf(id), network, hasOwnRelays }, byMap, measured, this.rtts);
@@ -126,4 +132,11 @@ export class Guide {
     this.#homes.set(booking.home, Math.max(0, (this.#homes.get(booking.home) ?? 0) - 1));
     if (booking.standby !== undefined) this.#reservations.count(booking.region, booking.standby, -1);
   }
+}
+
+/** Whether the network has relays of its own that are of use: then all others are its fallback. */
+export function hasOwn(relays: readonly RankableRelay[], network: NetworkId | undefined): boolean {
+  return (
+    network !== undefined && relays.some((relay) => relay.network === network && relay.state === "healthy")
+  );
 }

@@ -7,7 +7,7 @@ import {
   type AgentId,
   type FromAgent,
   type FromRelay,
-  type RankedRelay,
+  type NetworkId,
   type RelayId,
   type Sealer,
   type ToAgent,
@@ -23,10 +23,12 @@ import { Introductions } from "./introduce.ts";
 import { IntroductionLimits } from "./introduction-limits.ts";
 import { Matchmaker } from "./matchmaker.ts";
 import { earlier, News } from "./news.ts";
+import { Outlook } from "./outlook.ts";
 import type { Output } from "./outputs.ts";
-import { type Ranked, rankingForAgents, rankRelays } from "./ranking.ts";
+import { type Ranked, rankingForAgents } from "./ranking.ts";
 import type { AgentRecord, NetworkRecord, RelayRecord } from "./records.ts";
-import { type RelayEntry, RelayRegistry, relayInfo } from "./relays.ts";
+import { type RelayEntry, RelayRegistry } from "./relays.ts";
+import { mayUse } from "./selection/cost.ts";
 import { BESIDE_MS, type Estimate } from "./selection/estimate.ts";
 import { selectMore, selectRelays } from "./selection.ts";
 import { allRoutes, peerNews, peersOf, routeNews } from "./telling.ts";
@@ -53,18 +55,13 @@ export class Mesh {
   readonly #matchmaker: Matchmaker;
   /** Keys that were revoked while tickets of theirs may still be good. */
   readonly #revoked = new Map<AgentId, number>();
-  /** Rankings by origin, good for as long as the relay map stays the same. */
-  readonly #rankings = new Map<string, readonly Ranked[]>();
-  /** What was told of each lately: many arrive from one place at once. */
-  readonly #told = new WeakMap<
-    readonly Ranked[],
-    { readonly atMs: number; readonly ranking: RankedRelay[] }
-  >();
+  readonly #outlook: Outlook;
   #outputs: Output[] = [];
 
   constructor(start: MeshStart) {
     this.relays = new RelayRegistry(start.relays, start.now);
     this.agents = new AgentRegistry(start.agents);
+    this.#outlook = new Outlook(this.relays, this.#guide);
     this.#happenings = new Happenings(this.relays.all().map(({ record, state }) => [record.id, state]));
     this.#introductions = new Introductions(this.agents);
     this.#office = new TicketOffice(start.sealer, start.random);
@@ -99,7 +96,7 @@ export class Mesh {
       relay: record.id,
       ticketKey: toBase64(record.ticketKey),
       endpoints: [...record.endpoints],
-      relays: this.#relayMap(),
+      relays: this.#outlook.wholeMap(),
       routes: allRoutes(this.agents),
     });
     if (record.drainRequested) this.#toRelay(record.id, { type: "drain", draining: true });
@@ -137,6 +134,11 @@ export class Mesh {
     this.#toRelay(record.id, { type: "drain", draining: record.drainRequested });
   }
 
+  /** An operator's wishes, already stored. */
+  relayConfigured(record: RelayRecord, now: number): void {
+    if (this.relays.configure(record)) this.#relayChanged(record.id, now);
+  }
+
   /** Already removed from the store; its channel is for the shell to close. */
   relayRemoved(id: RelayId, now: number): void {
     this.#office.forgetRelay(id);
@@ -153,7 +155,7 @@ export class Mesh {
   agentConnected(record: AgentRecord, network: NetworkRecord, presence: Presence, now: number): void {
     const entry = this.agents.connected(record, presence);
     // What it measured before may have been somewhere else.
-    const byMap = this.ranking(presence.location);
+    const byMap = this.ranking(presence.location, record.network);
     const ranking = this.#guide.rank({ id: record.id, network: record.network, rtts: [] }, byMap);
     const relays = selectRelays(presence.location, ranking);
     // Where it is bound already it may stay, whatever the map says.
@@ -172,8 +174,8 @@ export class Mesh {
         ipv6: entry.ipv6,
       },
       observed: location === undefined ? { address } : { address, place: location.label },
-      relays: this.#relayMap(),
-      ranking: this.#tellable(byMap, now),
+      relays: this.#outlook.mapFor(record.network),
+      ranking: this.#outlook.tellable(byMap, now),
       tickets: this.#issue(entry, relays, now, true),
       peers: peersOf(this.agents, entry),
     });
@@ -280,17 +282,9 @@ export class Mesh {
     );
   }
 
-  /** All relays as they look from `origin`. */
-  ranking(origin: GeoLocation | undefined): readonly Ranked[] {
-    const key = origin === undefined ? "" : `${origin.at.lat} ${origin.at.lon} ${origin.label}`;
-    let ranking = this.#rankings.get(key);
-    if (ranking === undefined) {
-      const relays = this.relays.all().map((entry) => this.#guide.rankable(entry));
-      ranking = rankRelays(origin, relays);
-      if (this.#rankings.size >= RANKINGS_MAX) this.#rankings.clear();
-      this.#rankings.set(key, ranking);
-    }
-    return ranking;
+  /** All relays that serve `network` (for nobody in particular: that serve all) as they look from `origin`. */
+  ranking(origin: GeoLocation | undefined, network?: NetworkId): readonly Ranked[] {
+    return this.#outlook.ranking(origin, network);
   }
 
   /** The round trip between two relays: as they measured it, or as agents beside them did; undefined if nobody did. */
@@ -342,7 +336,10 @@ export class Mesh {
     const standby = this.#guide.adviseStandby(id, ranking);
     if (standby === undefined) return;
     this.#grantMissing(entry, [standby], now);
-    const advice = { relays: this.#relayMap(), ranking: rankingForAgents(ranking, standby) };
+    const advice = {
+      relays: this.#outlook.mapFor(entry.record.network),
+      ranking: rankingForAgents(ranking, standby),
+    };
     this.#toAgent(id, { type: "relays", ...advice });
   }
 
@@ -387,19 +384,19 @@ export class Mesh {
 
   /** Agents in one place have one ranking, and so one text: twenty thousand of them must not cost as many. */
   #tellRelayMap(now: number): void {
-    const relays = this.#relayMap();
-    this.#outputs.push({ to: "relays", message: { type: "relays", relays } });
+    this.#outputs.push({ to: "relays", message: { type: "relays", relays: this.#outlook.wholeMap() } });
     const groups = new Map<readonly Ranked[], AgentEntry[]>();
     for (const entry of this.agents.all()) {
       if (entry.presence === undefined) continue;
-      const ranking = this.ranking(entry.presence.location);
+      const ranking = this.ranking(entry.presence.location, entry.record.network);
       const group = groups.get(ranking);
       if (group === undefined) groups.set(ranking, [entry]);
       else group.push(entry);
     }
     for (const [ranked, entries] of groups) {
       const agents = entries.map(({ record }) => record.id);
-      const message: ToAgent = { type: "relays", relays, ranking: this.#tellable(ranked, now) };
+      const relays = this.#outlook.mapFor(entries[0]?.record.network);
+      const message: ToAgent = { type: "relays", relays, ranking: this.#outlook.tellable(ranked, now) };
       this.#outputs.push({ to: "agents", agents, message });
       for (const entry of entries)
         this.#grantMissing(entry, selectRelays(entry.presence?.location, ranked), now);
@@ -414,20 +411,7 @@ export class Mesh {
     if (tickets.length > 0) this.#toAgent(entry.record.id, { type: "tickets", tickets });
   }
 
-  #relayMap() {
-    return this.relays.all().map(relayInfo);
-  }
-
   // ── helpers ──
-
-  /** The ranking by the map as agents are told it: for all of a place the same, and loads a moment old at most. */
-  #tellable(byMap: readonly Ranked[], now: number): RankedRelay[] {
-    const known = this.#told.get(byMap);
-    if (known !== undefined && now - known.atMs < TOLD_FOR_MS) return known.ranking;
-    const ranking = rankingForAgents(byMap);
-    this.#told.set(byMap, { atMs: now, ranking });
-    return ranking;
-  }
 
   /** Where it is bound, what may be nearer still, and what the map says. */
   #selectionFor(entry: AgentEntry): RelayId[] {
@@ -437,11 +421,15 @@ export class Mesh {
 
   /** All relays as they look to this agent, measured where it measured. */
   #rankingFor(entry: AgentEntry): readonly Ranked[] {
-    return this.#guide.rank(toldBy(entry), this.ranking(entry.presence?.location));
+    return this.#guide.rank(toldBy(entry), this.ranking(entry.presence?.location, entry.record.network));
   }
 
   #issue(entry: AgentEntry, relays: readonly RelayId[], now: number, renews: boolean) {
-    const records = relays.map((id) => this.relays.get(id)?.record).filter((record) => record !== undefined);
+    const { network } = entry.record;
+    const records = relays.flatMap((id) => {
+      const record = this.relays.get(id)?.record;
+      return record !== undefined && mayUse(record, { network }) ? [record] : [];
+    });
     const outside = entry.presence?.acceptsOutside ?? false;
     const tickets = this.#office.issue(entry.record, outside, records, now, renews);
     this.#outputs.push({ to: "log", event: { kind: "tickets", count: tickets.length } });
@@ -461,7 +449,7 @@ export class Mesh {
   }
 
   #relayMapChanged(now: number): void {
-    this.#rankings.clear();
+    this.#outlook.changed();
     this.#news.relayMap(now);
   }
 
@@ -492,9 +480,6 @@ export class Mesh {
 
 /** There and back through fibre, 200,000 km/s one way: nothing is faster. */
 const LIGHT_RTT_KM_PER_MS = 100;
-/** Most agents come from few places; dropped as a whole whenever the relay map changes. */
-const RANKINGS_MAX = 1_000;
-const TOLD_FOR_MS = 1_000;
 
 function toldBy({ record: { id, network }, rtts }: AgentEntry): Told {
   return { id, network, rtts };

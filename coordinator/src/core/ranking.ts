@@ -74,7 +74,7 @@ export class Ranked {
     this.estimate = estimate;
     this.asker = asker;
     this.crowdMs = crowdMs(asker, facts.seed, roomOf(relay));
-    this.penaltyMs = penaltyMs(relay, estimate?.ms ?? 0, this.crowdMs, asker);
+    this.penaltyMs = penaltyMs(relay, this.crowdMs, asker);
     this.costMs = (estimate?.ms ?? UNKNOWN_MS) + this.penaltyMs;
   }
 
@@ -89,7 +89,7 @@ export class Ranked {
   get terms(): readonly Term[] {
     const { relay, estimate, crowdMs: crowd, asker } = this;
     const distance = estimate === undefined ? [] : this.#distanceTerms(estimate);
-    return [...distance, ...penaltyTerms(relay, estimate?.ms ?? 0, crowd, asker)].map((term) => ({
+    return [...distance, ...penaltyTerms(relay, crowd, asker)].map((term) => ({
       ...term,
       ms: round(term.ms),
     }));

@@ -47,10 +47,21 @@ export interface RelayRecord {
   readonly websocket?: WebsocketDoor | undefined;
   readonly version: string;
   readonly enrolledAtMs: number;
+  /** Whose own it is, by the token it came with: other networks do not see it. Without one it serves all. */
+  readonly network?: NetworkId | undefined;
   /** An operator wants it empty. */
   readonly drainRequested: boolean;
+  /** An operator's wishes: so many ms further than it is, or nearer below 0; and only when there is nothing else. */
+  readonly weightMs?: number | undefined;
+  readonly avoid?: boolean | undefined;
   /** Since when it is down, as far as we knew when we last wrote. */
   readonly downSinceMs?: number | undefined;
+}
+
+/** What operators may wish of a relay; what is absent stays as it is. */
+export interface RelayWishes {
+  readonly weightMs?: number | undefined;
+  readonly avoid?: boolean | undefined;
 }
 
 export type TokenKind = "agent" | "relay";
@@ -59,7 +70,7 @@ export interface TokenRecord {
   /** SHA-256 of the token, in hex. The token itself is shown once and kept nowhere. */
   readonly hash: string;
   readonly kind: TokenKind;
-  /** Which network its agents join. Relays serve all networks: absent for them. */
+  /** Which network its agents join; whose own its relays are, absent for those that serve all. */
   readonly network?: NetworkId | undefined;
   readonly usesMax: number;
   readonly uses: number;

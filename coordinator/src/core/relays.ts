@@ -134,6 +134,13 @@ export class RelayRegistry {
     return { ...voices, verdict: verdictOf(voices), rttMs: this.#reachability.rttMs(id) };
   }
 
+  /** An operator's wishes changed. False when there is no such relay. */
+  configure(record: RelayRecord): boolean {
+    const entry = this.#entries.get(record.id);
+    if (entry !== undefined) entry.record = record;
+    return entry !== undefined;
+  }
+
   forget(id: RelayId): boolean {
     this.#reachability.forget(id);
     return this.#entries.delete(id);

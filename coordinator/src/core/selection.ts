@@ -59,17 +59,22 @@ export function selectMore(ranking: readonly Ranked[]): RelayId[] {
   if (best?.estimate === undefined) return [];
   const room = Math.min(MORE_RELAYS, MEASURED_MAX - measured.length);
   const bestMs = best.estimate.ms;
-  const bestClassMs = Math.floor(best.costMs / CLASS_MS.full);
+  const bestClass = classOf(best);
   const seen = new Set(measured.map(({ facts }) => facts.place));
   const hopeful = ranking.filter(({ facts, estimate, costMs }) => {
     if (estimate === undefined || estimate.source === "measured" || seen.has(facts.place)) return false;
-    if (Math.floor(costMs / CLASS_MS.full) > bestClassMs) return false;
+    if (classOf({ costMs }) > bestClass) return false;
     const gainMs = bestMs - estimate.lowMs;
     return gainMs >= GAIN_LEAST_MS && gainMs >= CHANCE_LEAST * (estimate.highMs - estimate.lowMs);
   });
   return firstOfEachPlace(hopeful)
     .slice(0, Math.max(0, room))
     .map(({ relay }) => relay.id);
+}
+
+/** 0 for all that nothing but distance and weight stands for or against. */
+function classOf({ costMs }: Pick<Ranked, "costMs">): number {
+  return Math.max(0, Math.floor(costMs / CLASS_MS.full));
 }
 
 function addOneFromElsewhere(chosen: Ranked[], usable: readonly Ranked[]): void {

@@ -27,6 +27,8 @@ export interface CreatedToken {
 export interface OperatorClient {
   createToken(request: TokenRequest): Promise<CreatedToken>;
   drainRelay(id: string, draining?: boolean): Promise<RelayView>;
+  /** What is left out stays as it is. */
+  setRelay(id: string, wishes: { readonly weightMs?: number; readonly avoid?: boolean }): Promise<RelayView>;
   /** For relays that are gone for good. */
   removeRelay(id: string): Promise<{ readonly id: string; readonly region: string }>;
   revokeAgent(
@@ -49,6 +51,7 @@ export function operatorClient(access: OperatorAccess): OperatorClient {
     createToken: (request) => ask(access, "POST", "/v1/tokens", request),
     drainRelay: (relay, draining = true) =>
       ask(access, "POST", `/v1/relays/${id(relay)}/drain`, { draining }),
+    setRelay: (relay, wishes) => ask(access, "PATCH", `/v1/relays/${id(relay)}`, wishes),
     removeRelay: (relay) => ask(access, "DELETE", `/v1/relays/${id(relay)}`),
     revokeAgent: (agent) => ask(access, "DELETE", `/v1/agents/${id(agent)}`),
     relays: () => all(access, "/v1/relays"),

@@ -2,7 +2,7 @@
 import type { AgentId, NetworkId, RelayId } from "@burrow/protocol";
 import { type EnrolmentFacts, enrolAgent, enrolRelay } from "../core/enrolment.ts";
 import type { AgentRecord, NetworkRecord, RelayRecord, TokenRecord } from "../core/records.ts";
-import type { NewToken, Store } from "../io/store/store.ts";
+import type { Store } from "../io/store/store.ts";
 
 export function openMemoryStore(): Store {
   const networks = new Map<NetworkId, NetworkRecord>();
@@ -51,7 +51,9 @@ export function openMemoryStore(): Store {
       networks: [...networks.values()],
     }),
     createToken: async (token, now) => {
-      const network = token.kind === "relay" ? undefined : networkFor(token, networks, now);
+      const { networkName, freshNetworkId } = token;
+      const network =
+        networkName === undefined ? undefined : networkFor(networkName, freshNetworkId, networks, now);
       if (network !== undefined) networks.set(network.id, network);
       const { hash, kind, usesMax, expiresAtMs } = token;
       const record = { hash, kind, network: network?.id, usesMax, uses: 0, expiresAtMs, createdAtMs: now };
@@ -88,6 +90,17 @@ export function openMemoryStore(): Store {
       relays.set(id, changed);
       return changed;
     },
+    saveRelayWishes: async (id, { weightMs, avoid }) => {
+      const relay = relays.get(id);
+      if (relay === undefined) return undefined;
+      const changed = {
+        ...relay,
+        weightMs: (weightMs ?? relay.weightMs) || undefined,
+        avoid: (avoid ?? relay.avoid) || undefined,
+      };
+      relays.set(id, changed);
+      return changed;
+    },
     removeRelay: async (id) => {
       const relay = relays.get(id);
       relays.delete(id);
@@ -113,7 +126,8 @@ function isLive(agent: AgentRecord): boolean {
 }
 
 function networkFor(
-  { networkName, freshNetworkId }: NewToken,
+  networkName: string,
+  freshNetworkId: NetworkId,
   networks: ReadonlyMap<NetworkId, NetworkRecord>,
   now: number,
 ): NetworkRecord {

@@ -13,8 +13,8 @@ export interface RankableRelay extends PlacedRelay {
   /** How many homes it states to have room for, and how many it has. Without a limit it is never crowded. */
   readonly capacity?: number | undefined;
   readonly load?: number | undefined;
-  /** An operator's wish: at 2 it counts as half as far as it is. */
-  readonly weight?: number | undefined;
+  /** An operator's wish: it counts as so many ms further than it is; less than 0, as nearer. */
+  readonly weightMs?: number | undefined;
   /** An operator's wish: to be used only when there is nothing else. */
   readonly avoid?: boolean | undefined;
   /** Whose relay it is. Without one it serves all networks. */
@@ -84,9 +84,9 @@ export function crowdMs(asker: Asker, relaySeed: number, room: number): number {
 }
 
 /** All that is added to the round trip. @param crowd the relay's `crowdMs` for this asker */
-export function penaltyMs(relay: RankableRelay, rttMs: number, crowd: number, asker: Asker): number {
+export function penaltyMs(relay: RankableRelay, crowd: number, asker: Asker): number {
   return (
-    weightMs(relay, rttMs) +
+    (relay.weightMs ?? 0) +
     crowd +
     (roomOf(relay) < ROOM_LEAST ? CLASS_MS.full : 0) +
     (isFallback(relay, asker) ? CLASS_MS.fallback : 0) +
@@ -96,13 +96,14 @@ export function penaltyMs(relay: RankableRelay, rttMs: number, crowd: number, as
 }
 
 /** The same, term by term. */
-export function penaltyTerms(relay: RankableRelay, rttMs: number, crowd: number, asker: Asker): Term[] {
+export function penaltyTerms(relay: RankableRelay, crowd: number, asker: Asker): Term[] {
   const terms: Term[] = [];
   const add = (name: TermName, ms: number, reason: string) => terms.push({ name, ms, reason });
   const room = roomOf(relay);
   const percent = Math.round(room * 100);
-  if (relay.weight !== undefined && relay.weight !== 1) {
-    add("weight", weightMs(relay, rttMs), `the operator's weight of ${relay.weight}`);
+  const { weightMs = 0 } = relay;
+  if (weightMs !== 0) {
+    add("weight", weightMs, `the operator wants it ${weightMs > 0 ? "less" : "more"} than its distance says`);
   }
   const load = `${percent} % of its room is free`;
   const none = "spreads agents over relays equally far";
@@ -115,15 +116,14 @@ export function penaltyTerms(relay: RankableRelay, rttMs: number, crowd: number,
   return terms;
 }
 
-function weightMs({ weight }: RankableRelay, rttMs: number): number {
-  return weight === undefined || weight <= 0 ? 0 : rttMs / weight - rttMs;
-}
-
 function isFallback(relay: RankableRelay, asker: Asker): boolean {
   return asker.hasOwnRelays === true && relay.network !== asker.network;
 }
 
+/** Most that an operator's weight may say: less than any class, so that no weight makes a full relay of use. */
+export const WEIGHT_MAX_MS = 1_000;
+
 /** Relays of other networks serve nobody else. */
-export function mayUse(relay: RankableRelay, asker: Asker): boolean {
+export function mayUse(relay: Pick<RankableRelay, "network">, asker: Asker): boolean {
   return relay.network === undefined || asker.network === undefined || relay.network === asker.network;
 }

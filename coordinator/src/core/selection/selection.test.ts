@@ -13,7 +13,7 @@ import {
   relaysForPair,
   selectMore,
 } from "../selection.ts";
-import { CLASS_MS } from "./cost.ts";
+import { CLASS_MS, WEIGHT_MAX_MS } from "./cost.ts";
 import { seedOf } from "./hash.ts";
 
 const PLACES = {
@@ -103,11 +103,14 @@ describe("what stands for or against a relay", () => {
   });
 
   test("an operator's weight makes a relay count as nearer or further", () => {
-    const by = (weight: number) =>
-      regions(rankRelays(berlin, [relay("frankfurt"), relay("london", { weight })]));
-    expect(by(1)).toEqual(["frankfurt", "london"]);
-    expect(by(4)).toEqual(["london", "frankfurt"]);
+    const by = (weightMs: number) =>
+      regions(rankRelays(berlin, [relay("frankfurt"), relay("london", { weightMs })]));
     expect(by(0)).toEqual(["frankfurt", "london"]);
+    expect(by(-30)).toEqual(["london", "frankfurt"]);
+    expect(by(30)).toEqual(["frankfurt", "london"]);
+    // However much it is preferred: one without room is after all that have some.
+    const full = { weightMs: -WEIGHT_MAX_MS, capacity: 1, load: 1 };
+    expect(regions(rankRelays(berlin, [relay("frankfurt"), relay("london", full)]))[0]).toBe("frankfurt");
   });
 
   test("the terms add up to the cost, whatever the relay", () => {
@@ -115,7 +118,7 @@ describe("what stands for or against a relay", () => {
       region: fc.constantFrom(...REGIONS),
       capacity: fc.option(fc.integer({ min: 0, max: 100 }), { nil: undefined }),
       load: fc.integer({ min: 0, max: 200 }),
-      weight: fc.option(fc.double({ min: 0.1, max: 10, noNaN: true }), { nil: undefined }),
+      weightMs: fc.option(fc.double({ min: -1000, max: 1000, noNaN: true }), { nil: undefined }),
       avoid: fc.boolean(),
       state: fc.constantFrom("healthy" as const, "draining" as const, "down" as const),
       rttMs: fc.option(fc.double({ min: 0, max: 500, noNaN: true }), { nil: undefined }),

@@ -43,6 +43,7 @@ export interface HttpParts {
   readonly random: RandomBytes;
   /** Names of the networks that agents belong to. */
   readonly networkName: (id: NetworkId) => string;
+  readonly networkOf: (name: string) => NetworkId | undefined;
   readonly networkMade: (id: NetworkId, name: string) => void;
 }
 

@@ -22,7 +22,7 @@ export function eventView(
     case "relay-added":
     case "relay-changed":
     case "relay-state": {
-      const relay = relayNow(parts, happening.relay);
+      const relay = relayNow(parts, happening.relay, atMs);
       if (relay === undefined) return undefined;
       return happening.kind === "relay-state"
         ? { type: happening.kind, atMs, relay, from: happening.from }
@@ -80,9 +80,9 @@ export function loadTeller({ mesh, census }: EventViewParts, now: () => number) 
   };
 }
 
-function relayNow({ mesh, census }: EventViewParts, id: RelayId) {
-  const entry = mesh.relays.get(id);
-  return entry === undefined ? undefined : relayView(entry, census);
+function relayNow(parts: EventViewParts, id: RelayId, now: number) {
+  const entry = parts.mesh.relays.get(id);
+  return entry === undefined ? undefined : relayView(parts, entry, now);
 }
 
 function agentNow({ mesh, networkName }: EventViewParts, id: AgentId) {

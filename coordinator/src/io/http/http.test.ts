@@ -176,6 +176,7 @@ describe("operators only", () => {
     ["GET", "/v1/agents/0000000000000000/paths"],
     ["DELETE", "/v1/agents/0000000000000000"],
     ["DELETE", "/v1/relays/0000000000000000"],
+    ["PATCH", "/v1/relays/0000000000000000"],
     ["POST", "/v1/tokens"],
     ["POST", "/v1/relays/0000000000000000/drain"],
   ] as const;
@@ -216,10 +217,40 @@ describe("operators only", () => {
       { for: "agent", network: "Not A Label" },
       { for: "agent", expiresInMs: -1 },
       { for: "agent", more: 1 },
-      { for: "relay", network: "x" },
     ];
     for (const body of wrong) await expectProblem(await post(body), 400, "bad-request");
     await expectProblem(await post("x".repeat(70_000)), 413, "too-large");
+  });
+
+  test("wishes for a relay: shown with it, and by nearest with every term", async () => {
+    const token = coordinator.operatorToken;
+    const path = `/v1/relays/${relayId}`;
+    const patch = (body: unknown, at = path) =>
+      ask(at, { method: "PATCH", token, body: JSON.stringify(body) });
+    const terms = async () => {
+      const view = (await (await ask("/v1/nearest?ip=192.0.2.1")).json()) as {
+        ranking: { terms: { name: string; ms: number }[] }[];
+      };
+      return view.ranking[0]?.terms.map(({ name, ms }) => [name, ms]);
+    };
+    expect(await (await patch({ weightMs: -20 })).json()).toMatchObject({ weightMs: -20, avoid: false });
+    expect(await terms()).toEqual([["weight", -20]]);
+    expect(await (await patch({ avoid: true })).json()).toMatchObject({ weightMs: -20, avoid: true });
+    expect(await terms()).toEqual([
+      ["weight", -20],
+      ["avoid", 20_000],
+    ]);
+    expect(await (await ask(path)).json()).toMatchObject({ weightMs: -20, avoid: true, network: null });
+    await patch({ weightMs: 0, avoid: false });
+    expect(await terms()).toEqual([]);
+    for (const body of [{ weightMs: 1001 }, { weightMs: "5" }, { avoid: 1 }, { drained: true }]) {
+      await expectProblem(await patch(body), 400, "bad-request");
+    }
+    await expectProblem(await patch({ avoid: true }, "/v1/relays/0000000000000000"), 404, "not-found");
+    await expectProblem(await ask("/v1/nearest?network=nobodys", { token }), 400, "bad-request");
+    // To others it is as if there were no such network.
+    await expectProblem(await ask("/v1/nearest?network=default"), 400, "bad-request");
+    expect((await ask("/v1/nearest?network=default", { token })).status).toBe(200);
   });
 
   test("drain takes an empty body for true", async () => {

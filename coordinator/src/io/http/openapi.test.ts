@@ -88,6 +88,7 @@ describe("answers are as described", () => {
     await client.ask("readRelay", relay);
     await client.ask("drainRelay", relay, { headers: token });
     await client.ask("drainRelay", relay, { headers: { ...token, ...json }, body: '{"draining":false}' });
+    await client.ask("setRelay", relay, { headers: { ...token, ...json }, body: '{"weightMs":0}' });
     await client.ask("rankRelays", "", { query: "?ip=192.0.2.1" });
     await client.ask("listAgents", "", { headers: token });
     await client.ask("readAgent", agent, { headers: token });
@@ -124,7 +125,7 @@ describe("answers are as described", () => {
       unauthorized: () => ({ headers: { authorization: "Bearer wrong" } }),
       "cross-site": () => ({ headers: { cookie, "sec-fetch-site": "cross-site" } }),
       "not-found": () => ({ headers: token }),
-      "method-not-allowed": () => ({ method: "PATCH" }),
+      "method-not-allowed": () => ({ method: "PUT" }),
       "bad-request": () => ({ headers: { ...token, ...json }, body: "{" }),
       "too-large": () => ({ headers: { ...token, ...json }, body: "x".repeat(BODY_BYTES_MAX + 1) }),
       "unsupported-media-type": () => ({ headers: { ...token, "content-type": "text/plain" }, body: "{}" }),

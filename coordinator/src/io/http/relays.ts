@@ -2,6 +2,8 @@
 import { relayId } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
+import type { RelayEntry } from "../../core/relays.ts";
+import { WEIGHT_MAX_MS } from "../../core/selection/cost.ts";
 import type { HttpParts } from "./app.ts";
 import { type Api, noSuch } from "./endpoint.ts";
 import { pageOf } from "./page.ts";
@@ -12,6 +14,18 @@ import { relayView } from "./views.ts";
 const log = getLogger(["burrow", "coordinator", "http"]);
 const group = "Relays";
 const path = "/v1/relays";
+
+const wishesBody = z
+  .strictObject({
+    weightMs: z
+      .number()
+      .min(-WEIGHT_MAX_MS)
+      .max(WEIGHT_MAX_MS)
+      .optional()
+      .meta({ description: "So much further off it counts; below 0, nearer; 0: as it is" }),
+    avoid: z.boolean().optional(),
+  })
+  .meta({ id: "RelayWishes", description: "What is left out stays as it is" });
 
 const ENDPOINTS = {
   list: {
@@ -45,6 +59,17 @@ const ENDPOINTS = {
     body: z.strictObject({ draining: z.boolean().default(true) }).meta({ id: "Drain" }),
     answer: { status: 200, description: "The relay as it is now", schema: relaySchema },
   },
+  set: {
+    method: "patch",
+    path: `${path}/{id}`,
+    name: "setRelay",
+    group,
+    summary: "Prefer it, use it less, or only when there is nothing else",
+    access: "operators",
+    params: idParams,
+    body: wishesBody,
+    answer: { status: 200, description: "The relay as it is now", schema: relaySchema },
+  },
   remove: {
     method: "delete",
     path: `${path}/{id}`,
@@ -61,15 +86,31 @@ const ENDPOINTS = {
   },
 } as const;
 
-export function addRelays(api: Api, { shell, store, channel, census }: HttpParts): void {
+export function addRelays(api: Api, parts: HttpParts): void {
+  const { shell, store, channel } = parts;
+  const view = (entry: RelayEntry) => relayView({ ...parts, mesh: shell.mesh }, entry, shell.now);
   api.add(ENDPOINTS.list, ({ query }) => {
     const { items, headers } = pageOf(path, shell.mesh.relays.all(), ({ record }) => record.id, query);
-    return { body: items.map((entry) => relayView(entry, census)), headers };
+    return { body: items.map(view), headers };
   });
   api.add(ENDPOINTS.read, ({ context }) => {
     const id = relayId.safeParse(context.req.param("id"));
     const entry = id.success ? shell.mesh.relays.get(id.data) : undefined;
-    return entry === undefined ? noSuch("relay") : { body: relayView(entry, census) };
+    return entry === undefined ? noSuch("relay") : { body: view(entry) };
+  });
+  api.add(ENDPOINTS.set, async ({ context, body }) => {
+    const id = relayId.safeParse(context.req.param("id"));
+    const record = id.success ? await store.saveRelayWishes(id.data, body) : undefined;
+    if (record === undefined) return noSuch("relay");
+    shell.run((mesh, now) => mesh.relayConfigured(record, now));
+    const { weightMs = 0, avoid = false } = record;
+    log.info("an operator set relay {relay}: weight {weightMs} ms, avoid {avoid}", {
+      relay: record.id,
+      weightMs,
+      avoid,
+    });
+    const entry = shell.mesh.relays.get(record.id);
+    return entry === undefined ? noSuch("relay") : { body: view(entry) };
   });
   api.add(ENDPOINTS.drain, async ({ context, body }) => {
     const id = relayId.safeParse(context.req.param("id"));
@@ -81,7 +122,7 @@ export function addRelays(api: Api, { shell, store, channel, census }: HttpParts
       relay: record.id,
       draining: record.drainRequested,
     });
-    return entry === undefined ? noSuch("relay") : { body: relayView(entry, census) };
+    return entry === undefined ? noSuch("relay") : { body: view(entry) };
   });
   api.add(ENDPOINTS.remove, async ({ context }) => {
     const id = relayId.safeParse(context.req.param("id"));

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { TOKEN_USES_MAX } from "../../core/tokens.ts";
 import { hashSecret, secretText } from "../operator.ts";
 import type { HttpParts } from "./app.ts";
-import { type Api, badRequest, type Endpoint } from "./endpoint.ts";
+import type { Api, Endpoint } from "./endpoint.ts";
 import { atMs } from "./schemas/fields.ts";
 
 const log = getLogger(["burrow", "coordinator", "http"]);
@@ -20,7 +20,9 @@ const networkName = z
 export const tokenBody = z
   .strictObject({
     for: z.enum(["agent", "relay"]),
-    network: networkName.optional().meta({ description: "For agents only; made if it is new" }),
+    network: networkName.optional().meta({
+      description: "The one that agents join (default), or whose own the relays are; made if it is new",
+    }),
     uses: z.number().int().min(1).max(TOKEN_USES_MAX).default(1),
     expiresInMs: z.number().int().min(1000).max(TOKEN_LIFE_MAX_MS).default(DAY_MS),
   })
@@ -50,15 +52,13 @@ const CREATE = {
 export function addTokens(api: Api, { shell, store, random, networkMade }: HttpParts): void {
   api.add(CREATE, async ({ body }) => {
     const { for: kind, uses, expiresInMs } = body;
-    if (kind === "relay" && body.network !== undefined) {
-      return badRequest("network is for agents' tokens only: relays serve all networks");
-    }
     const secret = secretText("burrow_", random);
     const { token, network } = await store.createToken(
       {
         hash: hashSecret(secret),
         kind,
-        networkName: body.network ?? "default",
+        // A relay's token without one lets in relays that serve all networks.
+        networkName: body.network ?? (kind === "agent" ? "default" : undefined),
         freshNetworkId: toHex(random(8)) as NetworkId,
         usesMax: uses,
         expiresAtMs: shell.now + expiresInMs,

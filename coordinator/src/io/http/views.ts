@@ -1,5 +1,5 @@
 /** What the HTTP API tells of relays and agents. Shapes are stable: the command line and operators lean on them. */
-import type { PathReport, RelayLoad } from "@burrow/protocol";
+import type { NetworkId, PathReport, RelayLoad } from "@burrow/protocol";
 import type { AgentEntry } from "../../core/agents.ts";
 import type { GeoResolver } from "../../core/geo.ts";
 import type { Mesh } from "../../core/mesh.ts";
@@ -12,9 +12,18 @@ import type { RelayView } from "./schemas/relay.ts";
 
 const NO_LOAD: RelayLoad = { sessions: 0, flows: 0, packets: 0, bytes: 0, drops: {} };
 
-export function relayView(entry: RelayEntry, census: Census): RelayView {
+/** What views of relays lean on. */
+export interface RelayViewParts {
+  readonly mesh: Mesh;
+  readonly census: Census;
+  readonly networkName: (id: NetworkId) => string;
+}
+
+export function relayView(parts: RelayViewParts, entry: RelayEntry, now: number): RelayView {
+  const { mesh, census, networkName } = parts;
   const { record, state, reason, sinceMs, load } = entry;
   const { agents, rtt } = census.of(record.id);
+  const { verdict, eye, reachedBy, missedBy, rttMs } = mesh.relays.reach(record.id, now);
   return {
     id: record.id,
     region: record.region,
@@ -23,6 +32,10 @@ export function relayView(entry: RelayEntry, census: Census): RelayView {
     state,
     reason,
     sinceMs,
+    reach: { verdict, coordinator: eye ?? null, rttMs: rttMs ?? null, reachedBy, missedBy },
+    network: record.network === undefined ? null : networkName(record.network),
+    weightMs: record.weightMs ?? 0,
+    avoid: record.avoid ?? false,
     load: relayLoadOf(entry),
     sessions: load?.sessions ?? 0,
     agents,
@@ -36,7 +49,7 @@ export function relayLoadOf({ load }: RelayEntry): RelayLoad {
 }
 
 export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry): AgentView {
-  const { record, presence, ipv4, ipv6, rtts, nat, natPorts, homeReason } = entry;
+  const { record, presence, ipv4, ipv6, rtts, nat, natPorts, homeReason, homeMoves } = entry;
   const home = record.home === undefined ? undefined : mesh.relays.get(record.home);
   return {
     id: record.id,
@@ -52,6 +65,7 @@ export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry): A
     standby: record.standby ?? null,
     region: home?.record.region ?? null,
     homeReason: homeReason === "" ? null : homeReason,
+    homeMoves: homeMoves ?? null,
     rtts: [...rtts],
     nat,
     natPorts: natPorts ?? null,
@@ -73,9 +87,15 @@ export function pathView(mesh: Mesh, path: PathReport): PathView {
   };
 }
 
-export function nearestView(mesh: Mesh, ip: string, geo: GeoResolver | undefined): NearestView {
+/** @param network as its agents see it; for nobody in particular without one */
+export function nearestView(
+  mesh: Mesh,
+  ip: string,
+  geo: GeoResolver | undefined,
+  network?: NetworkId,
+): NearestView {
   const location = geo?.(ip);
-  const ranking = mesh.ranking(location);
+  const ranking = mesh.ranking(location, network);
   const tickets = new Set(selectRelays(location, ranking));
   return {
     ip,

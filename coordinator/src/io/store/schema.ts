@@ -54,4 +54,9 @@ export const MIGRATIONS: readonly string[] = [
     CHECK (uses <= uses_max)
   ) STRICT;
   `,
+  `
+  ALTER TABLE relays ADD COLUMN network TEXT REFERENCES networks (id);
+  ALTER TABLE relays ADD COLUMN weight_ms REAL NOT NULL DEFAULT 0;
+  ALTER TABLE relays ADD COLUMN avoid INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

@@ -33,7 +33,10 @@ export interface RelayRow {
   readonly websocket: string | null;
   readonly version: string;
   readonly enrolled_at_ms: number;
+  readonly network: NetworkId | null;
   readonly drain_requested: number;
+  readonly weight_ms: number;
+  readonly avoid: number;
   readonly down_since_ms: number | null;
 }
 
@@ -77,7 +80,10 @@ export function relayOf(row: RelayRow): RelayRecord {
     websocket: row.websocket === null ? undefined : (JSON.parse(row.websocket) as WebsocketDoor),
     version: row.version,
     enrolledAtMs: row.enrolled_at_ms,
+    network: row.network ?? undefined,
     drainRequested: row.drain_requested !== 0,
+    weightMs: row.weight_ms === 0 ? undefined : row.weight_ms,
+    avoid: row.avoid === 0 ? undefined : true,
     downSinceMs: row.down_since_ms ?? undefined,
   };
 }

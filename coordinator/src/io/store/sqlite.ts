@@ -3,7 +3,7 @@
  * takes milliseconds to sync does not make ten thousand enrolments take minutes.
  */
 import type { Database } from "bun:sqlite";
-import type { AgentId, RelayId } from "@burrow/protocol";
+import type { AgentId, NetworkId, RelayId } from "@burrow/protocol";
 import {
   type AgentEnrolment,
   type EnrolmentFacts,
@@ -11,7 +11,7 @@ import {
   enrolRelay,
   type RelayEnrolment,
 } from "../../core/enrolment.ts";
-import type { NetworkRecord, TokenRecord } from "../../core/records.ts";
+import type { NetworkRecord, RelayWishes, TokenRecord } from "../../core/records.ts";
 import { openDatabase } from "./sqlite-file.ts";
 import {
   type AgentRow,
@@ -68,7 +68,9 @@ class SqliteStore implements Store {
 
   createToken(token: NewToken, now: number) {
     return this.#write("FULL", () => {
-      const network = token.kind === "relay" ? undefined : this.#networkFor(token, now);
+      const { networkName, freshNetworkId } = token;
+      const network =
+        networkName === undefined ? undefined : this.#networkFor(networkName, freshNetworkId, now);
       const { hash, kind, usesMax, expiresAtMs } = token;
       const record: TokenRecord = {
         hash,
@@ -100,7 +102,8 @@ class SqliteStore implements Store {
     return this.#write("FULL", () => {
       const outcome = enrolRelay(request, this.#facts, now);
       if (outcome.kind === "refused" || !outcome.changed) return outcome;
-      const { id, key, ticketKey, region, at, endpoints, websocket, version, enrolledAtMs } = outcome.record;
+      const { id, key, ticketKey, region, at, endpoints, websocket, network, version, enrolledAtMs } =
+        outcome.record;
       this.#sql.putRelay.run({
         id,
         key,
@@ -110,6 +113,7 @@ class SqliteStore implements Store {
         lon: at?.lon ?? null,
         endpoints: JSON.stringify(endpoints),
         websocket: websocket === undefined ? null : JSON.stringify(websocket),
+        network: network ?? null,
         version,
         enrolledAtMs,
       });
@@ -128,6 +132,14 @@ class SqliteStore implements Store {
   requestDrain(id: RelayId, draining: boolean) {
     return this.#write("FULL", () => {
       this.#sql.drainRelay.run({ id, draining: draining ? 1 : 0 });
+      return optional(this.#sql.relay.get({ id }), relayOf);
+    });
+  }
+
+  saveRelayWishes(id: RelayId, { weightMs, avoid }: RelayWishes) {
+    return this.#write("FULL", () => {
+      const flag = avoid === undefined ? null : avoid ? 1 : 0;
+      this.#sql.relayWishes.run({ id, weightMs: weightMs ?? null, avoid: flag });
       return optional(this.#sql.relay.get({ id }), relayOf);
     });
   }
@@ -165,11 +177,11 @@ class SqliteStore implements Store {
     this.#db.close();
   }
 
-  #networkFor({ networkName, freshNetworkId }: NewToken, now: number): NetworkRecord {
-    const known = this.#sql.networkByName.get({ name: networkName });
+  #networkFor(name: string, freshId: NetworkId, now: number): NetworkRecord {
+    const known = this.#sql.networkByName.get({ name });
     if (known !== null) return networkOf(known);
-    this.#sql.insertNetwork.run({ id: freshNetworkId, name: networkName, now });
-    return { id: freshNetworkId, name: networkName, createdAtMs: now };
+    this.#sql.insertNetwork.run({ id: freshId, name, now });
+    return { id: freshId, name, createdAtMs: now };
   }
 
   /** Runs `change` in the next transaction, and resolves with what it returned once that is committed. */
@@ -281,12 +293,15 @@ function prepare(db: Database) {
     revokeAgent: db.query("UPDATE agents SET revoked_at_ms = $now WHERE id = $id AND revoked_at_ms IS NULL"),
     saveHome: db.query("UPDATE agents SET home = $home, standby = $standby WHERE id = $id"),
     putRelay: db.query(
-      `INSERT INTO relays (id, key, ticket_key, region, lat, lon, endpoints, websocket, version, enrolled_at_ms, drain_requested)
-       VALUES ($id, $key, $ticketKey, $region, $lat, $lon, $endpoints, $websocket, $version, $enrolledAtMs, 0)
+      `INSERT INTO relays (id, key, ticket_key, region, lat, lon, endpoints, websocket, network, version, enrolled_at_ms, drain_requested)
+       VALUES ($id, $key, $ticketKey, $region, $lat, $lon, $endpoints, $websocket, $network, $version, $enrolledAtMs, 0)
        ON CONFLICT (id) DO UPDATE SET region = excluded.region, lat = excluded.lat, lon = excluded.lon,
          endpoints = excluded.endpoints, websocket = excluded.websocket, version = excluded.version`,
     ),
     drainRelay: db.query("UPDATE relays SET drain_requested = $draining WHERE id = $id"),
+    relayWishes: db.query(
+      `UPDATE relays SET weight_ms = coalesce($weightMs, weight_ms), avoid = coalesce($avoid, avoid) WHERE id = $id`,
+    ),
     removeRelay: db.query<RelayRow, { id: string }>("DELETE FROM relays WHERE id = $id RETURNING *"),
     relayDown: db.query("UPDATE relays SET down_since_ms = $downSinceMs WHERE id = $id"),
     /** A write that changes nothing, yet fails where writing does. */

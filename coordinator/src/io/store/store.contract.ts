@@ -138,8 +138,24 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         const fresh = "0000000000000009" as NetworkId;
         const second = await store.createToken(token({ hash: "bb", freshNetworkId: fresh }), NOW);
         expect(second.network).toEqual(first.network);
-        const ofRelay = await store.createToken(token({ hash: "cc", kind: "relay" }), NOW);
+        const ofRelay = await store.createToken(
+          token({ hash: "cc", kind: "relay", networkName: undefined }),
+          NOW,
+        );
         expect(ofRelay.network).toBeUndefined();
+      }),
+    );
+
+    test(
+      "a relay's token may be of a network: the relay is that network's own, now and later",
+      withStore(async (store) => {
+        const { network } = await store.createToken(token({ kind: "relay", networkName: "own" }), NOW);
+        expect(network?.name).toBe("own");
+        const outcome = await store.enrolRelay(relay(1), NOW);
+        expect(outcome).toMatchObject({ record: { network: network?.id } });
+        const again = await store.enrolRelay(relay(1, { tokenHash: undefined, region: "s" }), NOW);
+        expect(again).toMatchObject({ record: { network: network?.id, region: "s" } });
+        expect((await store.load()).relays).toMatchObject([{ network: network?.id }]);
       }),
     );
 
@@ -207,6 +223,29 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         expect(after.agents[0]?.home).toBeUndefined();
         expect(after.relays[0]).toMatchObject({ drainRequested: false, downSinceMs: undefined });
         expect(await store.requestDrain(relayIdOf(keyOf(9)), true)).toBeUndefined();
+      }),
+    );
+
+    test(
+      "an operator's wishes for a relay are remembered, each on its own, whatever the relay says later",
+      withStore(async (store) => {
+        await store.createToken(token({ kind: "relay", networkName: undefined }), NOW);
+        const outcome = await store.enrolRelay(relay(1), NOW);
+        if (outcome.kind === "refused") throw new Error(outcome.code);
+        const { id } = outcome.record;
+        expect(await store.saveRelayWishes(id, { weightMs: -12.5 })).toEqual({
+          ...outcome.record,
+          weightMs: -12.5,
+        });
+        expect(await store.saveRelayWishes(id, { avoid: true })).toMatchObject({
+          weightMs: -12.5,
+          avoid: true,
+        });
+        await store.enrolRelay(relay(1, { tokenHash: undefined, region: "s" }), NOW);
+        expect((await store.load()).relays).toMatchObject([{ weightMs: -12.5, avoid: true, region: "s" }]);
+        const plain = await store.saveRelayWishes(id, { weightMs: 0, avoid: false });
+        expect(plain).toEqual({ ...outcome.record, region: "s" });
+        expect(await store.saveRelayWishes(relayIdOf(keyOf(9)), { avoid: true })).toBeUndefined();
       }),
     );
 

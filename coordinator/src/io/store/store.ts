@@ -15,6 +15,7 @@ import type {
   AgentRecord,
   NetworkRecord,
   RelayRecord,
+  RelayWishes,
   TokenKind,
   TokenRecord,
 } from "../../core/records.ts";
@@ -22,8 +23,8 @@ import type {
 export interface NewToken {
   readonly hash: string;
   readonly kind: TokenKind;
-  /** Made if there is none of that name. Ignored for relays. */
-  readonly networkName: string;
+  /** Made if there is none of that name. Absent for relays that serve all networks. */
+  readonly networkName?: string | undefined;
   /** 8 fresh random bytes in hex, used if the network is made. */
   readonly freshNetworkId: NetworkId;
   readonly usesMax: number;
@@ -51,6 +52,8 @@ export interface Store {
   revokeAgent(id: AgentId, now: number): Promise<AgentRecord | undefined>;
   /** Undefined when there is no such relay. */
   requestDrain(id: RelayId, draining: boolean): Promise<RelayRecord | undefined>;
+  /** Undefined when there is no such relay. */
+  saveRelayWishes(id: RelayId, wishes: RelayWishes): Promise<RelayRecord | undefined>;
   /** Forgets it: its key needs a token again. Undefined when there is no such relay. */
   removeRelay(id: RelayId): Promise<RelayRecord | undefined>;
   /** May be lost when the machine (not the process) dies: agents say it again. */

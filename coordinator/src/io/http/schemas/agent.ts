@@ -18,6 +18,11 @@ export const agentView = z
     standby: idText.nullable(),
     region: z.string().nullable().meta({ description: "Its home's" }),
     homeReason: z.string().nullable(),
+    homeMoves: z
+      .number()
+      .int()
+      .nullable()
+      .meta({ description: "How often its home moved for a gain within a day, as it says" }),
     rtts: z.array(z.object({ relay: idText, rttMs: millisecondsView })),
     nat: natMapping,
     natPorts: natPorts.nullable(),

@@ -29,6 +29,19 @@ export const rttView = z
     description: "Round trips that connected agents measured to the relay that is their home",
   });
 
+export const reachView = z
+  .object({
+    verdict: z.enum(["works", "silent", "unknown"]),
+    coordinator: z
+      .boolean()
+      .nullable()
+      .meta({ description: "This coordinator's own probe; null while it cannot tell" }),
+    rttMs: millisecondsView.nullable(),
+    reachedBy: z.number().meta({ description: "Other relays that reach it" }),
+    missedBy: z.number().meta({ description: "Other relays that do not" }),
+  })
+  .meta({ id: "Reach", description: "Whether the data port works from elsewhere, and who says so" });
+
 export const relayView = z
   .object({
     id: idText,
@@ -38,6 +51,10 @@ export const relayView = z
     state: relayState,
     reason: z.string().meta({ description: "Why it is in this state" }),
     sinceMs: atMs,
+    reach: reachView,
+    network: z.string().nullable().meta({ description: "Whose own it is; null: it serves all networks" }),
+    weightMs: z.number().meta({ description: "So much further off it counts; below 0, nearer" }),
+    avoid: z.boolean().meta({ description: "Used only when there is nothing else" }),
     load: relayLoadView,
     sessions: z.number(),
     agents: z.number().meta({ description: "Connected agents whose home it is" }),
