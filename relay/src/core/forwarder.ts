@@ -8,16 +8,13 @@
  * What is not the caller's fault is a drop, counted by its reason; no bytes make this throw.
  */
 import {
-  type Agreement,
   type Bytes,
   PacketType,
   type ProbeHeader,
   probeHeader,
   type RelayInfo,
   type Route,
-  type Sealer,
   type SymmetricKey,
-  type TrunkMac,
   WireGuardTransport,
   WireGuardType,
   wireGuardKind,
@@ -25,13 +22,14 @@ import {
 } from "@burrow/protocol";
 import { type Addresses, NO_ADDRESS, type Source } from "./addresses.ts";
 import { BindDesk } from "./binds.ts";
+import type { ForwarderOptions, ForwarderSink } from "./contract.ts";
 import { Cookies } from "./cookies.ts";
 import { DropCounters, DropReason } from "./drop-reason.ts";
 import { FlowTable } from "./flow-table.ts";
 import { Flows } from "./flows.ts";
 import { HandshakeDesk } from "./handshakes.ts";
-import { DEFAULT_LIMITS, type Limits, OUTSIDE_LIFETIME_MS, RATE_CLASSES, type RateClass } from "./limits.ts";
-import { type Link, type LinkIdentity, Links } from "./links.ts";
+import { DEFAULT_LIMITS, OUTSIDE_LIFETIME_MS, RATE_CLASSES } from "./limits.ts";
+import { type Link, Links } from "./links.ts";
 import { bindRecord, flowRecord, isAgentName, type PartyName, readMemory } from "./memory.ts";
 import { NO_LINK, NO_PARTY, Parties, type Party } from "./parties.ts";
 import { Revocations } from "./revocations.ts";
@@ -42,44 +40,12 @@ import { Tickets } from "./tickets.ts";
 import { RateLimiter } from "./token-bucket.ts";
 import { TrunkDesk } from "./trunks.ts";
 
+export type { ForwarderEvent, ForwarderOptions, ForwarderSink } from "./contract.ts";
+
 /** `forward` says so when the datagram is dealt with: answered, handed on through the sink, or dropped. */
 export const HANDLED = -1;
 /** `forwardTransport` says so when it needs the datagram's bytes: pass it to `forward`. */
 export const NEEDS_BYTES = -2;
-
-export interface ForwarderSink {
-  /** Sends bytes that are valid during the call only. False when the kernel or the queue would not have them. */
-  send(bytes: Bytes, to: number): boolean;
-  /** Something an operator may want in the log. Never called for every packet. */
-  event(event: ForwarderEvent): void;
-  /**
-   * Something that other threads should know, as a record for `recall` (memory.ts), and if it `isNew` another life of
-   * this process too. The bytes are the sink's.
-   */
-  learned?(record: Bytes, isNew: boolean): void;
-}
-
-export interface ForwarderEvent {
-  readonly kind: "bound" | "moved" | "unbound";
-  readonly party: string;
-  readonly reason: string;
-}
-
-export interface ForwarderOptions {
-  readonly identity: LinkIdentity;
-  readonly addresses: Addresses;
-  readonly sink: ForwarderSink;
-  readonly sealer: Sealer;
-  readonly agreement: Agreement;
-  readonly trunkMac: TrunkMac;
-  readonly random: (length: number) => Bytes;
-  readonly limits?: Limits;
-  readonly rateClasses?: readonly RateClass[];
-  /** Counts trunk packets to all relays, where several threads share one boot; default: each link on its own. */
-  readonly nextTrunkCounter?: () => number;
-  /** Of several threads one measures the other relays: that which hears their answers. Default true. */
-  readonly soundsRelays?: boolean;
-}
 
 /** How much of each table one tick sweeps: well under a millisecond. */
 const SWEEP_SLOTS = 1024;
