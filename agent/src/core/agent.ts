@@ -27,6 +27,7 @@ import { EchoDesk } from "./echo-desk.ts";
 import { HairpinCheck } from "./hairpin.ts";
 import { Outlet } from "./outlet.ts";
 import { areAllWireGuard, bytesOf, OnePacket, type Packets, RoomyCopy } from "./packets.ts";
+import { bindForPair } from "./pair-relays.ts";
 import type { PathTarget } from "./paths/path.ts";
 import type { PathChange, PeerPathsSink } from "./paths/peer-paths.ts";
 import { type Peer, Peers } from "./peers.ts";
@@ -187,7 +188,8 @@ export class Agent {
       case "probe-now":
         return this.#probeNow(message, now);
       case "pair-relays":
-        return this.#pairRelays(message, now);
+        if (!bindForPair(message, this.peers, this.relays, now)) this.#drop("pair-relays-unknown-peer");
+        return;
       case "error":
         return this.#sink.event({ ...message, type: "refused" });
       case "challenge":
@@ -297,7 +299,7 @@ export class Agent {
     const { peer, isNew } = upserted;
     const allowedIps = [`${info.ipv4}/32`, `${info.ipv6}/128`];
     this.tunnel.setPeer({ id: info.id, key: peer.key, allowedIps }, now);
-    if (isNew) peer.paths.setRelays(this.#ownRelays(), now);
+    if (isNew) peer.paths.setRelays(this.relays.kept, now);
     const moved = before?.online !== info.online || before.relays.join() !== info.relays.join();
     if (!isNew && moved && info.online) peer.paths.peerMoved(now);
   }
@@ -334,16 +336,6 @@ export class Agent {
     if (!this.#options.punchesHardNats) return;
     const nats = { own: this.whereabouts.nat, theirs: nat, theirPorts: natPorts };
     this.#puncher.introduced(peer, nats, usable, now);
-  }
-
-  /** Both sides bind at these and measure the way through each; what is best is used. */
-  #pairRelays({ peer: id, relays, reason }: Extract<ToAgent, { type: "pair-relays" }>, now: number): void {
-    const peer = this.peers.get(id);
-    if (peer === undefined) return this.#drop("pair-relays-unknown-peer");
-    const known = relays.map(({ relay }) => relay).filter((relay) => this.relays.get(relay) !== undefined);
-    for (const relay of known) this.relays.want(relay, now);
-    peer.paths.setPairRelays(known, reason, now);
-    this.relays.tick(now);
   }
 
   #mayProbe(endpoint: Endpoint): boolean {
@@ -470,7 +462,7 @@ export class Agent {
     return {
       sendDatagram: (datagram, to) => this.#sink.sendDatagram(datagram, to),
       homesChanged: (homes) => {
-        for (const peer of this.peers.all) peer.paths.setRelays(this.#ownRelays(), this.#now);
+        for (const peer of this.peers.all) peer.paths.setRelays(this.relays.kept, this.#now);
         const region = homes.home === undefined ? undefined : this.relays.get(homes.home)?.info.region;
         this.#sink.event({ type: "home", ...homes, region });
         this.#reporter.homeChanged(this.#now);
@@ -487,11 +479,6 @@ export class Agent {
       },
       ticketsWanted: (relays) => void this.#sink.sendMessage({ type: "ticket-request", relays: [...relays] }),
     };
-  }
-
-  #ownRelays() {
-    const { home, standby } = this.relays.homes;
-    return [home, standby].filter((relay) => relay !== undefined);
   }
 
   #mappingChanged(now: number): void {

@@ -81,6 +81,12 @@ export class RelayLinks {
     return this.#homing.homes;
   }
 
+  /** Home and standby, as far as there are any. */
+  get kept(): readonly RelayId[] {
+    const { home, standby } = this.#homing.homes;
+    return [home, standby].filter((relay) => relay !== undefined);
+  }
+
   /** How often the home moved for a gain within a day: bounded, and shown. */
   get homeMoves(): number {
     return this.#homing.moves;
