@@ -69,6 +69,8 @@ const NOWHERE: Route = { primary: undefined, also: undefined };
 export class PeerPaths {
   readonly peer: AgentId;
   readonly journal = new Journal();
+  /** What the coordinator reckons for this pair, in its words. */
+  pairReason: string | undefined;
 
   readonly #sink: PeerPathsSink;
   readonly #random: (length: number) => Uint8Array;
@@ -77,7 +79,6 @@ export class PeerPaths {
   #relays: readonly RelayId[] = [];
   /** Further ones that may be better for this pair: measured, and used only when proven so. */
   #pairRelays: readonly RelayId[] = [];
-  #pairReason: string | undefined;
   #current: Path | undefined;
   #currentSinceMs = 0;
   /** Whether the best relay has been much better than the best direct path. */
@@ -158,15 +159,10 @@ export class PeerPaths {
     this.#choose(now);
   }
 
-  /** What the coordinator reckons for this pair, in its words. */
-  get pairReason(): string | undefined {
-    return this.#pairReason;
-  }
-
   /** Relays where both sides bind for each other, beside their homes, until the talk or its need of relays ends. */
   setPairRelays(relays: readonly RelayId[], reason: string, now: number): void {
-    if (reason !== this.#pairReason && reason !== "") this.journal.note(now, "pair-relays", reason);
-    this.#pairReason = reason;
+    if (reason !== this.pairReason && reason !== "") this.journal.note(now, "pair-relays", reason);
+    this.pairReason = reason;
     this.#pairRelays = relays;
     for (const relay of relays) {
       const path = this.#paths.ensure({ kind: "relay", relay }, "relay", now);
@@ -372,7 +368,7 @@ export class PeerPaths {
   #endPair(): void {
     if (this.#pairRelays.length === 0) return;
     this.#pairRelays = [];
-    this.#pairReason = undefined;
+    this.pairReason = undefined;
     this.#dropRelaysBut(this.#relays);
   }
 
