@@ -315,6 +315,8 @@ describe("GeoIP", () => {
     expect(european.welcome.observed).toEqual({ address: "89.160.20.112", place: "Linköping, SE" });
     expect(regionOf(european.welcome)).toBe("london");
     expect(european.welcome.ranking[0]?.reason).toContain("km at 2 ms per 100 km");
+    const [shown] = await coordinator.operator.agents();
+    expect(shown).toMatchObject({ place: "Linköping, SE", attribution: "GeoIP2-City" });
     const american = await coordinator.agent({ from: "::ffff:216.160.83.56" });
     expect(american.welcome.observed.address).toBe("216.160.83.56");
     expect(regionOf(american.welcome)).toBe("oregon");

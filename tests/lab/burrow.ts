@@ -44,6 +44,7 @@ interface StatusView {
   ipv6: string;
   publicKey: string;
   home?: { relay: string; region?: string };
+  homeMoves: number;
   standby?: { relay: string; region?: string };
 }
 

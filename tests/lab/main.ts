@@ -9,6 +9,7 @@ import { middleRelay } from "./cases/middle-relay.ts";
 import { narrowPath } from "./cases/narrow-path.ts";
 import { natCheck } from "./cases/nat-check.ts";
 import { portMapping } from "./cases/port-mapping.ts";
+import { reHoming } from "./cases/re-homing.ts";
 import { shutPort } from "./cases/shut-port.ts";
 import { suddenDeath } from "./cases/sudden-death.ts";
 import { wrongMap } from "./cases/wrong-map.ts";
@@ -18,7 +19,7 @@ import { labUnavailable } from "./netns.ts";
 import { inSession } from "./session.ts";
 import { columns } from "./statistics.ts";
 
-const CASES: readonly LabCase[] = [continents, wrongMap, suddenDeath, natCheck, portMapping, narrowPath, shutPort, middleRelay];
+const CASES: readonly LabCase[] = [continents, wrongMap, suddenDeath, natCheck, portMapping, narrowPath, shutPort, middleRelay, reHoming];
 
 interface CaseResult {
   case: string;

@@ -50,6 +50,7 @@ const COLUMNS = [
   { title: "ADDRESS" },
   { title: "ONLINE", align: "right" },
   { title: "HOME", shrinkTo: 8 },
+  { title: "MOVES", align: "right" },
 ] as const;
 
 export function showAgents(agents: readonly AgentView[], style: Style, now: number): string {
@@ -65,6 +66,7 @@ export function showAgents(agents: readonly AgentView[], style: Style, now: numb
         ? { text: age(now - (agent.connectedSinceMs ?? now)), paint: style.green }
         : { text: "no", paint: style.dim },
       agent.region ?? "-",
+      agent.homeMoves === null ? "-" : String(agent.homeMoves),
     ]);
   return table(COLUMNS, rows, style);
 }

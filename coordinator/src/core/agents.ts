@@ -20,6 +20,8 @@ export interface Presence {
   /** Where its channel comes from. */
   readonly address: string;
   readonly location: GeoLocation | undefined;
+  /** Whose database said so. */
+  readonly attribution?: string | undefined;
   readonly acceptsOutside: boolean;
 }
 

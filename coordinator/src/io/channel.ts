@@ -287,9 +287,8 @@ export class Channel implements Post {
       address,
       place: location?.label ?? "place unknown",
     });
-    shell.run((mesh, now) =>
-      mesh.agentConnected(record, network, { connectedSinceMs: now, address, location, acceptsOutside }, now),
-    );
+    const found = { address, location, attribution: geo?.attribution, acceptsOutside };
+    shell.run((mesh, now) => mesh.agentConnected(record, network, { connectedSinceMs: now, ...found }, now));
   }
 
   #relayArrived(socket: Socket, { record }: Extract<Admitted, { kind: "relay" }>): void {

@@ -61,6 +61,7 @@ export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry): A
     address: presence?.address ?? null,
     place: presence?.location?.label ?? null,
     at: presence?.location?.at ?? null,
+    attribution: presence?.location === undefined ? null : (presence.attribution ?? null),
     home: record.home ?? null,
     standby: record.standby ?? null,
     region: home?.record.region ?? null,

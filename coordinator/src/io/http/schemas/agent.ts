@@ -14,6 +14,7 @@ export const agentView = z
     address: z.string().nullable().meta({ description: "Where its side channel comes from" }),
     place: z.string().nullable(),
     at: placeView.nullable(),
+    attribution: z.string().nullable().meta({ description: "Whose database said where it is" }),
     home: idText.nullable(),
     standby: idText.nullable(),
     region: z.string().nullable().meta({ description: "Its home's" }),
