@@ -36,6 +36,17 @@ function home(virtual: VirtualMesh, agent: AgentId, at: RelayId, rtts: Record<st
 
 const told = (virtual: VirtualMesh, id: AgentId) => virtual.toAgent(id, "pair-relays");
 
+test("how far relays are from one another is known from themselves, and shown", () => {
+  const { virtual } = pair();
+  const entry = virtual.mesh.relays.get(far.id);
+  const links = entry === undefined ? [] : virtual.mesh.linksOf(entry);
+  expect(links.map(({ to, estimate }) => [to.record.id, estimate?.ms, estimate?.source])).toEqual([
+    [near.id, 200, "measured"],
+    [middle.id, undefined, undefined],
+    [spare.id, undefined, undefined],
+  ]);
+});
+
 test("both measure what may be best, and once they have, are told of the relay that is neither's home", () => {
   const { virtual, a, b } = pair();
   virtual.do((mesh, now) => mesh.agentSaid(a, { type: "introduce", peer: b }, now));

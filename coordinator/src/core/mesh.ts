@@ -292,6 +292,13 @@ export class Mesh {
     return this.#guide.rtts.between({ id: a }, { id: b });
   }
 
+  /** How far all others are from this relay; where nobody measured it, as the map lets one expect. */
+  linksOf({ record }: RelayEntry): { readonly to: RelayEntry; readonly estimate: Estimate | undefined }[] {
+    const from = this.#guide.rtts.from(record);
+    const others = this.relays.all().filter((entry) => entry.record.id !== record.id);
+    return others.map((to) => ({ to, estimate: from(to.record) }));
+  }
+
   // ── what agents say ──
 
   #homeReported(entry: AgentEntry, said: Extract<FromAgent, { type: "home" }>, now: number): void {

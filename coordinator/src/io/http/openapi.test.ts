@@ -88,6 +88,7 @@ describe("answers are as described", () => {
     await client.ask("readRelay", relay);
     await client.ask("drainRelay", relay, { headers: token });
     await client.ask("drainRelay", relay, { headers: { ...token, ...json }, body: '{"draining":false}' });
+    await client.ask("readRelayLinks", relay);
     await client.ask("setRelay", relay, { headers: { ...token, ...json }, body: '{"weightMs":0}' });
     await client.ask("rankRelays", "", { query: "?ip=192.0.2.1" });
     await client.ask("listAgents", "", { headers: token });

@@ -8,8 +8,8 @@ import type { HttpParts } from "./app.ts";
 import { type Api, noSuch } from "./endpoint.ts";
 import { pageOf } from "./page.ts";
 import { idParams, idText, PAGE_HEADERS, pageQuery } from "./schemas/fields.ts";
-import { relayView as relaySchema } from "./schemas/relay.ts";
-import { relayView } from "./views.ts";
+import { linkView, relayView as relaySchema } from "./schemas/relay.ts";
+import { linkViews, relayView } from "./views.ts";
 
 const log = getLogger(["burrow", "coordinator", "http"]);
 const group = "Relays";
@@ -47,6 +47,16 @@ const ENDPOINTS = {
     access: "everybody",
     params: idParams,
     answer: { status: 200, description: "As it is now", schema: relaySchema },
+  },
+  links: {
+    method: "get",
+    path: `${path}/{id}/links`,
+    name: "readRelayLinks",
+    group,
+    summary: "How far the other relays are from this one",
+    access: "everybody",
+    params: idParams,
+    answer: { status: 200, description: "The nearest first", schema: z.array(linkView) },
   },
   drain: {
     method: "post",
@@ -97,6 +107,11 @@ export function addRelays(api: Api, parts: HttpParts): void {
     const id = relayId.safeParse(context.req.param("id"));
     const entry = id.success ? shell.mesh.relays.get(id.data) : undefined;
     return entry === undefined ? noSuch("relay") : { body: view(entry) };
+  });
+  api.add(ENDPOINTS.links, ({ context }) => {
+    const id = relayId.safeParse(context.req.param("id"));
+    const entry = id.success ? shell.mesh.relays.get(id.data) : undefined;
+    return entry === undefined ? noSuch("relay") : { body: linkViews(shell.mesh, entry) };
   });
   api.add(ENDPOINTS.set, async ({ context, body }) => {
     const id = relayId.safeParse(context.req.param("id"));

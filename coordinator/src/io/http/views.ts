@@ -8,7 +8,7 @@ import { probesWidely, selectRelays } from "../../core/selection.ts";
 import type { Census } from "../census.ts";
 import type { AgentView, PathView } from "./schemas/agent.ts";
 import type { NearestView } from "./schemas/nearest.ts";
-import type { RelayView } from "./schemas/relay.ts";
+import type { LinkView, RelayView } from "./schemas/relay.ts";
 
 const NO_LOAD: RelayLoad = { sessions: 0, flows: 0, packets: 0, bytes: 0, drops: {} };
 
@@ -42,6 +42,22 @@ export function relayView(parts: RelayViewParts, entry: RelayEntry, now: number)
     rtt,
     version: record.version,
   };
+}
+
+/** The nearest first, those of which nothing is known last. */
+export function linkViews(mesh: Mesh, of: RelayEntry): LinkView[] {
+  return mesh
+    .linksOf(of)
+    .map(({ to, estimate }) => ({
+      relay: to.record.id,
+      region: to.record.region,
+      state: to.state,
+      rttMs: estimate?.ms ?? null,
+      lowMs: estimate?.lowMs ?? null,
+      highMs: estimate?.highMs ?? null,
+      source: estimate?.source ?? null,
+    }))
+    .sort((a, b) => (a.rttMs ?? Number.MAX_VALUE) - (b.rttMs ?? Number.MAX_VALUE));
 }
 
 export function relayLoadOf({ load }: RelayEntry): RelayLoad {

@@ -42,6 +42,21 @@ export const reachView = z
   })
   .meta({ id: "Reach", description: "Whether the data port works from elsewhere, and who says so" });
 
+export const linkView = z
+  .object({
+    relay: idText,
+    region: z.string(),
+    state: relayState,
+    rttMs: millisecondsView.nullable(),
+    lowMs: millisecondsView.nullable(),
+    highMs: millisecondsView.nullable(),
+    source: z.enum(["measured", "predicted", "mapped"]).nullable().meta({
+      description: "By the relays themselves; by agents beside one of them; by the map; null: nobody knows",
+    }),
+  })
+  .meta({ id: "Link", description: "How far another relay is" });
+export type LinkView = z.output<typeof linkView>;
+
 export const relayView = z
   .object({
     id: idText,
