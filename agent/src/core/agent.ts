@@ -188,8 +188,7 @@ export class Agent {
       case "probe-now":
         return this.#probeNow(message, now);
       case "pair-relays":
-        if (!bindForPair(message, this.peers, this.relays, now)) this.#drop("pair-relays-unknown-peer");
-        return;
+        return bindForPair(message, this, now);
       case "error":
         return this.#sink.event({ ...message, type: "refused" });
       case "challenge":
@@ -407,10 +406,7 @@ export class Agent {
   }
 
   #authenticated(id: AgentId, from: PathTarget, carriesData: boolean): void {
-    if (from.kind === "relay") {
-      this.relays.heardFrom(from.relay, this.#now);
-      this.relays.want(from.relay, this.#now);
-    }
+    if (from.kind === "relay") this.relays.heardFrom(from.relay, this.#now);
     const peer = this.peers.get(id);
     if (peer === undefined) {
       const outside = this.#outside.get(id);

@@ -238,8 +238,10 @@ export class RelayLinks {
     }
   }
 
+  /** Peers' packets come by this relay: it lives, and stays bound for a while. */
   heardFrom(relay: RelayId, now: number): void {
     this.#links.get(relay)?.heard(now);
+    this.want(relay, now);
   }
 
   /** Local addresses changed: every binding is made anew. */
