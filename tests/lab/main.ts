@@ -19,7 +19,17 @@ import { labUnavailable } from "./netns.ts";
 import { inSession } from "./session.ts";
 import { columns } from "./statistics.ts";
 
-const CASES: readonly LabCase[] = [continents, wrongMap, suddenDeath, natCheck, portMapping, narrowPath, shutPort, middleRelay, reHoming];
+const CASES: readonly LabCase[] = [
+  continents,
+  wrongMap,
+  suddenDeath,
+  natCheck,
+  portMapping,
+  narrowPath,
+  shutPort,
+  middleRelay,
+  reHoming,
+];
 
 interface CaseResult {
   case: string;
