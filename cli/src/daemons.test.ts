@@ -217,7 +217,7 @@ describe("a mesh by commands alone", () => {
     expect(await stop(again)).toBe(0);
     const access = ["--state", state("coordinator")];
     const listed = await burrow(["agents", ...access]);
-    expect(listed.stdout).toMatch(/^NAME +ID +NETWORK +ADDRESS +ONLINE +HOME\n/);
+    expect(listed.stdout).toMatch(/^NAME +ID +NETWORK +ADDRESS +ONLINE +HOME +MOVES\n/);
     const removed = await burrow(["agent", "remove", String(second.ready.id), ...access]);
     expect(removed).toMatchObject({
       exitCode: 0,

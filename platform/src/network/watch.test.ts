@@ -42,8 +42,10 @@ function watchingScript(body: string): string {
     };
     let latest, wake = () => {};
     const open = () => readdirSync("/proc/self/fd").length;
-    // The first command takes descriptors that Bun keeps.
+    // The first command takes descriptors, of which Bun keeps some and lets others go a moment later.
     ip("link", "show");
+    const settle = async () => { Bun.gc(true); await Bun.sleep(100); };
+    await settle();
     const before = open();
     const watcher = watchNetwork((network) => { latest = network; wake(); });
     const until = async (what, holds) => {
@@ -57,7 +59,7 @@ function watchingScript(body: string): string {
     const report = {};
     ${body}
     watcher.close();
-    await Bun.sleep(20);
+    await settle();
     console.log(JSON.stringify({ how: watcher.how, leaked: open() - before, report }));
   `;
 }
