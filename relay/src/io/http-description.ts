@@ -31,6 +31,9 @@ const status = z
     bytes: count,
     transports: count,
     trunk: z.object({ sent: count, received: count }),
+    soundings: z.array(z.object({ relay: z.string(), atMs: z.number(), rttMs: z.number().optional() })).meta({
+      description: "Other relays' data ports as this one found them; without rttMs, pings went unanswered",
+    }),
     binds: counted(Object.keys(BindStatus)),
     drops: counted(DROP_REASONS),
     flowConflicts: count,
