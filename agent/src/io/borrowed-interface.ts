@@ -67,7 +67,7 @@ export class BorrowedInterface {
   }
 
   /** Gives it the agent's overlay addresses, the overlay's routes, and an MTU that fits every path. */
-  async address({ ipv4, ipv6, network }: OverlayPlace): Promise<void> {
+  address({ ipv4, ipv6, network }: OverlayPlace): Promise<void> {
     const wanted = {
       addresses: [
         { address: ipv4, prefixLength: 32 },
@@ -75,14 +75,18 @@ export class BorrowedInterface {
       ],
       routes: [OVERLAY_V4_PREFIX, overlayPrefix6(network)],
     };
-    const before = await readInterface(this.#device.name);
-    const isNew = isMissingFrom(before);
-    const addresses = wanted.addresses.filter(({ address }) => isNew(address));
-    const routes = wanted.routes.filter((route) => !before.routes.includes(route));
-    const tooLarge = before.mtu > TUNNEL_MTU_BYTES;
-    await this.#note({ addresses, routes, ...(tooLarge ? { mtu: before.mtu } : {}) });
-    if (tooLarge) await setInterfaceMtu(this.#device.name, TUNNEL_MTU_BYTES);
-    await setInterfaceAddresses(this.#device.name, wanted);
+    // In turn with the peers, who come at the same time: notes that overtook each other on their way to the file would
+    // leave it without the earlier ones.
+    return this.#next(async () => {
+      const before = await readInterface(this.#device.name);
+      const isNew = isMissingFrom(before);
+      const addresses = wanted.addresses.filter(({ address }) => isNew(address));
+      const routes = wanted.routes.filter((route) => !before.routes.includes(route));
+      const tooLarge = before.mtu > TUNNEL_MTU_BYTES;
+      await this.#note({ addresses, routes, ...(tooLarge ? { mtu: before.mtu } : {}) });
+      if (tooLarge) await setInterfaceMtu(this.#device.name, TUNNEL_MTU_BYTES);
+      await setInterfaceAddresses(this.#device.name, wanted);
+    });
   }
 
   setPeer(key: string, change: WireGuardPeerChange): Promise<void> {
