@@ -58,6 +58,7 @@ const LAYOUTS: Readonly<Record<string, number>> = {
   "bound plaintext": protocol.BOUND_LENGTH - 4 - NONCE_LENGTH - TAG_LENGTH,
   probe: protocol.PROBE_LENGTH_MIN,
   "probe plaintext": protocol.PROBE_LENGTH_MIN - 20 - NONCE_LENGTH - TAG_LENGTH,
+  "introduction plaintext": protocol.INTRODUCTION_LENGTH_MIN - 20 - NONCE_LENGTH - TAG_LENGTH,
   trunk: protocol.TRUNK_OVERHEAD,
   "trunk ping": protocol.TRUNK_PING_LENGTH,
 };

@@ -9,8 +9,15 @@ export * from "./encoding.ts";
 export * from "./endpoint.ts";
 export * from "./errors.ts";
 export * from "./ids.ts";
+export * from "./introduction.ts";
 export * from "./openapi.ts";
 export * from "./overlay.ts";
+export {
+  INTRODUCTION_LENGTH_MAX,
+  INTRODUCTION_LENGTH_MIN,
+  type PeerHeader,
+  peerHeader,
+} from "./peer-packet.ts";
 export * from "./probe.ts";
 export * from "./refusal.ts";
 export * from "./registry.ts";

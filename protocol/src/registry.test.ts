@@ -6,6 +6,7 @@ import { bindTicket, openBind, openBound } from "./bind.ts";
 import { Reader } from "./bytes.ts";
 import { readEndpoint } from "./endpoint.ts";
 import type { RelayId } from "./ids.ts";
+import { openIntroduction } from "./introduction.ts";
 import { openProbe, probeHeader } from "./probe.ts";
 import { isRefusal, Refusal } from "./refusal.ts";
 import { classify, PacketType } from "./registry.ts";
@@ -27,7 +28,13 @@ test("type bytes are unique and apart from WireGuard's, STUN's, TURN channels' a
 
 test("numbers once given stay with their packets", () => {
   const agents = { bind: 0xb1, bound: 0xb2, probe: 0xb3, probeAck: 0xb4 } as const;
-  expect(PacketType).toEqual({ ...agents, trunk: 0xb5, trunkPing: 0xb6, trunkPong: 0xb7 });
+  expect(PacketType).toEqual({
+    ...agents,
+    trunk: 0xb5,
+    trunkPing: 0xb6,
+    trunkPong: 0xb7,
+    introduction: 0xb8,
+  });
 });
 
 test("each first byte has one owner", () => {
@@ -57,6 +64,7 @@ test("for any bytes every parser returns a value or a refusal", () => {
     (bytes) => openBind(bytes, key, nobleSealer),
     (bytes) => openBound(bytes, key, nobleSealer),
     (bytes) => openProbe(bytes, key, nobleSealer),
+    (bytes) => openIntroduction(bytes, key, nobleSealer),
     (bytes) => openTicket(bytes, "0011223344556677" as RelayId, key, nobleSealer),
     (bytes) => {
       const header = trunkHeader(bytes);

@@ -171,6 +171,20 @@ def probe(case):
     yield header.hex() + case["nonce"] + sealed.hex(), case["hex"]
 
 
+def introduction(case):
+    header = struct.pack("<BBH", 0xB8, 1, 0) + h(case["receiver"]) + h(case["sender"])
+    ports = case["natPorts"] or {}
+    mapping = ["unknown", "none", "endpoint-independent", "address-dependent"].index(case["nat"])
+    order = [None, "preserving", "sequential", "random"].index(ports.get("order"))
+    plaintext = struct.pack("<QBBB", case["sequence"], case["wantsAnswer"], mapping, order)
+    plaintext += struct.pack("<bHBB", ports.get("step", 0), ports.get("last", 0), len(case["candidates"]), 0)
+    for candidate in case["candidates"]:
+        plaintext += bytes([["host", "reflexive", "mapped", "stated"].index(candidate["kind"])])
+        plaintext += endpoint(candidate["endpoint"])
+    sealed = xchacha20_poly1305(h(case["key"]), h(case["nonce"]), header, plaintext)
+    yield header.hex() + case["nonce"] + sealed.hex(), case["hex"]
+
+
 def trunk(case):
     boot, counter = struct.pack("<I", case["boot"]), struct.pack("<Q", case["counter"])
     packet = b"\xb5" + boot[:3] + h(case["sender"]) + counter
@@ -198,6 +212,7 @@ CHECKS = {
     "bind": bind,
     "bound": bound,
     "probe": probe,
+    "introduction": introduction,
     "trunk": trunk,
     "trunk-ping": trunk_ping,
     "endpoint": wire,

@@ -52,3 +52,32 @@ describe("a NAT that gives its ports in order is met at the first guesses", () =
     }
   }
 });
+
+test(
+  "while the coordinator is gone, two agents that both move find a direct path, told by each other through the relay",
+  () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const plan: Plan = {
+        ...planOf(seed, [home(0, PORT_RESTRICTED), home(20, FULL_CONE)]),
+        faults: [
+          { fault: { is: "coordinator-gone" }, atMs: 8_000, forMs: 60_000 },
+          {
+            fault: { is: "moved", agent: 0, to: home(3, PORT_RESTRICTED), awayMs: 300 },
+            atMs: 10_000,
+            forMs: 0,
+          },
+          {
+            fault: { is: "moved", agent: 1, to: home(18, PORT_RESTRICTED), awayMs: 0 },
+            atMs: 10_100,
+            forMs: 0,
+          },
+        ],
+        talkUntilMs: 30_000,
+        endMs: 35_000,
+      };
+      // The watches say so if the two are not direct when they stop talking.
+      expect(new World(plan).run().failures).toEqual([]);
+    }
+  },
+  PATIENCE_MS,
+);

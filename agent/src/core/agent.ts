@@ -6,7 +6,8 @@
  *   device ──sendPackets──▶ tunnel ──transmit──▶ paths say where ──▶ sink.sendDatagrams
  *   socket ──receiveDatagrams──▶ classify ─┬ WireGuard ──▶ tunnel ──deliver──▶ sink.deliver
  *                                         ├ Bound ──▶ relay links
- *                                         └ Probe, ack ──▶ paths
+ *                                         ├ Probe, ack ──▶ paths
+ *                                         └ Introduction ──▶ "probe now", as from the side channel
  *   side channel ──receiveMessage──▶ relay map, tickets, peers, "probe now"
  */
 import {
@@ -25,6 +26,7 @@ import type { AgentOptions, AgentSink, Gateway, Netmap, Welcome } from "./contra
 import { EchoBook } from "./echo.ts";
 import { EchoDesk } from "./echo-desk.ts";
 import { HairpinCheck } from "./hairpin.ts";
+import { Introducer } from "./introducer.ts";
 import { Outlet } from "./outlet.ts";
 import { areAllWireGuard, bytesOf, OnePacket, type Packets, RoomyCopy } from "./packets.ts";
 import { bindForPair } from "./pair-relays.ts";
@@ -63,6 +65,7 @@ export class Agent {
   readonly #awake = new Set<Peer>();
   readonly #outlet: Outlet;
   readonly #probes: ProbeDesk;
+  readonly #introducer: Introducer;
   readonly #puncher: Puncher;
   readonly whereabouts: Whereabouts;
   readonly mapper: PortMapper;
@@ -121,6 +124,17 @@ export class Agent {
     this.hairpin = new HairpinCheck(sink, { ...options, self: this.id });
     this.mapper = new PortMapper(sink, (now) => this.#mappingChanged(now), options);
     this.#parts = [this.tunnel, this.relays, this.#puncher, this.mapper, this.hairpin, this.#reporter];
+    this.#introducer = new Introducer({
+      ...options,
+      self: this.id,
+      whereabouts: this.whereabouts,
+      puncher: options.punchesHardNats ? this.#puncher : undefined,
+      peerOf: (id) => this.peers.get(id),
+      mayProbe: (endpoint) => this.#mayProbe(endpoint),
+      introduced: (peer) => this.#awake.add(peer),
+      transmit: (target, datagram) => this.#outlet.send(target, datagram),
+      drop: (reason) => this.#drop(reason),
+    });
     for (const { key, allowedIps } of options.outsideClients) {
       const id = agentIdOf(key);
       this.#outside.set(id, { lastHeardVia: undefined });
@@ -151,6 +165,8 @@ export class Agent {
       case "probeAck":
         if (this.hairpin.receive(datagram)) return;
         return this.#receiveProbe(datagram, from, now, socket);
+      case "introduction":
+        return this.#introducer.receive(datagram, this.#targetOf(from, socket), now);
       default:
         if (!this.mapper.receive(datagram, from, now)) this.#drop("unknown-type");
     }
@@ -186,7 +202,7 @@ export class Agent {
         for (const info of message.upsert) this.#upsertPeer(info, now);
         return this.#remember({ peers: [...this.peers.all].map((peer) => peer.info) });
       case "probe-now":
-        return this.#probeNow(message, now);
+        return this.#introducer.probeNow(message, now);
       case "pair-relays":
         return bindForPair(message, this, now);
       case "error":
@@ -312,6 +328,7 @@ export class Agent {
     }
     for (const index of peer.flows) this.relays.removeFlow(index);
     this.#reporter.peerRemoved(id);
+    this.#introducer.forget(id);
     this.tunnel.removePeer(id);
   }
 
@@ -319,22 +336,6 @@ export class Agent {
   socketsOpened(ids: readonly number[], now: number): void {
     this.#now = now;
     this.#puncher.socketsOpened(ids, now);
-  }
-
-  #probeNow(
-    { peer: id, candidates, nat, natPorts }: Extract<ToAgent, { type: "probe-now" }>,
-    now: number,
-  ): void {
-    const peer = this.peers.get(id);
-    if (peer === undefined) return this.#drop("probe-now-unknown-peer");
-    // A coordinator, or a peer lying to it, must not aim our probes at multicast or at our own machine's services.
-    const usable = candidates.filter(({ endpoint }) => this.#mayProbe(endpoint));
-    peer.candidates = usable;
-    this.#awake.add(peer);
-    peer.paths.probeNow(usable, now);
-    if (!this.#options.punchesHardNats) return;
-    const nats = { own: this.whereabouts.nat, theirs: nat, theirPorts: natPorts };
-    this.#puncher.introduced(peer, nats, usable, now);
   }
 
   #mayProbe(endpoint: Endpoint): boolean {
@@ -432,9 +433,8 @@ export class Agent {
       introduce: () => {
         const isAsked = this.#sink.sendMessage({ type: "introduce", peer: id });
         const peer = this.peers.get(id);
-        if (!isAsked && peer !== undefined && peer.candidates.length > 0) {
-          peer.paths.probeNow(peer.candidates, this.#now);
-        }
+        if (!isAsked && peer !== undefined)
+          this.#introducer.withoutCoordinator(peer, this.relays.kept, this.#now);
       },
       pathChanged: (change) => this.#pathChanged(id, change),
       pathDoubted: (target) => {

@@ -345,6 +345,15 @@ describe("probes", () => {
   });
 });
 
+test("introductions go as probes do", () => {
+  const { relay, a, b } = pair();
+  const c = new TestAgent(relay, "192.0.2.3:5000");
+  expect(whereTo(relay.feed(a.introductionTo(b), a.at))).toEqual([`introduction ${B_AT}`]);
+  expect(relay.feed(b.introductionTo(a), a.at)).toEqual([]);
+  expect(relay.feed(c.introductionTo(a), c.at)).toEqual([]);
+  expect(relay.drops()).toEqual({ "probe-sender-mismatch": 1, "unbound-source": 1 });
+});
+
 describe("budgets", () => {
   test("handshakes for nobody end when the agent's budget does, and others are not touched", () => {
     const relay = new TestRelay();

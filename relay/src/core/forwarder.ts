@@ -10,8 +10,8 @@
 import {
   type Bytes,
   PacketType,
-  type ProbeHeader,
-  probeHeader,
+  type PeerHeader,
+  peerHeader,
   type RelayInfo,
   type Route,
   type SymmetricKey,
@@ -199,6 +199,7 @@ export class Forwarder {
         return true;
       case PacketType.probe:
       case PacketType.probeAck:
+      case PacketType.introduction:
       case WireGuardType.response:
       case WireGuardType.cookieReply:
         if (this.#parties.slotAt(from, now) !== NO_PARTY) return true;
@@ -376,6 +377,7 @@ export class Forwarder {
         return this.#binds.handle(datagram, from, now);
       case PacketType.probe:
       case PacketType.probeAck:
+      case PacketType.introduction:
         return this.#probe(datagram, from, now);
       case PacketType.trunk:
         return this.#trunks.receive(datagram, from, now);
@@ -410,7 +412,7 @@ export class Forwarder {
   }
 
   #probe(datagram: Bytes, from: number, now: number): DropReason | undefined {
-    const header: ProbeHeader | string = probeHeader(datagram);
+    const header: PeerHeader | string = peerHeader(datagram);
     if (typeof header === "string") return DropReason.malformed;
     const source = this.#parties.at(this.#parties.slotAt(from, now));
     if (source === undefined) return DropReason.unboundSource;

@@ -8,7 +8,7 @@ import {
   type AgentId,
   type Bytes,
   encodeTrunk,
-  probeHeader,
+  peerHeader,
   type RelayId,
   relayTagOf,
   type TrunkHeader,
@@ -112,7 +112,7 @@ export class TrunkDesk {
     const kind = wireGuardKind(packet);
     if (kind === "transport" || kind === "cookieReply") return undefined;
     if (kind === undefined) {
-      const probe = probeHeader(packet);
+      const probe = peerHeader(packet);
       const isTheirs =
         typeof probe !== "string" && probe.sender === header.source && probe.receiver === header.destination;
       if (!isTheirs) return DropReason.malformed;

@@ -9,6 +9,7 @@ import {
   classify,
   type Endpoint,
   encodeBind,
+  encodeIntroduction,
   encodeProbe,
   endpoint,
   type Flow,
@@ -314,6 +315,16 @@ export class TestAgent {
     return encodeProbe(
       { kind: "probe", receiver: receiver.id, sender: this.id },
       { transaction: transactionOf(this.random(8)), observed: undefined },
+      this.random(32),
+      this.random(24),
+      nobleSealer,
+    );
+  }
+
+  introductionTo(receiver: TestAgent): Bytes {
+    return encodeIntroduction(
+      { receiver: receiver.id, sender: this.id },
+      { sequence: 1, wantsAnswer: true, nat: "unknown", natPorts: undefined, candidates: [] },
       this.random(32),
       this.random(24),
       nobleSealer,
