@@ -1,6 +1,6 @@
 /** Worlds of two agents, made for one question each: how two networks find together. */
 import { describe, expect, test } from "bun:test";
-import { FULL_CONE, type NatKind, PORT_RESTRICTED, SEQUENTIAL } from "./net/nat.ts";
+import { FULL_CONE, HARD, type NatKind, PORT_RESTRICTED, SEQUENTIAL } from "./net/nat.ts";
 import type { HomePlan, Plan } from "./plan.ts";
 import { World } from "./world.ts";
 
@@ -77,6 +77,36 @@ test(
       };
       // The watches say so if the two are not direct when they stop talking.
       expect(new World(plan).run().failures).toEqual([]);
+    }
+  },
+  PATIENCE_MS,
+);
+
+test(
+  "draining relays one after another under a stream costs no packet",
+  () => {
+    for (const seed of [6, 7, 8, 9]) {
+      const drain = (relay: number) =>
+        ({ fault: { is: "relay-drained", relay }, atMs: 9_822 + 10_000 * relay, forMs: 5_000 }) as const;
+      const world = new World({
+        ...planOf(seed, [home(0, HARD), home(20, HARD)]),
+        relays: [-5, 10, 25].map((x) => ({ position: { x: x + (seed % 5), y: 5 }, skewMs: 0 })),
+        talks: [{ from: 0, to: 1, everyMs: 20 }],
+        faults: [0, 1, 2].map(drain),
+        // Two hard NATs: a relay it is. Packets pass each other on the way.
+        jitterMs: 8,
+        talkUntilMs: 36_000,
+        endMs: 40_000,
+      });
+      const node = world.agent(0);
+      const before = node.onEvent;
+      const answered = new Set<number>();
+      node.onEvent = (event) => {
+        before(event);
+        if (event.type === "echo") answered.add(event.reply.sequence);
+      };
+      expect(world.run().failures).toEqual([]);
+      expect(answered.size).toBe((36_000 - 6_000) / 20);
     }
   },
   PATIENCE_MS,

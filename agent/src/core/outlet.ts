@@ -1,5 +1,5 @@
 /** Sends what leaves to where it goes: by a path that is named, or by the ones that a peer's paths name for data. */
-import type { Endpoint } from "@burrow/protocol";
+import type { Endpoint, RelayId } from "@burrow/protocol";
 import type { AgentSink } from "./contract.ts";
 import type { Packets } from "./packets.ts";
 import type { PathTarget } from "./paths/path.ts";
@@ -9,7 +9,7 @@ import type { RelayLinks } from "./relays/relay-links.ts";
 
 export interface OutletParts {
   readonly sink: Pick<AgentSink, "sendDatagram" | "sendDatagrams">;
-  readonly relays: RelayLinks;
+  readonly relays: Pick<RelayLinks, "endpointOf" | "isDeclared" | "links" | "want">;
   drop(reason: "no-path" | "relay-without-endpoint", count: number): void;
 }
 
@@ -42,12 +42,21 @@ export class Outlet {
     if (second !== undefined) this.sendAll(second, datagrams);
   }
 
-  /** A relay that has not confirmed the peer's flows may not know them yet; the one that brought the handshake does. */
+  /**
+   * A relay that has not confirmed the peer's flows may not know them yet, also when the peer's packets come by it: they
+   * teach it the other direction. Until it does, packets go by one that has, or that brought the handshake, as well.
+   */
   #untilDeclared(peer: Peer, primary: PathTarget): PathTarget | undefined {
+    if (primary.kind !== "relay") return undefined;
+    const { relays } = this.#parts;
+    const isKnownAt = (relay: RelayId) => peer.flows.every((index) => relays.isDeclared(relay, index));
+    if (isKnownAt(primary.relay)) return undefined;
+    const known = relays.links.find(({ isBound, info: { id } }) => {
+      return isBound && id !== primary.relay && isKnownAt(id);
+    });
+    if (known !== undefined) return { kind: "relay", relay: known.info.id };
     const via = peer.lastHeardVia;
-    if (primary.kind !== "relay" || via?.kind !== "relay" || via.relay === primary.relay) return undefined;
-    const isKnown = peer.flows.every((index) => this.#parts.relays.isDeclared(primary.relay, index));
-    return isKnown ? undefined : via;
+    return via?.kind === "relay" && via.relay !== primary.relay ? via : undefined;
   }
 
   #endpointOf(target: PathTarget): Endpoint | undefined {
