@@ -59,6 +59,8 @@ const CONFIRM_INTERVAL_MS = 50;
 /** Idle proven paths: the one in use, and the others, which only have to stay open and measured. */
 const KEEPALIVE_ACTIVE_MS = 2_000;
 const KEEPALIVE_SPARE_MS = 5_000;
+/** One that loses packets is looked at closely: it may have been one bad moment. */
+const KEEPALIVE_LOSSY_MS = 250;
 /** Whatever the occasion, probes are no closer together than this, but for the first of a volley. */
 const PROBE_SPACING_MS = 40;
 /** How long a router remembers a stray packet (Linux: 30 s for UDP without an answer), and a little more. */
@@ -259,9 +261,13 @@ export class Path {
       this.#distrusted = false;
       this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
       if (this.state !== "proven") this.#prove(now);
-      if (this.#unanswered.sinceMs === undefined) {
-        this.#probeAt(now + (active ? KEEPALIVE_ACTIVE_MS : KEEPALIVE_SPARE_MS), "whatever was planned");
-      }
+      // What left after that probe gets its round trip too: else each probe would be a reason for the next one.
+      const sinceMs = this.#unanswered.sinceMs;
+      const calmMs = active ? KEEPALIVE_ACTIVE_MS : KEEPALIVE_SPARE_MS;
+      const keepaliveMs = this.loss.share > 0 ? KEEPALIVE_LOSSY_MS : calmMs;
+      const nextMs =
+        sinceMs === undefined ? now + keepaliveMs : Math.max(now, sinceMs + this.#firstDoubtMs());
+      this.#probeAt(nextMs, "whatever was planned");
     } else {
       // Back from the dead, perhaps: on probation, with the clock of a suspect.
       if (this.state !== "suspect") this.#enter("suspect", now);
