@@ -1,0 +1,180 @@
+/** One path on its own: what makes it proven, doubted, lost and trusted again, and when it is probed. */
+import { describe, expect, test } from "bun:test";
+import type { Endpoint, RelayId, Transaction } from "@burrow/protocol";
+import { Path, type PathTarget, pathIdOf } from "./path.ts";
+
+const OBSERVED = "192.0.2.9:1" as Endpoint;
+const RELAY: PathTarget = { kind: "relay", relay: "00000000000000aa" as RelayId };
+const DIRECT: PathTarget = { kind: "direct", endpoint: "81.2.69.1:4000" as Endpoint };
+
+/** A path whose probes are acked after `rttMs`, as long as it is open. */
+class Trial {
+  readonly path: Path;
+  readonly probesAtMs: number[] = [];
+  isOpen = true;
+  now = 0;
+  #rttMs: number;
+  #drawn = 0;
+  #acks: { transaction: Transaction; atMs: number }[] = [];
+
+  constructor(target: PathTarget, rttMs = 20) {
+    this.path = new Path(target, "relay", 0);
+    this.#rttMs = rttMs;
+  }
+
+  run(forMs: number): this {
+    const endMs = this.now + forMs;
+    for (; this.now < endMs; this.now++) {
+      for (const { transaction } of this.#acks.filter(({ atMs }) => atMs === this.now)) {
+        this.path.answered(transaction, OBSERVED, true, this.now);
+      }
+      this.path.judge(this.now);
+      while (this.path.mtuProbeDue(this.now) !== undefined) this.path.mtuProbed(this.#sent(), this.now);
+      if (!this.path.isProbeDue(this.now)) continue;
+      this.probesAtMs.push(this.now);
+      this.path.probed(this.#sent(), this.now);
+    }
+    return this;
+  }
+
+  probesSince(ms: number): number {
+    return this.probesAtMs.filter((at) => at >= ms).length;
+  }
+
+  #sent(): Transaction {
+    const transaction = `${++this.#drawn}`.padStart(16, "0") as Transaction;
+    if (this.isOpen) this.#acks.push({ transaction, atMs: this.now + Math.max(1, this.#rttMs) });
+    return transaction;
+  }
+}
+
+function proven(target: PathTarget = RELAY, rttMs = 20): Trial {
+  const trial = new Trial(target, rttMs);
+  trial.path.start(0);
+  return trial.run(1_000);
+}
+
+test("paths of different sockets to one endpoint are different ones", () => {
+  expect(pathIdOf(DIRECT)).not.toBe(pathIdOf({ ...DIRECT, socket: 3 }));
+});
+
+describe("an untried path", () => {
+  test("sends eleven probes in 2.6 s; a direct one is then silent, a relay lost and asked on", () => {
+    for (const [target, state] of [
+      [DIRECT, "silent"],
+      [RELAY, "lost"],
+    ] as const) {
+      const trial = new Trial(target);
+      trial.isOpen = false;
+      trial.path.start(0);
+      trial.run(2_700);
+      expect(trial.probesAtMs).toEqual([0, 30, 60, 120, 200, 350, 550, 800, 1_200, 1_800, 2_600]);
+      expect(trial.path.state).toBe(state);
+      trial.run(60_000);
+      expect(trial.probesSince(2_700) > 0).toBe(state === "lost");
+    }
+  });
+
+  test("only opens its own NAT with the first two probes to a public address, and with none by a relay", () => {
+    const path = new Path(DIRECT, "reflexive", 0);
+    path.start(0);
+    const opening = [0, 30, 60].map((at, i) => {
+      const { isOpening } = path;
+      path.probed(`${i}`.padStart(16, "0") as Transaction, at);
+      return isOpening;
+    });
+    expect(opening).toEqual([true, true, false]);
+    const relay = new Path(RELAY, "relay", 0);
+    relay.start(0);
+    expect(relay.isOpening).toBe(false);
+  });
+
+  test("answers a peer's probe with one of its own, and no volley", () => {
+    const trial = new Trial(DIRECT);
+    trial.isOpen = false;
+    trial.path.answerProbe(0);
+    trial.run(5_000);
+    expect(trial.probesAtMs).toEqual([0]);
+    expect(trial.path.state).toBe("silent");
+  });
+
+  test("is proven by the first ack of a probe of its own, and by no other", () => {
+    const path = new Path(DIRECT, "host", 0);
+    path.start(0);
+    const [own, other] = ["1", "2"].map((digit) => digit.padStart(16, "0")) as [Transaction, Transaction];
+    path.probed(own, 0);
+    expect(path.answered(other, OBSERVED, false, 12)).toBeUndefined();
+    expect(path.isProven).toBe(false);
+    expect(path.answered(own, OBSERVED, false, 12)).toBe(12);
+    expect(path.isProven).toBe(true);
+    expect(path.answered(own, OBSERVED, false, 13)).toBeUndefined();
+  });
+});
+
+describe("a proven path", () => {
+  for (const rttMs of [5, 59, 61, 150, 400]) {
+    test(`of ${rttMs} ms without data is probed every two seconds, and no more often`, () => {
+      const trial = proven(RELAY, rttMs);
+      trial.run(5_000);
+      const fromMs = trial.now;
+      trial.run(60_000);
+      expect(trial.path.state).toBe("proven");
+      expect(trial.probesSince(fromMs)).toBeWithin(24, 32);
+    });
+  }
+
+  test("with data is probed ten times a second", () => {
+    const trial = proven();
+    for (let i = 0; i < 500; i++) {
+      trial.path.used(1, 100, trial.now);
+      trial.path.heard(trial.now);
+      trial.run(20);
+    }
+    expect(trial.probesSince(1_000)).toBeWithin(50, 110);
+  });
+
+  test("is suspect after 250 ms or three round trips without an answer to data, and lost a second later", () => {
+    for (const [rttMs, suspectMs] of [
+      [20, 250],
+      [150, 450],
+    ] as const) {
+      const trial = proven(RELAY, rttMs).run(4_000);
+      trial.isOpen = false;
+      // Acks of what is under way still come.
+      trial.run(3_000 + rttMs);
+      const fresh = proven(RELAY, rttMs).run(500);
+      fresh.isOpen = false;
+      fresh.path.used(1, 100, fresh.now);
+      fresh.run(suspectMs - rttMs);
+      expect(fresh.path.state).toBe("proven");
+      fresh.run(2 * rttMs + 100);
+      expect(fresh.path.state).toBe("suspect");
+      fresh.run(1_100);
+      expect(fresh.path.state).toBe("lost");
+      expect(trial.path.state).toBe("lost");
+    }
+  });
+
+  test("once lost is asked ever more rarely, and trusted again after three acks", () => {
+    const trial = proven();
+    trial.isOpen = false;
+    trial.run(120_000);
+    expect(trial.path.state).toBe("lost");
+    expect(trial.probesSince(60_000)).toBeWithin(3, 6);
+    trial.isOpen = true;
+    const acked = trial.path.acked;
+    trial.run(16_000);
+    expect(trial.path.state).toBe("proven");
+    expect(trial.path.acked - acked).toBeGreaterThanOrEqual(3);
+  });
+
+  test("at rest it sends nothing and wants nothing", () => {
+    const trial = proven();
+    trial.path.rest();
+    const fromMs = trial.now;
+    expect(trial.path.deadlineMs).toBeUndefined();
+    trial.run(60_000);
+    expect(trial.probesSince(fromMs)).toBe(0);
+    expect(trial.path.rtt.smoothedMs).toBeWithin(19, 22);
+  });
+});
