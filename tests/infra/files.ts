@@ -5,13 +5,13 @@ import { Glob } from "bun";
 
 export const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
+/** Not what Terraform fetched, nor a deployment that somebody made in this checkout, as docs/deploy.md has it. */
+export const isProject = (path: string): boolean =>
+  !/\/(?:\.terraform|examples\/my-[^/]+)(?:\/|$)/.test(path);
+
 export function infraFiles(pattern: string): Map<string, string> {
   const paths = [...new Glob(`infra/${pattern}`).scanSync({ cwd: ROOT, dot: true })].sort();
-  return new Map(
-    paths
-      .filter((path) => !path.includes("/.terraform/"))
-      .map((path) => [path, readFileSync(join(ROOT, path), "utf8")]),
-  );
+  return new Map(paths.filter(isProject).map((path) => [path, readFileSync(join(ROOT, path), "utf8")]));
 }
 
 /** Whether a command is here. In CI its absence is an error, unless nobody there could install it. */

@@ -1,8 +1,8 @@
 /** Terraform on a copy of infra/, so that nothing of it lands in the checkout; providers only from this machine. */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { ROOT } from "./files.ts";
+import { join, relative } from "node:path";
+import { isProject, ROOT } from "./files.ts";
 
 export interface Ran {
   readonly ok: boolean;
@@ -33,7 +33,8 @@ export class Terraform {
 
   constructor(plugins: string | undefined) {
     this.#plugins = plugins;
-    cpSync(join(ROOT, "infra"), join(this.root, "infra"), { recursive: true });
+    const filter = (path: string) => isProject(relative(ROOT, path));
+    cpSync(join(ROOT, "infra"), join(this.root, "infra"), { recursive: true, filter });
   }
 
   write(path: string, text: string): void {
