@@ -179,11 +179,12 @@ resource "google_compute_region_instance_group_manager" "relay" {
     initial_delay_sec = 300
   }
 
-  # The new machine first, then the old one stops and drains.
+  # New machines first, then old ones stop and drain. A regional group makes at least one in each of its zones, of
+  # which Google picks three.
   update_policy {
     type                  = "PROACTIVE"
     minimal_action        = "REPLACE"
-    max_surge_fixed       = max(length(var.zones), 3)
+    max_surge_fixed       = length(var.zones) == 0 ? 3 : length(var.zones)
     max_unavailable_fixed = 0
   }
 

@@ -14,19 +14,7 @@ const BUILT_IN_ROOTS = new Set(["path", "terraform", "each", "count", "self"]);
 /** Those that are in use; a new one is added here. */
 const FUNCTIONS = new Set([
   ...["abs", "alltrue", "base64encode", "can", "cidrhost", "cidrsubnet", "coalesce", "concat", "contains"],
-  ...[
-    "distinct",
-    "file",
-    "floor",
-    "indent",
-    "join",
-    "jsondecode",
-    "jsonencode",
-    "keys",
-    "length",
-    "max",
-    "merge",
-  ],
+  ...["distinct", "file", "floor", "indent", "join", "jsondecode", "jsonencode", "keys", "length", "merge"],
   ...["regex", "replace", "setintersection", "sha256", "split", "strcontains", "substr", "templatefile"],
   ...["tolist", "tonumber", "tostring", "trimsuffix", "try", "values", "yamlencode"],
   // Types.
