@@ -1,6 +1,7 @@
 /** The agent put together: identity, sockets, machine, side channel, device and local API. */
 import { hostname } from "node:os";
 import {
+  checkProxies,
   type DirectoryLock,
   ensurePrivateDirectory,
   lockDirectory,
@@ -96,6 +97,7 @@ export type AgentStatus = ReturnType<typeof statusOf>;
 
 /** Starts an agent; resolves when it is enrolled (or has been before) and its device is open. */
 export async function startAgent(config: AgentConfig): Promise<RunningAgent> {
+  checkProxies();
   await ensurePrivateDirectory(config.stateDir);
   const lock = await lockDirectory(config.stateDir);
   try {

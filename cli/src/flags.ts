@@ -105,10 +105,22 @@ function unreadable(path: string, why: string, cause?: unknown): UserError {
 const SWITCHES = ["BURROW_JSON", "BURROW_TRUST_PROXY", "BURROW_UNDO"] as const;
 const NO = new Set(["0", "false", "no", "off"]);
 
-/** Removes variables that are set and say nothing, as empty lines of environment files do. */
+const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] as const;
+const LOOPBACK = ["localhost", "127.0.0.0/8", "::1"] as const;
+
+/**
+ * Removes variables that are set and say nothing, as empty lines of environment files do, and takes this machine out of
+ * what proxies are asked for.
+ */
 export function tidyEnvironment(env: NodeJS.ProcessEnv): void {
   for (const name of Object.keys(env)) {
     if (name.startsWith("BURROW_") && env[name]?.trim() === "") delete env[name];
+  }
+  // The runtime's own requests would ask a proxy for this machine's coordinator.
+  if (PROXIES.some((name) => env[name] !== undefined)) {
+    for (const name of ["NO_PROXY", "no_proxy"]) {
+      env[name] = [env[name], ...LOOPBACK].filter((entry) => (entry ?? "") !== "").join(",");
+    }
   }
   for (const name of SWITCHES) if (NO.has(env[name]?.toLowerCase() ?? "")) delete env[name];
 }

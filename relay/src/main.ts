@@ -1,7 +1,7 @@
 /** Puts the relay together: state, data plane, side channel, HTTP. Signals and flags are the command line's. */
 
 import { totalmem } from "node:os";
-import { nativePrimitives, type Primitives, sealerOf } from "@burrow/platform";
+import { checkProxies, nativePrimitives, type Primitives, sealerOf } from "@burrow/platform";
 import {
   type Bytes,
   type Endpoint,
@@ -101,6 +101,7 @@ const SAVE_INTERVAL_MS = 5_000;
  * with a UserError for whatever a person must mend: a taken port, a broken state file, a refused token.
  */
 export async function startRelay(config: RelayConfig): Promise<RunningRelay> {
+  checkProxies();
   const url = channelUrl(config.coordinatorUrl);
   const primitives = nativePrimitives();
   const state = await openState(config.stateDir, primitives);

@@ -3,10 +3,13 @@
  * growing, jittered pauses. Packets never wait for it.
  */
 import {
+  type HttpProxy,
   type LocalAddress,
   type LocalNetwork,
   localNetwork,
   type Primitives,
+  proxyFor,
+  proxyProblem,
   watchNetwork,
 } from "@burrow/platform";
 import {
@@ -93,9 +96,12 @@ export class SideChannel {
   #connect(): void {
     const url = new URL(CHANNEL_PATH, this.#options.url);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    const proxy = proxyFor(url);
     const socket = new WebSocket(url, {
       headers: this.#options.headers,
       handshakeTimeout: WELCOME_TIMEOUT_MS,
+      // An option of Bun's `ws`, which its types do not know.
+      ...(proxy && { proxy: proxy.url }),
     });
     this.#socket = socket;
     const startedMs = Date.now();
@@ -107,7 +113,7 @@ export class SideChannel {
       problem = refused ?? problem;
     });
     socket.on("error", (error: Error) => {
-      problem ??= connectProblem(error);
+      problem ??= connectProblem(error, proxy);
     });
     socket.on("close", () => {
       if (this.#socket !== socket) return;
@@ -195,7 +201,7 @@ export class SideChannel {
 }
 
 /** What `ws` and the system say of a failed connection, in words that tell what to mend. */
-function connectProblem({ message }: Error): string {
+function connectProblem({ message }: Error, proxy: HttpProxy | undefined): string {
   const status = /Unexpected server response: (\d+)|Expected 101/.exec(message);
   if (status !== null) {
     const [, code = ""] = status;
@@ -206,5 +212,6 @@ function connectProblem({ message }: Error): string {
   if (/wrong version number|WRONG_VERSION_NUMBER|packet length too long|TLS handshake/i.test(message)) {
     return "it speaks no TLS there; is it http:// instead of https://?";
   }
-  return message === "" ? "cannot connect" : message;
+  const plainly = message === "" ? "cannot connect" : message;
+  return proxy === undefined ? plainly : proxyProblem(plainly, proxy);
 }

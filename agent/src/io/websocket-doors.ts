@@ -3,6 +3,7 @@
  * prefix 100::/64 (RFC 6666), which no network routes; what it sends there goes out as binary messages over TLS.
  * Connections open when first used and close when nothing was sent for a while.
  */
+import { proxyFor, proxyProblem } from "@burrow/platform";
 import {
   type Endpoint,
   RELAY_TLS_NAME,
@@ -89,19 +90,28 @@ export class WebsocketDoors {
   #open(door: Door, at: Endpoint): void {
     const { url, certificate } = door.info;
     const tls = certificate === undefined ? undefined : { ca: certificate, serverName: RELAY_TLS_NAME };
-    const options = { handshakeTimeout: CONNECT_TIMEOUT_MS, perMessageDeflate: false, ...(tls && { tls }) };
-    const socket = new WebSocket(url, options);
+    const proxy = proxyFor(new URL(url));
+    const socket = new WebSocket(url, {
+      handshakeTimeout: CONNECT_TIMEOUT_MS,
+      perMessageDeflate: false,
+      // Options of Bun's `ws`, which its types do not know.
+      ...(tls && { tls }),
+      ...(proxy && { proxy: proxy.url }),
+    });
     door.socket = socket;
     const timer = setTimeout(() => socket.terminate(), CONNECT_TIMEOUT_MS);
     socket.on("open", () => {
       clearTimeout(timer);
-      log.debug("connected to {url}", { url });
+      log.debug("connected to {url}{by}", { url, by: proxy === undefined ? "" : ` by ${proxy.shown}` });
       for (const datagram of door.waiting.splice(0)) socket.send(datagram);
     });
     socket.on("message", (data: unknown) => {
       if (data instanceof Uint8Array) this.#receive(data, at);
     });
-    socket.on("error", (error: Error) => log.debug("{url}: {problem}", { url, problem: error.message }));
+    socket.on("error", ({ message }: Error) => {
+      const problem = proxy === undefined ? message : proxyProblem(message, proxy);
+      log.debug("{url}: {problem}", { url, problem });
+    });
     socket.on("close", () => {
       clearTimeout(timer);
       if (door.socket === socket) door.socket = undefined;

@@ -1,5 +1,13 @@
 /** The side channel's shell: a WebSocket and a timer around the registration machine. */
-import { CHANNEL_PATH, type Endpoint, type RelayLoad, type RelayReach, UserError } from "@burrow/protocol";
+import { proxyFor, proxyProblem } from "@burrow/platform";
+import {
+  CHANNEL_PATH,
+  type Endpoint,
+  HELLO_TIMEOUT_MS,
+  type RelayLoad,
+  type RelayReach,
+  UserError,
+} from "@burrow/protocol";
 import WebSocket from "ws";
 import { Registration, type RegistrationAction, type RegistrationSettings } from "../core/registration.ts";
 import type { DataPlaneUpdate } from "../core/updates.ts";
@@ -104,7 +112,12 @@ export class Channel {
   #connect(): void {
     this.#forget();
     const { url, now } = this.#options;
-    const socket = new WebSocket(url.href);
+    const proxy = proxyFor(url);
+    const socket = new WebSocket(url.href, {
+      handshakeTimeout: HELLO_TIMEOUT_MS,
+      // An option of Bun's `ws`, which its types do not know.
+      ...(proxy && { proxy: proxy.url }),
+    });
     this.#socket = socket;
     const isCurrent = () => this.#socket === socket;
     let problem = "";
@@ -122,7 +135,7 @@ export class Channel {
       if (isCurrent()) this.registration.pong(now());
     });
     socket.on("error", (error: Error) => {
-      problem = error.message;
+      problem = proxy === undefined ? error.message : proxyProblem(error.message, proxy);
     });
     socket.on("close", (code: number) => {
       if (!isCurrent()) return;
