@@ -40,8 +40,10 @@ import { World } from "./io/world.ts";
 
 export type { AgentEvent } from "./core/events.ts";
 export type { PathTarget } from "./core/paths/path.ts";
+export type { Finding, Surroundings, Verdict } from "./core/surroundings.ts";
 export * from "./core/views.ts";
 export type { DeviceChoice } from "./io/devices.ts";
+export { type Examination, examine } from "./io/examine.ts";
 export { SOCKET_NAME } from "./io/local-api.ts";
 export type { WireGuardClient } from "./io/outside-clients.ts";
 export type { PingOptions, PingResult } from "./io/pinger.ts";

@@ -10,6 +10,7 @@ export * from "./endpoint.ts";
 export * from "./errors.ts";
 export * from "./ids.ts";
 export * from "./introduction.ts";
+export * from "./network-probe.ts";
 export * from "./openapi.ts";
 export * from "./overlay.ts";
 export {

@@ -9,6 +9,7 @@ export type { RelayedBecause };
 import type { Agent } from "./agent.ts";
 import type { Path, PathTarget } from "./paths/path.ts";
 import type { Peer } from "./peers.ts";
+import { DoorKind } from "./relays/doors.ts";
 import type { RelayLink } from "./relays/relay-link.ts";
 
 export interface PathView {
@@ -52,6 +53,8 @@ export interface RelayView {
   readonly endpoint: string | undefined;
   /** How packets reach it. */
   readonly transport: "udp" | "websocket";
+  /** By which of its doors it is bound: UDP at its own port, UDP at a further one, WebSocket. */
+  readonly door: "own-port" | "further-port" | "websocket" | undefined;
   readonly reason: string;
 }
 
@@ -156,6 +159,7 @@ export function relayView(agent: Agent, link: RelayLink): RelayView {
     observed: link.observed,
     endpoint: link.isWebsocket ? link.info.websocket?.url : link.endpoint,
     transport: link.isWebsocket ? "websocket" : "udp",
+    door: link.isBound && link.doorKind !== undefined ? DOORS[link.doorKind] : undefined,
     reason: isHome ? reason : link.rankReason,
   };
 }
@@ -192,6 +196,12 @@ function attemptView(agent: Agent, path: Path, inUse: boolean): AttemptView {
     lastHeardMs,
   };
 }
+
+const DOORS = {
+  [DoorKind.ownPort]: "own-port",
+  [DoorKind.furtherPort]: "further-port",
+  [DoorKind.websocket]: "websocket",
+} as const;
 
 /** What the router before us gave, or why it gave nothing. */
 export function portMappingView({ mapper }: Agent) {

@@ -3,10 +3,12 @@ import { join } from "node:path";
 import { readPrivateFile, writeFileAtomic } from "@burrow/platform";
 import { parseMessage, toAgent } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
+import { z } from "zod";
 import type { Netmap } from "../core/contract.ts";
 
 const log = getLogger(["burrow", "agent", "state"]);
 const FILE_NAME = "netmap.json";
+const origin = z.object({ coordinatorUrl: z.string().refine((text) => URL.canParse(text)) });
 /** Changes come in bursts; the last one counts. */
 const SAVE_PAUSE_MS = 1_000;
 
@@ -25,14 +27,24 @@ export async function loadNetmap(stateDir: string): Promise<Netmap | undefined> 
   return undefined;
 }
 
+/** Which coordinator said so; undefined where there is no map. */
+export async function loadCoordinatorUrl(stateDir: string): Promise<string | undefined> {
+  const bytes = await readPrivateFile(join(stateDir, FILE_NAME));
+  if (bytes === undefined) return undefined;
+  const parsed = parseMessage(origin, new TextDecoder().decode(bytes));
+  return parsed.ok ? parsed.message.coordinatorUrl : undefined;
+}
+
 /** Saves maps one after another, each whole, the latest soon after it was given. */
 export class NetmapSaver {
   readonly #path: string;
+  readonly #coordinatorUrl: string;
   #wanted: Netmap | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(stateDir: string) {
+  constructor(stateDir: string, coordinatorUrl: string) {
+    this.#coordinatorUrl = coordinatorUrl;
     this.#path = join(stateDir, FILE_NAME);
   }
 
@@ -49,7 +61,7 @@ export class NetmapSaver {
   #write(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const text = `${JSON.stringify({ type: "welcome", ...this.#wanted })}\n`;
+    const text = `${JSON.stringify({ type: "welcome", coordinatorUrl: this.#coordinatorUrl, ...this.#wanted })}\n`;
     this.#writing = this.#writing
       .then(() => writeFileAtomic(this.#path, text, 0o600))
       .catch((error: unknown) =>

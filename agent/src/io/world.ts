@@ -44,7 +44,7 @@ export class World {
   constructor(config: AgentConfig, borrowed: BorrowedInterface | undefined) {
     this.#config = config;
     this.#borrowed = borrowed;
-    this.#saver = new NetmapSaver(config.stateDir);
+    this.#saver = new NetmapSaver(config.stateDir, config.coordinatorUrl);
     this.#addressWatch = new AddressWatch(config.clients ?? []);
     this.#peerMtus = peerMtusOf(config.device, borrowed, () => this.netmap?.agent);
     this.#doors = new WebsocketDoors((datagram, from) =>

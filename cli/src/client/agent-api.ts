@@ -5,6 +5,9 @@ import { UserError } from "@burrow/protocol";
 
 export const AGENT_SOCKET = "agent.sock";
 
+/** Nobody listens at the socket. */
+export class NoAgent extends UserError {}
+
 export class AgentApi {
   readonly #socket: string;
   readonly #stateDir: string;
@@ -17,6 +20,16 @@ export class AgentApi {
   async get<Answer>(path: string): Promise<Answer> {
     const response = await this.#fetch(path);
     return (await response.json()) as Answer;
+  }
+
+  /** As `get`; undefined where no agent runs, or one that is stopping. */
+  async find<Answer>(path: string): Promise<Answer | undefined> {
+    try {
+      return await this.get<Answer>(path);
+    } catch (error) {
+      if (error instanceof NoAgent) return undefined;
+      throw error;
+    }
   }
 
   /** The JSON lines of an answer, as they come; ends when the agent ends it or `signal` aborts. */
@@ -57,7 +70,7 @@ export class AgentApi {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === "EACCES" || code === "EPERM") throw this.#forbidden(error);
-      throw new UserError(
+      throw new NoAgent(
         `no agent is running with state in ${this.#stateDir}`,
         existsSync(this.#stateDir)
           ? "start it with `burrow up`, or name another agent's directory with --state DIR"
@@ -70,7 +83,7 @@ export class AgentApi {
   #gone(error: unknown): UserError {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "EACCES" || code === "EPERM") return this.#forbidden(error);
-    return new UserError(
+    return new NoAgent(
       `the agent with state in ${this.#stateDir} does not answer`,
       "it has stopped or is stopping; start it again with `burrow up`",
       { cause: error },

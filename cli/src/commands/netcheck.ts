@@ -1,20 +1,75 @@
 /** `burrow netcheck`: what the network around this machine lets through. */
+import type { Examination } from "@burrow/agent";
 import type { Command } from "commander";
-import type { NetcheckView } from "../client/shapes.ts";
+import { AgentApi } from "../client/agent-api.ts";
+import type { AgentStatus, NetcheckView } from "../client/shapes.ts";
+import { coordinatorFlag } from "../flags.ts";
+import { showFindings } from "../print/findings.ts";
 import { mappingFacts } from "../print/mapping.ts";
-import { facts, table } from "../print/table.ts";
+import { facts, table, wrap } from "../print/table.ts";
 import { milliseconds } from "../print/units.ts";
-import type { Style, Terminal } from "../terminal.ts";
-import { addLocalFlags, answer, type LocalFlags } from "./common.ts";
+import { findStateDir } from "../state-dir.ts";
+import { COLUMNS, type Style, type Terminal } from "../terminal.ts";
+import { addLocalFlags, type LocalFlags } from "./common.ts";
 
 export function addNetcheck(program: Command, terminal: Terminal): void {
-  addLocalFlags(
-    program.command("netcheck").description("what kind of NAT this is, own addresses, relay latencies"),
-  ).action((flags: LocalFlags) =>
-    answer<NetcheckView>(terminal, flags, "/v1/netcheck", (check) =>
-      showNetcheck(check, terminal.outStyle, Date.now()),
-    ),
-  );
+  const netcheck = program
+    .command("netcheck")
+    .description("what is in the way: UDP, portals, proxies, DNS, clock; NAT, relay latencies")
+    .addOption(coordinatorFlag());
+  addLocalFlags(netcheck).action(async (flags: NetcheckFlags) => {
+    const examined = await examination(flags);
+    const { view, ...rest } = examined;
+    terminal.out(
+      flags.json === true
+        ? `${JSON.stringify({ ...rest, ...(view ?? NOTHING) }, null, 2)}\n`
+        : showExamination(examined, terminal.outStyle, Date.now()),
+    );
+  });
+}
+
+export interface NetcheckFlags extends LocalFlags {
+  readonly coordinator?: string;
+}
+
+/** What stands in the JSON where no relay could be asked. */
+const NOTHING = {
+  natMapping: "unknown",
+  local: [],
+  reflexive: [],
+  candidates: [],
+  udp: null,
+  websocket: null,
+  ipv4: null,
+  ipv6: null,
+  relays: [],
+} as const;
+
+/** Asks the agent that runs, or looks for itself. */
+export async function examination(flags: NetcheckFlags): Promise<Examination> {
+  const stateDir = flags.state ?? findStateDir("agent");
+  const api = new AgentApi(stateDir);
+  const [status, view] = await Promise.all([
+    api.find<AgentStatus>("/v1/status"),
+    api.find<NetcheckView>("/v1/netcheck"),
+  ]);
+  const running =
+    status === undefined || view === undefined ? undefined : { coordinatorUrl: status.coordinator.url, view };
+  const { examine } = await import("@burrow/agent");
+  return await examine({ coordinatorUrl: flags.coordinator, stateDir, running });
+}
+
+export function showExamination(
+  { verdict, summary, findings, view }: Examination,
+  style: Style,
+  now: number,
+): string {
+  const paint = verdict === "fine" ? style.green : verdict.startsWith("udp-") ? style.yellow : style.red;
+  const head = wrap(summary, COLUMNS)
+    .map((line) => `${style.bold(paint(line))}\n`)
+    .join("");
+  const text = `${head}\n${showFindings(findings, style)}`;
+  return view === undefined ? text : `${text}\n${showNetcheck(view, style, now)}`;
 }
 
 /** What a mapping means for the user, in their words (RFC 4787 §4.1). */

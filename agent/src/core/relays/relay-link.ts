@@ -129,6 +129,11 @@ export class RelayLink {
     return this.endpoint !== undefined && isDoor(this.endpoint);
   }
 
+  /** The kind of the door in use. */
+  get doorKind(): DoorKind | undefined {
+    return this.endpoint === undefined ? undefined : doorKind(this.endpoint, this.info);
+  }
+
   get isBound(): boolean {
     return this.state === "bound";
   }

@@ -1,4 +1,12 @@
 /** Whether the coordinator lives and can work, and its metrics. */
+import {
+  PROBE_CHALLENGE,
+  PROBE_CHALLENGE_TEXT,
+  PROBE_PATH,
+  PROBE_RESPONSE,
+  PROBE_TIME,
+  probeResponse,
+} from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
 import type { HttpParts } from "./app.ts";
@@ -39,6 +47,19 @@ const ENDPOINTS = {
     },
     problems: ["store-unavailable"],
   },
+  probe: {
+    method: "get",
+    path: PROBE_PATH,
+    name: "probeNetwork",
+    group,
+    summary: "Whether a network lets HTTP through unchanged: a captive portal answers something else",
+    access: "everybody",
+    answer: {
+      status: 204,
+      description:
+        "With `X-Burrow-Response: response CHALLENGE` for the request's `X-Burrow-Challenge`, and `X-Burrow-Time`, Unix milliseconds",
+    },
+  },
   metrics: {
     method: "get",
     path: "/metrics",
@@ -57,6 +78,12 @@ const ENDPOINTS = {
 
 export function addHealth(api: Api, { store, metrics }: HttpParts): void {
   api.add(ENDPOINTS.alive, () => ({ body: { status: "ok" as const } }));
+  api.add(ENDPOINTS.probe, ({ context }) => {
+    const challenge = context.req.header(PROBE_CHALLENGE) ?? "";
+    const headers = new Headers({ [PROBE_TIME]: String(Date.now()), "cache-control": "no-store" });
+    if (PROBE_CHALLENGE_TEXT.test(challenge)) headers.set(PROBE_RESPONSE, probeResponse(challenge));
+    return new Response(null, { status: 204, headers });
+  });
   api.add(ENDPOINTS.ready, async () => {
     const failure = await within(store.check(), STORE_CHECK_MS).then(
       () => undefined,

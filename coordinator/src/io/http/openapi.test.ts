@@ -84,6 +84,7 @@ describe("answers are as described", () => {
     for (const operation of ["readHealth", "readReadiness", "readMetrics", "readDocument", "readReference"]) {
       expect((await client.ask(operation)).status).toBe(200);
     }
+    await client.ask("probeNetwork");
     await client.ask("listRelays");
     await client.ask("readRelay", relay);
     await client.ask("drainRelay", relay, { headers: token });

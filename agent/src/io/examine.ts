@@ -1,0 +1,84 @@
+/**
+ * What `burrow netcheck` and `burrow doctor` want to know of the network: probes of the coordinator, and what relays
+ * answer, as the running agent sees it. Where none runs, one is started for a moment with the key that is there.
+ */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Endpoint } from "@burrow/protocol";
+import { splitEndpoint, UserError } from "@burrow/protocol";
+import { judge, type Surroundings } from "../core/surroundings.ts";
+import type { NetcheckView, RelayView } from "../core/views.ts";
+import { startAgent } from "../main.ts";
+import { loadCoordinatorUrl } from "./netmap-file.ts";
+import { observe } from "./surroundings.ts";
+
+/** Long enough for WebSocket to be tried after UDP, over a long way. */
+const TRIAL_MS = 5_000;
+/** After the first answer: those of the other relays tell what kind of NAT this is. */
+const SETTLE_MS = 800;
+const LOOK_EVERY_MS = 50;
+
+export interface Wanted {
+  readonly coordinatorUrl: string | undefined;
+  readonly stateDir: string;
+  /** What the agent that runs says, if one does. */
+  readonly running: { readonly coordinatorUrl: string; readonly view: NetcheckView } | undefined;
+}
+
+export interface Examination extends Surroundings {
+  readonly coordinator: string;
+  readonly proxy: string | undefined;
+  /** Whose relays these are: of the agent that runs, of one that was started for this, or of nobody. */
+  readonly agent: "running" | "tried" | "none";
+  readonly view: NetcheckView | undefined;
+}
+
+/** Rejects with a UserError when no coordinator is known to ask. */
+export async function examine({ coordinatorUrl, stateDir, running }: Wanted): Promise<Examination> {
+  const url = coordinatorUrl ?? running?.coordinatorUrl ?? (await loadCoordinatorUrl(stateDir));
+  if (url === undefined) {
+    throw new UserError(
+      `no agent is running, and none has left its coordinator's address in ${stateDir}`,
+      "say which coordinator to ask with --coordinator URL, or another agent's directory with --state DIR",
+    );
+  }
+  const trial = running === undefined ? tryRelays(url, stateDir) : Promise.resolve(running.view);
+  const [seen, view] = await Promise.all([observe(url), trial]);
+  const known = view?.relays.filter(({ bound, state }) => bound || state === "silent");
+  const judged = judge({ ...seen, doors: known?.map(({ door }) => door), ports: portsOf(known ?? []) });
+  const agent = running !== undefined ? "running" : view === undefined ? "none" : "tried";
+  return { ...judged, coordinator: url, proxy: seen.proxy, agent, view };
+}
+
+function portsOf(relays: readonly RelayView[]): readonly number[] {
+  const bound = relays.filter(({ door }) => door === "own-port" || door === "further-port");
+  return [...new Set(bound.map(({ endpoint }) => splitEndpoint(endpoint as Endpoint).port))];
+}
+
+/** Binds as the agent would, without a device. Undefined for one that never joined: relays know nobody without a ticket. */
+async function tryRelays(coordinatorUrl: string, stateDir: string): Promise<NetcheckView | undefined> {
+  const hasJoined = await Promise.all(
+    ["identity.json", "netmap.json"].map((name) => exists(join(stateDir, name))),
+  );
+  if (!hasJoined.every(Boolean)) return undefined;
+  const agent = await startAgent({ coordinatorUrl, stateDir, device: { kind: "none" }, port: 0 });
+  try {
+    const untilMs = performance.now() + TRIAL_MS;
+    while (performance.now() < untilMs) {
+      const relays = await agent.ask("relays", undefined);
+      if (relays.some(({ bound }) => bound)) break;
+      await Bun.sleep(LOOK_EVERY_MS);
+    }
+    await Bun.sleep(SETTLE_MS);
+    return await agent.ask("netcheck", undefined);
+  } finally {
+    await agent.stop();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}
