@@ -39,12 +39,14 @@ import { warmUp } from "./io/warm-up.ts";
 import { World } from "./io/world.ts";
 
 export type { AgentEvent } from "./core/events.ts";
+export { checkMachine, type MachineFinding } from "./core/machine.ts";
 export type { PathTarget } from "./core/paths/path.ts";
 export type { Finding, Surroundings, Verdict } from "./core/surroundings.ts";
 export * from "./core/views.ts";
 export type { DeviceChoice } from "./io/devices.ts";
 export { type Examination, examine } from "./io/examine.ts";
 export { SOCKET_NAME } from "./io/local-api.ts";
+export { gatherFacts } from "./io/machine-facts.ts";
 export type { WireGuardClient } from "./io/outside-clients.ts";
 export type { PingOptions, PingResult } from "./io/pinger.ts";
 

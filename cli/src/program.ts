@@ -4,6 +4,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { addAgents } from "./commands/agents.ts";
 import { addCoordinator } from "./commands/coordinator.ts";
 import { addDemo } from "./commands/demo.ts";
+import { addDoctor } from "./commands/doctor.ts";
 import { addDrain, addRemove, addSet } from "./commands/drain.ts";
 import { addNetcheck } from "./commands/netcheck.ts";
 import { addPeers } from "./commands/peers.ts";
@@ -95,6 +96,7 @@ export function buildProgram(terminal: Terminal): Command {
   addPeers(program, terminal);
   addRelays(program, terminal);
   addNetcheck(program, terminal);
+  addDoctor(program, terminal);
   addPing(program, terminal);
   addWhy(program, terminal);
   program.commandsGroup("Ask the coordinator (operators):");
