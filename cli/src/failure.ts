@@ -6,6 +6,11 @@ import { COLUMNS, type Terminal } from "./terminal.ts";
 
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
+/** Names and passwords in URLs, cut out. */
+export function withoutPasswords(text: string): string {
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/?#'"]*@/gi, "$1…@");
+}
+
 /** A command that did its work and found that the answer is "no": already printed, only the exit code is left. */
 export class Negative extends Error {}
 

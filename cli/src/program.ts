@@ -15,7 +15,7 @@ import { addStatus } from "./commands/status.ts";
 import { addToken } from "./commands/token.ts";
 import { addUp } from "./commands/up.ts";
 import { addWhy } from "./commands/why.ts";
-import { reportFailure } from "./failure.ts";
+import { reportFailure, withoutPasswords } from "./failure.ts";
 import { tidyEnvironment } from "./flags.ts";
 import { COLUMNS, type Terminal } from "./terminal.ts";
 
@@ -73,6 +73,8 @@ export function buildProgram(terminal: Terminal): Command {
     .configureOutput({
       writeOut: (text) => terminal.out(text),
       writeErr: (text) => terminal.err(text),
+      // Usage errors repeat what was given.
+      outputError: (text, write) => write(withoutPasswords(text)),
       getOutHelpWidth: () => COLUMNS,
       getErrHelpWidth: () => COLUMNS,
       getOutHasColors: () => false,

@@ -1,5 +1,6 @@
 /** `burrow doctor`: whether this machine and its network are fit for an agent, and what to do where they are not. */
 import type { Command } from "commander";
+import { Negative } from "../failure.ts";
 import { coordinatorFlag } from "../flags.ts";
 import { type Found, showFindings } from "../print/findings.ts";
 import { findStateDir } from "../state-dir.ts";
@@ -22,7 +23,7 @@ export function addDoctor(program: Command, terminal: Terminal): void {
         ? `${JSON.stringify({ ok: broken === 0, findings }, null, 2)}\n`
         : `${showFindings(findings, style)}\n${style.bold(sum)}\n`,
     );
-    if (broken > 0) process.exitCode = 1;
+    if (broken > 0) throw new Negative();
   });
 }
 

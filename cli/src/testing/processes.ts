@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
 export const READY_WAIT_MS = 15_000;
+const RUN_LIMIT_MS = 15_000;
 const LOOPBACK = "127.0.0.1:0";
 
 export interface Finished {
@@ -41,15 +42,21 @@ export class Processes {
     return this.#outputs;
   }
 
-  /** Runs a command to its end. */
-  async run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+  /** Runs a command to its end, which comes by a signal if it does not come by itself. */
+  async run(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    limitMs = RUN_LIMIT_MS,
+  ): Promise<Finished> {
     const child = this.#spawn(args, env);
     const kept = this.#keep(args);
+    const timer = setTimeout(() => child.kill("SIGTERM"), limitMs);
     const [stdout, stderr, exitCode] = await Promise.all([
       child.stdout.text(),
       child.stderr.text(),
       child.exited,
     ]);
+    clearTimeout(timer);
     kept.text = `${stdout}${stderr}`;
     return { stdout, stderr, exitCode };
   }
