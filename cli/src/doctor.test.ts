@@ -14,7 +14,7 @@ interface Answer {
 
 test("an agent that runs, then one whose key others may read", async () => {
   const { ready } = await processes.coordinator();
-  const url = String(ready["url"]);
+  const url = ready.url;
   await processes.relay("here", url, ["--token-file", await processes.token("relay")]);
   const agent = await processes.agent("laptop", url, ["--token-file", await processes.token("agent")]);
   const doctor = ["doctor", "--state", processes.state("laptop")];

@@ -102,7 +102,7 @@ function unreadable(path: string, why: string, cause?: unknown): UserError {
 }
 
 /** Flags without a value: a variable that says no must not switch them on. */
-const SWITCHES = ["BURROW_JSON", "BURROW_TRUST_PROXY", "BURROW_UNDO"] as const;
+const SWITCHES = ["BURROW_JSON", "BURROW_TRUST_PROXY", "BURROW_UNDO", "BURROW_WATCH"] as const;
 const NO = new Set(["0", "false", "no", "off"]);
 
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] as const;

@@ -17,7 +17,7 @@ interface Answer {
 
 beforeAll(async () => {
   const { ready } = await processes.coordinator();
-  url = String(ready["url"]);
+  url = ready.url;
   await processes.relay("here", url, ["--token-file", await processes.token("relay")]);
   agent = await processes.agent("laptop", url, ["--token-file", await processes.token("agent")]);
 }, 40_000);

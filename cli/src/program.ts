@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { addAgents } from "./commands/agents.ts";
+import { addCompletion, answerCompletion } from "./commands/completion.ts";
 import { addCoordinator } from "./commands/coordinator.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -15,6 +16,7 @@ import { addStatus } from "./commands/status.ts";
 import { addToken } from "./commands/token.ts";
 import { addUp } from "./commands/up.ts";
 import { addWhy } from "./commands/why.ts";
+import { COMPLETE_COMMAND } from "./completion.ts";
 import { reportFailure, withoutPasswords } from "./failure.ts";
 import { tidyEnvironment } from "./flags.ts";
 import { COLUMNS, type Terminal } from "./terminal.ts";
@@ -32,6 +34,7 @@ Run a mesh:  burrow coordinator
              burrow token create --for agent --out FILE
              burrow up --coordinator URL --token-file FILE
 Look at it:  burrow status, burrow peers, burrow why PEER
+Mend it:     burrow doctor
 Empty one:   burrow relay drain ID
 
 Every flag is also a variable: --log-level is BURROW_LOG_LEVEL, and so on.
@@ -44,6 +47,10 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   try {
     if (args.length === 1 && args[0] === "--version") {
       terminal.out(`${await versionText()}\n`);
+      return 0;
+    }
+    if (args[0] === COMPLETE_COMMAND) {
+      await answerCompletion(buildProgram(terminal), args.slice(1), terminal);
       return 0;
     }
     await buildProgram(terminal).parseAsync(args, { from: "user" });
@@ -107,6 +114,8 @@ export function buildProgram(terminal: Terminal): Command {
   addDrain(relay, terminal);
   addRemove(relay, terminal);
   addSet(relay, terminal);
+  program.commandsGroup("Other:");
+  addCompletion(program, terminal);
   pointToHelp(program, "burrow");
   return program;
 }

@@ -6,7 +6,7 @@ import { Processes } from "./testing/processes.ts";
 const CREDENTIALS = "laptop:hunter2-of-the-proxy";
 const processes = new Processes();
 let proxy: ConnectProxy;
-let variables: Record<string, string>;
+let variables: { readonly HTTP_PROXY: string; readonly HTTPS_PROXY: string };
 /** A name that nothing but the proxy knows. */
 let url: string;
 
@@ -15,7 +15,7 @@ beforeAll(async () => {
   const by = `http://${CREDENTIALS}@127.0.0.1:${proxy.port}`;
   variables = { HTTP_PROXY: by, HTTPS_PROXY: by };
   const { ready } = await processes.coordinator();
-  url = `http://coordinator.test:${new URL(String(ready["url"])).port}`;
+  url = `http://coordinator.test:${new URL(ready.url).port}`;
 }, 20_000);
 
 afterAll(async () => {
@@ -67,7 +67,7 @@ test.each([
 ] as const)(
   "%s is told, and the password is not",
   async (_, change, told) => {
-    const by = change(new URL(variables["HTTP_PROXY"] ?? "")).href;
+    const by = change(new URL(variables.HTTP_PROXY)).href;
     const token = await processes.token("agent");
     const name = `lost-${Math.floor(performance.now())}`;
     const args = ["up", "--coordinator", url, "--name", name, "--device", "none", "--token-file", token];

@@ -15,7 +15,16 @@ const secrets = new Map<string, string>();
 let proxy: ConnectProxy;
 
 const state = (name: string) => processes.state(name);
-const readJson = (path: string): Record<string, unknown> => JSON.parse(readFileSync(path, "utf8"));
+/** Of the files in the state directories, what is looked at here. */
+interface StateFile {
+  readonly token: string;
+  readonly privateKey: string;
+  readonly ticketKey: string;
+  readonly key: string;
+  readonly agent: { readonly id: string };
+  readonly tickets: readonly { readonly ticket: string; readonly sessionKey: string }[];
+}
+const readJson = (path: string): StateFile => JSON.parse(readFileSync(path, "utf8"));
 
 /** In every writing that somebody could log it in; `what` is only said when it is found. */
 function secret(what: string, value: unknown): void {
@@ -71,7 +80,7 @@ beforeAll(async () => {
   proxy = await ConnectProxy.open({ credentials: `me:${PROXY_PASSWORD}`, resolve: () => "127.0.0.1" });
   secrets.set(PROXY_PASSWORD, "the proxy's password");
   const coordinator = await processes.coordinator();
-  const url = String(coordinator.ready["url"]);
+  const url = coordinator.ready.url;
   const relayToken = await processes.token("relay");
   const agentToken = await processes.token("agent", ["--uses", "2"]);
   const relay = await processes.relay("here", url, ["--token-file", relayToken, "--wss", "127.0.0.1:0"]);
@@ -85,9 +94,11 @@ beforeAll(async () => {
   const maps = ["ann", "bob"].map((name) => join(state(name), "netmap.json"));
   for (let tries = 0; tries < 50 && !maps.every((path) => existsSync(path)); tries++) await Bun.sleep(100);
   collectSecrets([relayToken, agentToken]);
-  await look(url, String(relay.ready["httpUrl"]));
+  await look(url, relay.ready.httpUrl);
   for (const line of commandLines()) texts.push({ where: "an argument list", text: line });
   await provoke(url, relayToken, { coordinator, relay, ann, bob });
+  // What was given since.
+  for (const name of ["ann", "bob"]) collectTickets(name);
 }, 90_000);
 
 afterAll(async () => {
@@ -97,18 +108,18 @@ afterAll(async () => {
 
 function collectSecrets(tokenFiles: readonly string[]): void {
   for (const file of tokenFiles) secret("an enrolment token", readFileSync(file, "utf8").trim());
-  secret("the operator token", readJson(join(state("coordinator"), "operator.json"))["token"]);
+  secret("the operator token", readJson(join(state("coordinator"), "operator.json")).token);
   for (const name of ["here", "ann", "bob"]) {
-    secret(`${name}'s private key`, readJson(join(state(name), "identity.json"))["privateKey"]);
+    secret(`${name}'s private key`, readJson(join(state(name), "identity.json")).privateKey);
   }
-  secret("the ticket key", readJson(join(state("here"), "coordinator.json"))["ticketKey"]);
-  const pem = String(readJson(join(state("here"), "tls.json"))["key"]);
+  secret("the ticket key", readJson(join(state("here"), "coordinator.json")).ticketKey);
+  const pem = readJson(join(state("here"), "tls.json")).key;
   for (const line of pem.split("\n").filter((one) => one.length > 40)) secret("the door's private key", line);
   for (const name of ["ann", "bob"]) collectTickets(name);
 }
 
 function collectTickets(name: string): void {
-  const { tickets } = readJson(join(state(name), "netmap.json")) as { tickets: Record<string, string>[] };
+  const { tickets } = readJson(join(state(name), "netmap.json"));
   for (const { ticket, sessionKey } of tickets) {
     secret(`${name}'s ticket`, ticket);
     secret(`${name}'s session key`, sessionKey);
@@ -124,7 +135,7 @@ async function look(url: string, relayUrl: string): Promise<void> {
   await processes.run(["why", "bob", "--state", state("ann")]);
   await processes.run(["agents", "--json", "--state", state("coordinator")]);
   const operator = {
-    authorization: `Bearer ${readJson(join(state("coordinator"), "operator.json"))["token"]}`,
+    authorization: `Bearer ${readJson(join(state("coordinator"), "operator.json")).token}`,
   };
   const paths = ["/healthz", "/readyz", "/metrics", "/v1/relays", "/v1/agents", "/openapi.json", "/nowhere"];
   await askAll(url, paths);
@@ -188,9 +199,9 @@ async function provoke(url: string, usedToken: string, mesh: Mesh): Promise<void
     writeFileSync(path, whole, { mode: 0o600 });
   }
   // A revoked agent, a drained relay, and then everybody dies in turn.
-  const { id } = readJson(join(state("ann"), "netmap.json"))["agent"] as { id: string };
+  const { id } = readJson(join(state("ann"), "netmap.json")).agent;
   await processes.run(["agent", "remove", id, "--state", state("coordinator")]);
-  await processes.run(["relay", "drain", String(mesh.relay.ready["id"]), "--state", state("coordinator")]);
+  await processes.run(["relay", "drain", mesh.relay.ready.id, "--state", state("coordinator")]);
   await Bun.sleep(500);
   mesh.coordinator.child.kill("SIGKILL");
   await Bun.sleep(500);

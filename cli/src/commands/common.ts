@@ -1,17 +1,24 @@
 /** What the commands that ask the running agent have in common. */
 import type { Command } from "commander";
 import { AgentApi } from "../client/agent-api.ts";
-import { jsonFlag, stateFlag } from "../flags.ts";
+import { flag, jsonFlag, stateFlag } from "../flags.ts";
 import { findStateDir } from "../state-dir.ts";
 import type { Terminal } from "../terminal.ts";
+import { watch } from "./watch.ts";
 
 export interface LocalFlags {
   readonly state?: string;
   readonly json?: boolean;
+  readonly watch?: boolean;
 }
 
 export function addLocalFlags(command: Command): Command {
   return command.addOption(stateFlag("the agent's state directory")).addOption(jsonFlag());
+}
+
+/** For answers that change while one looks. */
+export function addWatchFlag(command: Command): Command {
+  return command.addOption(flag("--watch", "go on until Ctrl-C, and show what changes"));
 }
 
 export function agentOf(flags: LocalFlags): AgentApi {
@@ -25,6 +32,13 @@ export async function answer<Answer>(
   path: string,
   show: (answer: Answer) => string,
 ): Promise<void> {
-  const got = await agentOf(flags).get<Answer>(path);
-  terminal.out(flags.json === true ? `${JSON.stringify(got, null, 2)}\n` : show(got));
+  const agent = agentOf(flags);
+  const isJson = flags.json === true;
+  const isWatched = flags.watch === true;
+  const render = async () => {
+    const got = await agent.get<Answer>(path);
+    return isJson ? `${JSON.stringify(got, null, isWatched ? undefined : 2)}\n` : show(got);
+  };
+  if (isWatched) await watch(render, terminal, terminal.outIsTerminal && !isJson);
+  else terminal.out(await render());
 }

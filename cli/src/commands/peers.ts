@@ -5,11 +5,13 @@ import { pathPaint, pathText } from "../print/path.ts";
 import { table } from "../print/table.ts";
 import { age, bytes, milliseconds } from "../print/units.ts";
 import type { Style, Terminal } from "../terminal.ts";
-import { addLocalFlags, answer, type LocalFlags } from "./common.ts";
+import { addLocalFlags, addWatchFlag, answer, type LocalFlags } from "./common.ts";
 
 export function addPeers(program: Command, terminal: Terminal): void {
-  addLocalFlags(
-    program.command("peers").description("the other agents, and by which path each is reached"),
+  addWatchFlag(
+    addLocalFlags(
+      program.command("peers").description("the other agents, and by which path each is reached"),
+    ),
   ).action((flags: LocalFlags) =>
     answer<PeerView[]>(terminal, flags, "/v1/peers", (peers) =>
       showPeers(peers, terminal.outStyle, Date.now()),

@@ -50,12 +50,16 @@ async function ping(peer: string, flags: PingFlags, terminal: Terminal): Promise
   const abort = new AbortController();
   const signal = new StopSignal(() => abort.abort());
   const tally = new Tally();
+  let before: PingLine["path"];
   try {
     const query = `count=${flags.count === 0 ? COUNT_MAX : flags.count}&intervalMs=${flags.interval}&timeoutMs=${flags.timeout}`;
     const path = `/v1/ping/${encodeURIComponent(peer)}?${query}`;
     for await (const line of agentOf(flags).lines<PingLine>(path, abort.signal)) {
       tally.add(line);
-      terminal.out(flags.json === true ? `${JSON.stringify(line)}\n` : showPing(line, terminal.outStyle));
+      const shown =
+        flags.json === true ? `${JSON.stringify(line)}\n` : showPing(line, terminal.outStyle, before);
+      terminal.out(shown);
+      before = line.path ?? before;
     }
   } finally {
     signal.close();
@@ -65,11 +69,14 @@ async function ping(peer: string, flags: PingFlags, terminal: Terminal): Promise
   if (summary.received === 0) throw new Negative();
 }
 
-export function showPing(line: PingLine, style: Style): string {
+/** `before`: the path of the last answer; another one now is pointed at. */
+export function showPing(line: PingLine, style: Style, before?: PingLine["path"]): string {
   const seq = String(line.seq).padStart(3);
   if (line.rttMs === undefined) return `${seq}  ${style.red("no answer")}\n`;
   const path = line.path === undefined ? "" : pathPaint(line.path, style)(pathText(line.path));
-  return `${seq}  ${milliseconds(line.rttMs).padStart(9)}  ${path}\n`;
+  const isNew = before !== undefined && line.path !== undefined && pathText(before) !== pathText(line.path);
+  const note = isNew ? style.bold("  new path") : "";
+  return `${seq}  ${milliseconds(line.rttMs).padStart(9)}  ${path}${note}\n`;
 }
 
 export interface PingSummary {

@@ -6,11 +6,13 @@ import { reachOf } from "../print/reach.ts";
 import { table } from "../print/table.ts";
 import { milliseconds } from "../print/units.ts";
 import type { Style, Terminal } from "../terminal.ts";
-import { addLocalFlags, answer, type LocalFlags } from "./common.ts";
+import { addLocalFlags, addWatchFlag, answer, type LocalFlags } from "./common.ts";
 
 export function addRelays(program: Command, terminal: Terminal): void {
-  addLocalFlags(
-    program.command("relays").description("all relays: measured, expected, and which one is home"),
+  addWatchFlag(
+    addLocalFlags(
+      program.command("relays").description("all relays: measured, expected, and which one is home"),
+    ),
   ).action((flags: LocalFlags) =>
     answer<RelayView[]>(terminal, flags, "/v1/relays", (relays) => showRelays(relays, terminal.outStyle)),
   );

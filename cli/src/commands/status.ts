@@ -5,11 +5,11 @@ import { relayText } from "../print/path.ts";
 import { facts } from "../print/table.ts";
 import { age } from "../print/units.ts";
 import type { Style, Terminal } from "../terminal.ts";
-import { addLocalFlags, answer, type LocalFlags } from "./common.ts";
+import { addLocalFlags, addWatchFlag, answer, type LocalFlags } from "./common.ts";
 
 export function addStatus(program: Command, terminal: Terminal): void {
-  addLocalFlags(
-    program.command("status").description("this agent: addresses, home relay, coordinator"),
+  addWatchFlag(
+    addLocalFlags(program.command("status").description("this agent: addresses, home relay, coordinator")),
   ).action((flags: LocalFlags) =>
     answer<AgentStatus>(terminal, flags, "/v1/status", (status) =>
       showStatus(status, terminal.outStyle, Date.now()),

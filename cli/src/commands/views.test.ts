@@ -185,6 +185,11 @@ test("ping: each answer with its path, and the sum of it", () => {
     "  2  no answer\n",
     "  3     1.9 ms  direct 203.0.113.7:41641\n",
   ]);
+  const [first, , last] = lines;
+  expect(showPing(last as PingLine, PLAIN, first?.path)).toBe(
+    "  3     1.9 ms  direct 203.0.113.7:41641  new path\n",
+  );
+  expect(showPing(last as PingLine, PLAIN, last?.path)).not.toContain("new path");
   expect(showSummary("bob", tally.summary())).toBe(
     "bob: 3 sent, 2 answered, 33% lost; min 1.9 ms, avg 12.5 ms, max 23.1 ms\n",
   );

@@ -14,9 +14,17 @@ export interface Finished {
   readonly exitCode: number;
 }
 
+/** Each part says some of it. */
+export interface Ready {
+  readonly id: string;
+  readonly url: string;
+  readonly httpUrl: string;
+  readonly registered: boolean;
+}
+
 export interface Daemon {
   readonly child: Bun.Subprocess;
-  readonly ready: Readonly<Record<string, unknown>>;
+  readonly ready: Ready;
   /** All that it has written so far. */
   output(): string;
 }
@@ -83,7 +91,7 @@ export class Processes {
     void read(child.stderr, false);
     const timer = setTimeout(() => first.reject(new Error(`never ready: ${kept.text}`)), READY_WAIT_MS);
     try {
-      const ready = JSON.parse(await first.promise) as Daemon["ready"];
+      const ready = JSON.parse(await first.promise) as Ready;
       return { child, ready, output: () => kept.text };
     } finally {
       clearTimeout(timer);
