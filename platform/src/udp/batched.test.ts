@@ -41,6 +41,15 @@ async function openPumped(options: BatchedUdpOptions): Promise<BatchedSocket> {
   return socket;
 }
 
+/** Numbers below `below`, the same in every run. */
+function seeded(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return (state >>> 8) % below;
+  };
+}
+
 afterEach(() => {
   for (const socket of pumped) socket.close();
   pumped.clear();
@@ -126,6 +135,57 @@ describe.skipIf(!isHere)("runs", () => {
     source.flush();
     await until(() => got.length === expected.length);
     expect(got).toEqual(expected);
+  });
+
+  test("runs of any shape arrive as they were sent, told by source, each in its order", async () => {
+    for (const offloads of [testedOffloads(), OFF]) {
+      const got = [[], []] as string[][];
+      const sinks: BatchedSocket[] = [];
+      for (const list of got) {
+        const onBatch = (batch: DatagramBatch) => {
+          for (let i = 0; i < batch.count; i++) list.push(Buffer.from(batch.bytes(i)).toString("latin1"));
+        };
+        sinks.push(await openPumped({ ...loopback, recvBufferBytes: 1 << 24, onBatch }));
+      }
+      const sources: BatchedSocket[] = [];
+      for (let n = 0; n < 2; n++) sources.push(await openPumped({ ...loopback, offloads, onBatch() {} }));
+      let longest = 0;
+      const relay = openBatchedUdp({
+        ...loopback,
+        offloads,
+        recvBufferBytes: 1 << 24,
+        onBatch(batch) {
+          for (let i = 0, end = 0; i < batch.count; i = end) {
+            end = batch.runEnd(i);
+            longest = Math.max(longest, end - i);
+            const port = relay.addresses.port(batch.source(i));
+            const sink = sinks[sources.findIndex((source) => source.port === port)];
+            const to = relay.addresses.intern("127.0.0.1", sink?.port ?? 0);
+            expect(relay.forwardRun(to, batch, i, end)).toBe(end - i);
+          }
+        },
+      });
+      pumped.add(relay);
+      const random = seeded(7);
+      const expected = [[], []] as string[][];
+      const lengths = [0, 1, 7, 8, 9, 100, 100, 100, 1_420, 1_420, 9_000, 65_507];
+      for (let n = 0; n < 60; n++) {
+        const which = random(2);
+        const length = lengths[random(lengths.length)] ?? 0;
+        const count = length > 9_000 ? 2 : 1 + random(150);
+        for (let k = 0; k < count; k++) {
+          const text = `head${k % 37 === 36 ? "HEAD" : "head"}${k}`.padEnd(length, "x").slice(0, length);
+          const source = sources[which] as BatchedSocket;
+          source.send(source.addresses.intern("127.0.0.1", relay.port), Buffer.from(text));
+          expected[which]?.push(text);
+        }
+        for (const source of sources) source.flush();
+        while (relay.receive()) {}
+        await until(() => got.every((list, i) => list.length === expected[i]?.length));
+      }
+      expect(got).toEqual(expected);
+      expect(longest).toBeGreaterThan(30);
+    }
   });
 
   test.skipIf(!hasV6)("IPv6: runs, answers, and what came by IPv4 leaves from where it lies", async () => {

@@ -64,6 +64,7 @@ const HEADERS = [
   "netinet/udp.h",
   "poll.h",
   "sys/eventfd.h",
+  "sys/mman.h",
   "sys/socket.h",
   "sys/syscall.h",
 ];

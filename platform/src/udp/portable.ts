@@ -78,6 +78,18 @@ class Batch implements DatagramBatch {
     return (low | ((bytes[at + 3] ?? 0) << 24)) >>> 0;
   }
 
+  runEnd(i: number): number {
+    if (this.length(i) < 8) return i + 1;
+    let end = i + 1;
+    while (end < this.count && this.#areAlike(i, end)) end++;
+    return end;
+  }
+
+  #areAlike(i: number, j: number): boolean {
+    const sameHead = this.u32(i, 0) === this.u32(j, 0) && this.u32(i, 4) === this.u32(j, 4);
+    return sameHead && this.source(i) === this.source(j) && this.length(i) === this.length(j);
+  }
+
   push(bytes: Uint8Array<ArrayBuffer>, source: AddressHandle): void {
     this.#bytes.push(bytes);
     this.#sources.push(source);

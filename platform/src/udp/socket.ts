@@ -21,6 +21,8 @@ export interface DatagramBatch extends PacketBatch {
   length(i: number): number;
   /** and its little-endian 32-bit word at `at`; 0 where it has none. */
   u32(i: number, at: number): number;
+  /** The end of the run that begins with datagram `i`: neighbours of one source, one length, and the same first 8 bytes. */
+  runEnd(i: number): number;
 }
 
 /** Counted since the socket was opened. A datagram is counted once: as sent, or under the reason it was not. */

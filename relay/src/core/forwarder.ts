@@ -44,8 +44,10 @@ export type { ForwarderEvent, ForwarderOptions, ForwarderSink } from "./contract
 
 /** `forward` says so when the datagram is dealt with: answered, handed on through the sink, or dropped. */
 export const HANDLED = -1;
-/** `forwardTransport` says so when it needs the datagram's bytes: pass it to `forward`. */
+/** `forwardRun` says so when it needs the datagrams' bytes: pass each to `forward`. */
 export const NEEDS_BYTES = -2;
+/** It says so when not all of the run may go: ask again for each alone. */
+export const ONE_BY_ONE = -3;
 
 /** How much of each table one tick sweeps: well under a millisecond. */
 const SWEEP_SLOTS = 1024;
@@ -68,13 +70,6 @@ export class Forwarder {
   readonly #soundsRelays: boolean;
   readonly #router: Router;
   readonly #drops = new DropCounters();
-
-  /** The latest packet's: when it came, from where, its index, its source's slot, and where it went. */
-  #runAt = Number.NEGATIVE_INFINITY;
-  #runFrom = NO_ADDRESS;
-  #runIndex = 0;
-  #runSource = NO_PARTY;
-  #runTo = NO_ADDRESS;
 
   #era = 1;
   #isRecalling = false;
@@ -154,13 +149,12 @@ export class Forwarder {
   forward(datagram: Bytes, from: number, now: number): number {
     this.#received++;
     if (datagram[0] !== WireGuardType.transport) {
-      this.#endRun();
       const drop = this.#slow(datagram, from, now);
       if (drop !== undefined) this.#drops.count(drop);
       return HANDLED;
     }
     if (wireGuardKind(datagram) === undefined) return this.#drop(DropReason.malformed);
-    const to = this.#transport(wireGuardReceiver(datagram), datagram.length, from, now);
+    const to = this.#transport(wireGuardReceiver(datagram), 1, datagram.length, from, now);
     if (to !== NEEDS_BYTES) return to;
     const drop = this.#transportByTrunk(datagram, from, now);
     if (drop !== undefined) this.#drops.count(drop);
@@ -168,20 +162,20 @@ export class Forwarder {
   }
 
   /**
-   * The same for a datagram whose first word is that of transport data, told by its receiver index and its length
-   * alone. Allocates nothing, and may answer NEEDS_BYTES.
+   * The same for a run: datagrams of one source and one length that begin with the word of transport data and this
+   * receiver index. All go to the handle it answers, unless that is HANDLED, NEEDS_BYTES or ONE_BY_ONE. Allocates nothing.
    */
-  forwardTransport(receiverIndex: number, lengthBytes: number, from: number, now: number): number {
-    const to = this.#transport(receiverIndex, lengthBytes, from, now);
-    if (to !== NEEDS_BYTES) this.#received++;
+  forwardRun(receiverIndex: number, packets: number, lengthBytes: number, from: number, now: number): number {
+    const to = this.#transport(receiverIndex, packets, lengthBytes, from, now);
+    if (to !== NEEDS_BYTES && to !== ONE_BY_ONE) this.#received += packets;
     return to;
   }
 
-  /** A datagram that `forward` sent on did not leave. */
-  countSendFailure(lengthBytes: number): void {
-    this.#packets--;
-    this.#bytes -= lengthBytes;
-    this.#drops.count(DropReason.sendFailed);
+  /** Datagrams that were sent on did not leave. */
+  countSendFailure(packets: number, bytes: number): void {
+    this.#packets -= packets;
+    this.#bytes -= bytes;
+    this.#drops.count(DropReason.sendFailed, packets);
   }
 
   /**
@@ -228,7 +222,6 @@ export class Forwarder {
 
   /** The whole map of relays. */
   setRelays(relays: readonly RelayInfo[]): void {
-    this.#endRun();
     this.#links.learn(relays);
     this.#router.relink();
     if (this.#soundsRelays) this.#soundings.relaysChanged();
@@ -241,13 +234,11 @@ export class Forwarder {
     replace: boolean,
     now: number,
   ): void {
-    this.#endRun();
     if (replace) this.#router.replace(upsert, now);
     else this.#router.change(upsert, remove, now);
   }
 
   revoke(agent: Route["agent"]): void {
-    this.#endRun();
     this.#revocations.add(agent);
     const party = this.#parties.byId(agent);
     if (party !== undefined) this.#parties.remove(party, "revoked");
@@ -260,7 +251,6 @@ export class Forwarder {
 
   /** Takes records of an earlier life, or of another thread. Flows after Binds: they need both their ends. */
   recall(records: Bytes, now: number): void {
-    this.#endRun();
     this.#isRecalling = true;
     for (const record of readMemory(records)) {
       if (record.kind !== "bind") continue;
@@ -293,7 +283,6 @@ export class Forwarder {
    */
   tick(now: number, unixMs: number = now): void {
     this.#binds.wallAheadMs = unixMs - now;
-    this.#endRun();
     this.#parties.sweep(SWEEP_SLOTS, now);
     this.#flows.table.sweep(SWEEP_PLACES, Math.floor(now / 1000));
     this.#soundings.tick(now);
@@ -321,42 +310,23 @@ export class Forwarder {
   }
 
   /** The hot path: nothing here may allocate. */
-  #transport(receiverIndex: number, length: number, from: number, now: number): number {
-    if (length < WireGuardTransport.lengthMin) return this.#drop(DropReason.malformed);
-    // Packets come in runs: what held for the one before, at the same moment, holds for this one.
-    const isSameRun = now === this.#runAt && from === this.#runFrom && receiverIndex === this.#runIndex;
-    if (!isSameRun) {
-      const outcome = this.#beginRun(receiverIndex, from, now);
-      if (outcome < 0) return outcome;
-    }
-    if (!this.#rates.take(this.#runSource, length, now)) return this.#drop(DropReason.rateLimited);
-    this.#packets++;
-    this.#transports++;
-    this.#bytes += length;
-    return this.#runTo;
-  }
-
-  /** Looks up where a packet goes, and remembers it until anything else happens. HANDLED, NEEDS_BYTES or 0. */
-  #beginRun(receiverIndex: number, from: number, now: number): number {
+  #transport(receiverIndex: number, packets: number, length: number, from: number, now: number): number {
+    if (length < WireGuardTransport.lengthMin) return this.#drop(DropReason.malformed, packets);
     const source = this.#parties.slotAt(from, now);
-    if (source === NO_PARTY) return this.#drop(DropReason.unboundSource);
+    if (source === NO_PARTY) return this.#drop(DropReason.unboundSource, packets);
     const destination = this.#flows.follow(source, receiverIndex, Math.floor(now / 1000));
-    if (destination === NO_PARTY) return this.#drop(DropReason.unknownFlow);
+    if (destination === NO_PARTY) return this.#drop(DropReason.unknownFlow, packets);
     const address = this.#parties.addressOf(destination, now);
     if (address === NO_ADDRESS) return NEEDS_BYTES;
+    if (!this.#rates.take(source, packets, length, now)) {
+      return packets > 1 ? ONE_BY_ONE : this.#drop(DropReason.rateLimited);
+    }
     this.#parties.touch(source, now);
     this.#parties.prolongOutside(source, now + OUTSIDE_LIFETIME_MS);
-    this.#runAt = now;
-    this.#runFrom = from;
-    this.#runIndex = receiverIndex;
-    this.#runSource = source;
-    this.#runTo = address;
-    return 0;
-  }
-
-  /** Whatever may change where packets go ends the run. */
-  #endRun(): void {
-    this.#runAt = Number.NEGATIVE_INFINITY;
+    this.#packets += packets;
+    this.#transports += packets;
+    this.#bytes += packets * length;
+    return address;
   }
 
   /** Transport data from a bound source with a known flow, whose destination is not bound here. */
@@ -366,7 +336,7 @@ export class Forwarder {
     const index = wireGuardReceiver(datagram);
     const destination = this.#parties.at(this.#flows.follow(source.slot, index, Math.floor(now / 1000)));
     if (destination === undefined) return DropReason.unknownFlow;
-    if (!this.#rates.take(source.slot, datagram.length, now)) return DropReason.rateLimited;
+    if (!this.#rates.take(source.slot, 1, datagram.length, now)) return DropReason.rateLimited;
     this.#parties.touch(source.slot, now);
     return this.#deliver(datagram, source, destination, now);
   }
@@ -397,7 +367,7 @@ export class Forwarder {
     const kind = wireGuardKind(datagram);
     if (kind === undefined) return DropReason.malformed;
     const source = this.#parties.at(this.#parties.slotAt(from, now));
-    if (source !== undefined && !this.#rates.take(source.slot, datagram.length, now)) {
+    if (source !== undefined && !this.#rates.take(source.slot, 1, datagram.length, now)) {
       return DropReason.rateLimited;
     }
     if (kind === "initiation") return this.#handshakes.initiation(datagram, source, from, now);
@@ -417,7 +387,7 @@ export class Forwarder {
     const source = this.#parties.at(this.#parties.slotAt(from, now));
     if (source === undefined) return DropReason.unboundSource;
     if (source.id !== header.sender) return DropReason.probeSenderMismatch;
-    if (!this.#rates.take(source.slot, datagram.length, now)) return DropReason.rateLimited;
+    if (!this.#rates.take(source.slot, 1, datagram.length, now)) return DropReason.rateLimited;
     const receiver = this.#parties.byId(header.receiver);
     if (receiver === undefined || receiver === source) return DropReason.probeReceiverUnknown;
     if (receiver.network !== source.network) return DropReason.otherNetwork;
@@ -457,8 +427,8 @@ export class Forwarder {
     return address === NO_ADDRESS ? undefined : this.#handshakes.recall(address, isAnswered, now);
   }
 
-  #drop(reason: DropReason): number {
-    this.#drops.count(reason);
+  #drop(reason: DropReason, packets = 1): number {
+    this.#drops.count(reason, packets);
     return HANDLED;
   }
 }

@@ -7,9 +7,9 @@ test("an agent of the default class gets its gigabit a second, and no more", () 
   const limiter = new RateLimiter(4, RATE_CLASSES);
   let now = 1_000_000;
   limiter.reset(2, 3, now);
-  while (limiter.take(2, 1_400, now));
+  while (limiter.take(2, 1, 1_400, now));
   let bytes = 0;
-  for (const end = now + 1_000; now < end; now += 1) while (limiter.take(2, 1_400, now)) bytes += 1_400;
+  for (const end = now + 1_000; now < end; now += 1) while (limiter.take(2, 1, 1_400, now)) bytes += 1_400;
   expect(bytes / 125_000_000).toBeWithin(0.98, 1.01);
 });
 
@@ -17,10 +17,23 @@ test("small packets fill the rate as well, and class 0 knows no limit that an ag
   const limiter = new RateLimiter(4, RATE_CLASSES);
   let now = 1_000_000;
   limiter.reset(1, 3, now);
-  while (limiter.take(1, 32, now));
+  while (limiter.take(1, 1, 32, now));
   let packets = 0;
-  for (const end = now + 100; now < end; now += 1) while (limiter.take(1, 32, now)) packets++;
+  for (const end = now + 100; now < end; now += 1) while (limiter.take(1, 1, 32, now)) packets++;
   expect(packets / 62_500).toBeWithin(0.97, 1.02);
   limiter.reset(0, 0, now);
-  for (let i = 0; i < 100_000; i++) expect(limiter.take(0, 1_400, now)).toBe(true);
+  for (let i = 0; i < 100_000; i++) expect(limiter.take(0, 1, 1_400, now)).toBe(true);
+});
+
+test("a run takes its tokens whole or not at all", () => {
+  const limiter = new RateLimiter(4, [
+    { packets: { perSecond: 10, burst: 10 }, bytes: { perSecond: 1_000, burst: 1_000 } },
+  ]);
+  limiter.reset(0, 0, 0);
+  expect(limiter.take(0, 11, 1, 0)).toBe(false);
+  expect(limiter.take(0, 2, 501, 0)).toBe(false);
+  expect(limiter.take(0, 8, 100, 0)).toBe(true);
+  expect(limiter.take(0, 3, 1, 0)).toBe(false);
+  expect(limiter.take(0, 2, 100, 0)).toBe(true);
+  expect(limiter.take(0, 1, 0, 0)).toBe(false);
 });

@@ -56,24 +56,23 @@ export class RateLimiter {
     this.#buckets[(index << BUCKET_SHIFT) + CLASS] = rateClass < this.#classes.length ? rateClass : 0;
   }
 
-  take(index: number, lengthBytes: number, now: number): boolean {
+  /** Takes `packets` of `lengthBytes` bytes each, all or none. */
+  take(index: number, packets: number, lengthBytes: number, now: number): boolean {
     const buckets = this.#buckets;
     const at = index << BUCKET_SHIFT;
     const limits = this.#classes[buckets[at + CLASS] ?? 0];
     if (limits === undefined) return true;
     const elapsedS = Math.max(0, now - (buckets[at + FILLED_AT] ?? 0)) / 1000;
-    const packets = Math.min(
-      limits.packets.burst,
-      (buckets[at + PACKETS] ?? 0) + elapsedS * limits.packets.perSecond,
-    );
-    const bytes = Math.min(
-      limits.bytes.burst,
-      (buckets[at + BYTES] ?? 0) + elapsedS * limits.bytes.perSecond,
-    );
-    const granted = packets >= 1 && bytes >= lengthBytes;
+    const packetsLeft =
+      Math.min(limits.packets.burst, (buckets[at + PACKETS] ?? 0) + elapsedS * limits.packets.perSecond) -
+      packets;
+    const bytesLeft =
+      Math.min(limits.bytes.burst, (buckets[at + BYTES] ?? 0) + elapsedS * limits.bytes.perSecond) -
+      packets * lengthBytes;
+    const granted = packetsLeft >= 0 && bytesLeft >= 0;
     buckets[at + FILLED_AT] = now;
-    buckets[at + PACKETS] = granted ? packets - 1 : packets;
-    buckets[at + BYTES] = granted ? bytes - lengthBytes : bytes;
+    buckets[at + PACKETS] = granted ? packetsLeft : packetsLeft + packets;
+    buckets[at + BYTES] = granted ? bytesLeft : bytesLeft + packets * lengthBytes;
     return granted;
   }
 }

@@ -90,7 +90,8 @@ function forwardBatch(forwarder: Forwarder, batch: DatagramBatch, doors: Doors, 
   for (let i = 0; i < batch.count; i++) {
     const bytes = batch.bytes(i);
     const to = forwarder.forward(bytes, batch.source(i), now);
-    if (to !== HANDLED && !doors.send(to as AddressHandle, bytes)) forwarder.countSendFailure(bytes.length);
+    if (to !== HANDLED && !doors.send(to as AddressHandle, bytes))
+      forwarder.countSendFailure(1, bytes.length);
   }
   doors.flush();
 }

@@ -1,12 +1,11 @@
 /**
  * The thread that moves packets: polls its sockets and an event, passes over each batch once, and allocates nothing
  * per transport packet. It never returns to its event loop: the control plane's messages are fetched when the event
- * says that there are some.
+ * says that there are some. What happens to a batch is in pass.ts.
  */
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import {
   type AddressHandle,
-  type AddressTable,
   adoptBatchedUdp,
   type BatchedSocket,
   type DatagramBatch,
@@ -16,16 +15,18 @@ import {
   sealerOf,
   signalEvent,
 } from "@burrow/platform";
-import { type Bytes, nobleTrunkMac, type SymmetricKey, WireGuardType } from "@burrow/protocol";
-import { Forwarder, type ForwarderEvent, HANDLED, NEEDS_BYTES } from "../core/forwarder.ts";
+import { type Bytes, nobleTrunkMac, type SymmetricKey } from "@burrow/protocol";
+import { Forwarder, type ForwarderEvent } from "../core/forwarder.ts";
 import type { Limits } from "../core/limits.ts";
 import type { LinkIdentity } from "../core/links.ts";
 import { QueueDelays } from "../core/queue-delays.ts";
 import { applyUpdate, type DataPlaneUpdate } from "../core/updates.ts";
 import { type DataPlaneSnapshot, newAddressTable } from "./data-plane.ts";
+import { forwardBatch } from "./pass.ts";
 import { addressesOf } from "./socket-addresses.ts";
 import { sumOf } from "./socket-counters.ts";
 import { WayOut } from "./way-out.ts";
+import { Ways } from "./ways.ts";
 
 /** Descriptors of one port and address family, opened by the main thread and from now on this thread's. */
 export interface LoopSocket {
@@ -78,12 +79,8 @@ const EVENT = 0;
 class PacketLoop {
   readonly #settings: LoopSettings;
   readonly #end: PollThreadEnd<ToLoop, FromLoop>;
-  readonly #addresses: AddressTable;
-  readonly #ways: readonly WayOut[];
+  readonly #ways: Ways;
   readonly #others: readonly BatchedSocket[];
-  /** By door and family: IPv4 at twice the door, IPv6 beside it. */
-  readonly #wayOf: (WayOut | undefined)[] = [];
-  readonly #hasV6: boolean;
   readonly #forwarder: Forwarder;
   readonly #poller: Poller;
   readonly #delays = new QueueDelays();
@@ -94,18 +91,19 @@ class PacketLoop {
     this.#end = end;
     const primitives = nativePrimitives();
     const addresses = newAddressTable(settings.limits);
-    this.#addresses = addresses;
     const seed = new DataView(primitives.randomBytes(4).slice().buffer).getInt32(0);
     const lost = (packets: number, bytes: number) => this.#forwarder.countLost(packets, bytes);
     const onBatch = (batch: DatagramBatch) => this.#forward(batch);
     const adopt = (fd: number, { address, family, port, door }: LoopSocket) =>
       adoptBatchedUdp(fd, { address, family, port, door, addresses, onBatch });
-    this.#ways = settings.sockets.map((socket) => {
-      const way = new WayOut(adopt(socket.fd, socket), seed, lost, this.#delays);
-      this.#wayOf[wayIndex(socket.door, socket.family)] = way;
-      return way;
-    });
-    this.#hasV6 = settings.sockets.some(({ family }) => family === 6);
+    this.#ways = new Ways(addresses);
+    for (const socket of settings.sockets) {
+      this.#ways.add(
+        socket.door,
+        socket.family,
+        new WayOut(adopt(socket.fd, socket), seed, lost, this.#delays),
+      );
+    }
     this.#others = settings.sockets.flatMap((socket) =>
       socket.othersFd === undefined ? [] : adopt(socket.othersFd, socket),
     );
@@ -113,12 +111,10 @@ class PacketLoop {
     this.#forwarder = new Forwarder(
       {
         identity: settings.identity,
-        addresses: addressesOf(
-          addresses,
-          (family, door) => this.#wayOf[wayIndex(door, family)] !== undefined,
-        ),
+        addresses: addressesOf(addresses, (family, door) => this.#ways.has(door, family)),
         sink: {
-          send: (bytes, to) => this.#wayTo(to)?.socket.send(to as AddressHandle, bytes) ?? false,
+          send: (bytes, to) =>
+            this.#ways.to(to as AddressHandle)?.socket.send(to as AddressHandle, bytes) ?? false,
           event: (event) => this.#report({ type: "event", event }),
           learned: (records, isNew) => this.#teach(records, isNew),
         },
@@ -136,14 +132,14 @@ class PacketLoop {
     for (const update of settings.initial) {
       applyUpdate(this.#forwarder, update, settings.selfKey, clock());
     }
-    const sockets = [...this.#ways.map(({ socket }) => socket), ...this.#others];
+    const sockets = [...this.#ways.all.map(({ socket }) => socket), ...this.#others];
     this.#poller = new Poller([end.eventFd, ...sockets.map(({ fd }) => fd)]);
   }
 
   run(): void {
     this.#end.ready();
     const poller = this.#poller;
-    const ways = this.#ways;
+    const ways = this.#ways.all;
     const others = this.#others;
     while (!this.#stopped) {
       poller.wait(Math.max(0, this.#forwarder.nextDeadline() - clock()));
@@ -161,45 +157,17 @@ class PacketLoop {
       for (let i = 0; i < ways.length; i++) poller.wantWrite(i + 1, ways[i]?.isBlocked === true);
       if (clock() >= this.#forwarder.nextDeadline()) {
         this.#forwarder.tick(clock(), Date.now());
-        this.#flush();
+        this.#ways.flush();
       }
     }
     for (const { socket } of ways) socket.close();
     for (const socket of others) socket.close();
   }
 
-  /** The pass over a batch. */
   #forward(batch: DatagramBatch): void {
     // A lesson is posted before the packet that gave it is sent on: whoever answers that finds it learned.
     this.#learn();
-    const now = clock();
-    const { count } = batch;
-    const forwarder = this.#forwarder;
-    for (let i = 0; i < count; i++) {
-      const firstWord = batch.u32(i, 0);
-      let to = NEEDS_BYTES;
-      // The first word of transport data: its type and three zero bytes.
-      if (firstWord === WireGuardType.transport) {
-        to = forwarder.forwardTransport(batch.u32(i, 4), batch.length(i), batch.source(i), now);
-      } else if (!forwarder.isWorthALook(firstWord, batch.source(i), now)) continue;
-      if (to === NEEDS_BYTES) to = forwarder.forward(batch.bytes(i), batch.source(i), now);
-      if (to !== HANDLED && !this.#send(to, batch, i)) forwarder.countSendFailure(batch.length(i));
-    }
-    // Of every socket: a packet may leave by another one than it came by, and lies in the batch's memory.
-    this.#flush();
-  }
-
-  #flush(): void {
-    for (let i = 0; i < this.#ways.length; i++) this.#ways[i]?.socket.flush();
-  }
-
-  #send(to: number, batch: DatagramBatch, i: number): boolean {
-    return this.#wayTo(to)?.forward(to, batch, i) ?? false;
-  }
-
-  #wayTo(to: number): WayOut | undefined {
-    const family = this.#hasV6 ? this.#addresses.family(to as AddressHandle) : 4;
-    return this.#wayOf[wayIndex(this.#addresses.door(to as AddressHandle), family)];
+    forwardBatch(batch, this.#forwarder, this.#ways, clock());
   }
 
   /** What this thread learned: to the journal, and to the other threads at once. */
@@ -250,17 +218,13 @@ class PacketLoop {
     return {
       forwarder: this.#forwarder.snapshot(),
       delays: this.#delays.snapshot(),
-      socket: sumOf([...this.#ways.map(({ socket }) => socket), ...this.#others]),
+      socket: sumOf([...this.#ways.all.map(({ socket }) => socket), ...this.#others]),
     };
   }
 
   #tell(message: FromLoop): void {
     this.#end.tell(message);
   }
-}
-
-function wayIndex(door: number, family: 4 | 6): number {
-  return (door << 1) | (family === 6 ? 1 : 0);
 }
 
 /** Unix milliseconds that no one sets back: the wall clock at the start, and the time since. */

@@ -42,13 +42,13 @@ export class WayOut {
     return this.socket.isBlocked || (this.#queue !== undefined && this.#queue.size > 0);
   }
 
-  /** False when the packet was dropped at once. */
-  forward(to: number, batch: DatagramBatch, i: number): boolean {
-    if (!this.isBlocked) return this.socket.forward(to as AddressHandle, batch, i);
-    const length = batch.length(i);
-    if (length > PLACE_BYTES) return this.socket.send(to as AddressHandle, batch.bytes(i));
-    this.#push(to, batch, i, length);
-    return true;
+  /** Datagrams `from` to `end - 1`, which are a run. How many were not dropped at once. */
+  forward(to: number, batch: DatagramBatch, from: number, end: number): number {
+    if (!this.isBlocked) return this.socket.forwardRun(to as AddressHandle, batch, from, end);
+    const length = batch.length(from);
+    if (length > PLACE_BYTES) return this.socket.forwardRun(to as AddressHandle, batch, from, end);
+    for (let i = from; i < end; i++) this.#push(to, batch, i, length);
+    return end - from;
   }
 
   /** The kernel has room again. */

@@ -42,7 +42,7 @@ export const Pollfd = { fd: 0, events: 4, revents: 6, size: 8 } as const;
 export const CMSG_SPACE = 24;
 export const CMSG_LENGTH_U16 = 18;
 
-/** The same on both architectures: asm-generic/{socket,fcntl,poll}.h, linux/{in,in6,udp,socket}.h. */
+/** The same on both architectures: asm-generic/{socket,fcntl,poll,mman-common}.h, linux/{in,in6,udp,socket}.h. */
 export const LinuxNumber = {
   AF_INET: 2,
   AF_INET6: 10,
@@ -83,6 +83,7 @@ export const LinuxNumber = {
   POLLOUT: 4,
   EFD_NONBLOCK: 0o4000,
   EFD_CLOEXEC: 0o2000000,
+  MADV_HUGEPAGE: 14,
 } as const;
 
 /** The one thing that differs. Undefined where nobody has looked. */

@@ -28,6 +28,8 @@ const DATAGRAMS_MAX = SLOTS * SEGMENTS_MAX * 2;
 const NAME_BYTES = 32;
 const CONTROL_BYTES = 32;
 const MAPPED_PREFIX = 0xffff;
+/** By so many bytes, besides source and length, datagrams of a run are alike. */
+const RUN_HEAD_BYTES = 8;
 
 /** The batch of a batched socket. Its bytes are those of the socket's slots, until the callback returns. */
 export class ReceivedBatch implements DatagramBatch {
@@ -70,19 +72,42 @@ export class ReceivedBatch implements DatagramBatch {
     return (this.#source[i] ?? NO_ADDRESS) as AddressHandle;
   }
 
+  runEnd(i: number): number {
+    const { count } = this;
+    const { view } = this.#memory;
+    const lengths = this.#length;
+    const sources = this.#source;
+    const length = lengths[i] ?? 0;
+    if (length < RUN_HEAD_BYTES) return i + 1;
+    const source = sources[i];
+    const at = this.#at[i] ?? 0;
+    const low = view.getUint32(at, true);
+    const high = view.getUint32(at + 4, true);
+    let end = i + 1;
+    for (; end < count && sources[end] === source && lengths[end] === length; end++) {
+      const there = this.#at[end] ?? 0;
+      if (view.getUint32(there + 4, true) !== high || view.getUint32(there, true) !== low) break;
+    }
+    return end;
+  }
+
   /** Where the kernel finds datagram `i`. */
   address(i: number): number {
     return this.#memory.address + (this.#at[i] ?? 0);
   }
 
-  push(at: number, length: number, source: AddressHandle): boolean {
-    const i = this.count;
-    if (i === DATAGRAMS_MAX) return false;
-    this.#at[i] = at;
-    this.#length[i] = length;
-    this.#source[i] = source;
-    this.count = i + 1;
-    return true;
+  /** Adds a message of `length` bytes as the datagrams of `segment` that it is made of. How many there was room for. */
+  push(at: number, length: number, segment: number, source: AddressHandle): number {
+    const first = this.count;
+    let i = first;
+    for (let done = 0; i < DATAGRAMS_MAX && (done < length || i === first); done += segment) {
+      this.#at[i] = at + done;
+      this.#length[i] = Math.min(segment, length - done);
+      this.#source[i] = source;
+      i++;
+    }
+    this.count = i;
+    return i - first;
   }
 }
 
@@ -156,35 +181,30 @@ export class Receiver {
     const address = pointer(this.#memory.headers.address);
     const messages = system().syscall(this.#call, this.#fd, address, SLOTS, flags, 0);
     if (messages < 0) return lastErrno();
-    let previous = -1;
+    const words = this.#memory.headers.u32;
     let source: AddressHandle = NO_ADDRESS;
     for (let i = 0; i < messages; i++) {
       const header = i * Mmsghdr.size;
-      if (previous === -1 || !this.#isSameName(previous, i)) source = this.#sourceOf(i);
-      previous = i;
-      const words = this.#memory.headers.u32;
+      if (i === 0 || !this.#isSameName(i - 1, i)) source = this.#sourceOf(i);
       const length = words[(header + Mmsghdr.length) >> 2] ?? 0;
       const isCut = ((words[(header + Mmsghdr.flags) >> 2] ?? 0) & LinuxNumber.MSG_TRUNC) !== 0;
-      this.#split(i, length, this.#segmentOf(i, header), source, isCut);
-      this.#memory.arm(header);
+      const hasControl = (words[(header + Mmsghdr.controlLength) >> 2] ?? 0) !== 0;
+      this.#split(i, length, hasControl ? this.#segmentOf(i, header) : SLOT_BYTES, source, isCut);
+      words[(header + Mmsghdr.nameLength) >> 2] = NAME_BYTES;
+      words[(header + Mmsghdr.controlLength) >> 2] = CMSG_SPACE;
     }
     return 0;
   }
 
   #split(slot: number, length: number, segment: number, source: AddressHandle, isCut: boolean): void {
-    const { batch } = this;
     const counters = this.#counters;
-    const first = slot * SLOT_BYTES;
-    let at = 0;
-    do {
-      const size = Math.min(segment, length - at);
-      counters.received++;
-      counters.receivedBytes += size;
-      if (isCut) counters.dropTruncated++;
-      else if (source === NO_ADDRESS) counters.dropUnanswerable++;
-      else if (!batch.push(first + at, size, source)) counters.dropTruncated++;
-      at += segment;
-    } while (at < length);
+    // A datagram may be empty; a merged one is not.
+    const datagrams = length <= segment ? 1 : Math.ceil(length / segment);
+    counters.received += datagrams;
+    counters.receivedBytes += length;
+    if (isCut) counters.dropTruncated += datagrams;
+    else if (source === NO_ADDRESS) counters.dropUnanswerable += datagrams;
+    else counters.dropTruncated += datagrams - this.batch.push(slot * SLOT_BYTES, length, segment, source);
   }
 
   /** The size of the datagrams that were merged; where none were, more than any has. */

@@ -23,6 +23,7 @@ import {
   SockaddrIn,
   SockaddrIn6,
 } from "./layout.ts";
+import type { ReceivedBatch } from "./receiver.ts";
 import { PinnedMemory, pointer, system } from "./system.ts";
 
 const SEND_FLAGS = LinuxNumber.MSG_DONTWAIT | LinuxNumber.MSG_NOSIGNAL;
@@ -163,6 +164,17 @@ export class Sender {
     return true;
   }
 
+  /** Queues datagrams `from` to `end - 1` of a batch, all of one length, as `borrow` would. How many there was room for. */
+  borrowRun(to: AddressHandle, batch: ReceivedBatch, from: number, end: number): number {
+    let i = from;
+    while (i < end) {
+      if (!this.borrow(to, batch.address(i), batch.length(i))) break;
+      i++;
+      if (i < end) i = this.#joinRun(this.#latest[to] ?? 0, batch, i, end);
+    }
+    return i - from;
+  }
+
   flush(): void {
     let at = 0;
     let tries = 0;
@@ -245,6 +257,34 @@ export class Sender {
       this.#last[i] = piece;
     }
     return true;
+  }
+
+  /** Appends as many of the datagrams to message `i` as may join it; all are as long as its first. The first left over. */
+  #joinRun(i: number, batch: ReceivedBatch, from: number, end: number): number {
+    if (this.#open[i] !== 1) return from;
+    const length = batch.length(from);
+    if (length !== this.#size[i]) return from;
+    const room = Math.floor((this.#payloadMax - (this.#bytes[i] ?? 0)) / length);
+    const last = Math.min(end, from + Math.min(room, SEGMENTS_MAX - (this.#count[i] ?? 0)));
+    let piece = this.#last[i] ?? 0;
+    let next = (this.#address[piece] ?? 0) + (this.#length[piece] ?? 0);
+    let at = from;
+    for (; at < last; at++) {
+      const address = batch.address(at);
+      if (address === next) this.#length[piece] = (this.#length[piece] ?? 0) + length;
+      else {
+        if (this.#pieces === this.#queueSize.pieces) break;
+        const added = this.#newPiece(address, length);
+        this.#next[piece] = added;
+        piece = added;
+      }
+      next = address + length;
+    }
+    this.#last[i] = piece;
+    this.#bytes[i] = (this.#bytes[i] ?? 0) + (at - from) * length;
+    this.#count[i] = (this.#count[i] ?? 0) + (at - from);
+    if (this.#count[i] === SEGMENTS_MAX) this.#open[i] = 0;
+    return at;
   }
 
   #newPiece(address: number, length: number): number {

@@ -41,6 +41,11 @@ export interface BatchedSocket extends DatagramSocket {
    * called from an `onBatch`: the sockets of a thread share the memory that batches lie in.
    */
   receive(): boolean;
+  /**
+   * Queues datagrams `from` to `end - 1` of a batch that a batched socket of this thread is handing over: a run
+   * (`DatagramBatch.runEnd`), or one. How many were not dropped (and counted) at once.
+   */
+  forwardRun(to: AddressHandle, batch: DatagramBatch, from: number, end: number): number;
 }
 
 export interface BatchedUdpOptions extends UdpOptions {
@@ -114,10 +119,19 @@ class LinuxSocket implements BatchedSocket {
 
   forward(to: AddressHandle, batch: DatagramBatch, i: number): boolean {
     if (!(batch instanceof ReceivedBatch)) return this.send(to, batch.bytes(i));
-    const length = batch.length(i);
-    const refusal = this.#refusal(to, length);
-    if (refusal !== undefined) return this.#drop(refusal);
-    return this.#sender.borrow(to, batch.address(i), length) || this.#drop("dropQueueFull");
+    return this.forwardRun(to, batch, i, i + 1) === 1;
+  }
+
+  forwardRun(to: AddressHandle, batch: DatagramBatch, from: number, end: number): number {
+    if (!(batch instanceof ReceivedBatch)) throw new TypeError("not a batch of a batched socket");
+    const refusal = this.#refusal(to, batch.length(from));
+    if (refusal !== undefined) {
+      this.counters[refusal] += end - from;
+      return 0;
+    }
+    const queued = this.#sender.borrowRun(to, batch, from, end);
+    this.counters.dropQueueFull += end - from - queued;
+    return queued;
   }
 
   borrow(to: AddressHandle, memory: Uint8Array, at: number, length: number): boolean {
