@@ -46,6 +46,14 @@ run "one_relay" {
     error_message = "without stated ranges neither health nor SSH is open"
   }
   assert {
+    condition     = aws_vpc_security_group_egress_rule.relay["ipv4"].cidr_ipv4 == "0.0.0.0/0" && aws_vpc_security_group_egress_rule.relay["ipv6"].cidr_ipv6 == "::/0"
+    error_message = "everything may go out, by both families"
+  }
+  assert {
+    condition     = aws_launch_template.relay.network_interfaces[0].ipv6_address_count == 1 && aws_launch_template.relay.network_interfaces[0].associate_public_ip_address == "true"
+    error_message = "machines have public addresses of both families"
+  }
+  assert {
     condition     = one(aws_autoscaling_group.relay.initial_lifecycle_hook).default_result == "ABANDON"
     error_message = "what never says that it is ready is not taken into service"
   }
