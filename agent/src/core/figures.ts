@@ -3,8 +3,8 @@
  * many pairs are relayed and why. Taken where paths change and where it is told, so that no packet pays for it.
  */
 import { type AgentFigures, type AgentId, DURATION_BOUNDS_MS, type Durations } from "@burrow/protocol";
+import type { PathChange } from "./paths/contract.ts";
 import type { PathTarget } from "./paths/path.ts";
-import type { PathChange } from "./paths/peer-paths.ts";
 
 /** Kinds of paths that carry bytes. */
 type Kind = PathTarget["kind"];

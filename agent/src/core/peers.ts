@@ -10,8 +10,9 @@ import {
   probeKey,
   type SymmetricKey,
 } from "@burrow/protocol";
+import type { PeerPathsSink } from "./paths/contract.ts";
 import type { PathTarget } from "./paths/path.ts";
-import { PeerPaths, type PeerPathsSink } from "./paths/peer-paths.ts";
+import { PeerPaths } from "./paths/peer-paths.ts";
 
 /** Receiver indices remembered per peer: those of the previous, the current and the next session. */
 const FLOWS_PER_PEER_MAX = 3;

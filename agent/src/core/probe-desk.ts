@@ -13,8 +13,8 @@ import {
   type Transaction,
 } from "@burrow/protocol";
 import type { SendOptions } from "./contract.ts";
+import type { ProbeForm } from "./paths/contract.ts";
 import type { PathTarget } from "./paths/path.ts";
-import type { ProbeForm } from "./paths/peer-paths.ts";
 import type { Peer } from "./peers.ts";
 
 /** Leaves our own router and dies at the next one. */

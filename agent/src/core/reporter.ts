@@ -5,7 +5,7 @@
 import type { AgentFigures, AgentId, FromAgent, PathReport, RelayedBecause } from "@burrow/protocol";
 import type { Agent } from "./agent.ts";
 import { Figures } from "./figures.ts";
-import type { PathChange } from "./paths/peer-paths.ts";
+import type { PathChange } from "./paths/contract.ts";
 import type { Peer } from "./peers.ts";
 import { relayedBecause } from "./views.ts";
 

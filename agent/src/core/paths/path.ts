@@ -43,7 +43,7 @@ const DOUBT_PROBE_INTERVAL_MS = 60;
  * While data leaves by a path it is probed this often, also when packets keep coming in by it: they show that the
  * peer's way here is open, and only acks show that ours is (one-way black holes).
  */
-const IN_USE_PROBE_INTERVAL_MS = 200;
+const IN_USE_PROBE_INTERVAL_MS = 100;
 /** Silence that makes a path suspect: 3 round trips, at least this (design §6). */
 const SUSPECT_AFTER_MIN_MS = 250;
 /** A direct path that was heard this lately is not doubted for a packet that came by a relay. */
@@ -83,6 +83,8 @@ export class Path {
   state: PathState = "untried";
   stateSinceMs: number;
   lastHeardMs: number | undefined;
+  /** When packets of the tunnel left or came by it last. */
+  carriedMs = Number.NEGATIVE_INFINITY;
   sent = 0;
   acked = 0;
   /** A relay that is neither home nor standby, known only because the peer uses it: for want of a better one. */
@@ -116,6 +118,11 @@ export class Path {
 
   get isSuspect(): boolean {
     return this.state === "suspect";
+  }
+
+  /** Since when something ought to have come back; undefined while nothing is missing. */
+  get missingSinceMs(): number | undefined {
+    return this.#unanswered.sinceMs;
   }
 
   /** When this path next wants a look: a probe due, or a silence that has lasted too long. */
@@ -174,6 +181,7 @@ export class Path {
 
   /** So many packets leave by this path, the longest this long. From here on something ought to come back. */
   used(packets: number, longestBytes: number, now: number): void {
+    this.carriedMs = now;
     if (this.state === "untried") this.start(now);
     if (this.state !== "proven") return;
     if (!this.#unanswered.hasData) this.#probeAt(now + this.#doubtIntervalMs());
@@ -193,6 +201,17 @@ export class Path {
     if (this.state !== "proven") return;
     this.#unanswered.expectData(now);
     if (now - this.#lastProbeMs >= DOUBT_PROBE_INTERVAL_MS) this.#probeAt(now);
+  }
+
+  /**
+   * A path that may share this one's fate fell silent. Without the ack of a probe that left since then (`sinceMs`) this
+   * one is as doubtful; a single one will do, since nothing went amiss here. True if it has to prove itself again.
+   */
+  proveAgain(sinceMs: number, now: number): boolean {
+    if (this.state !== "proven" || this.#aliveMs >= sinceMs) return false;
+    this.#enter("suspect", now);
+    this.#probeAt(now);
+    return true;
   }
 
   /** Another path is in trouble: this one is asked now whether it would do. */
@@ -234,8 +253,17 @@ export class Path {
   /** An authenticated packet came by this path; it says that the way here is open, not yet that ours is. */
   heard(now: number): void {
     this.lastHeardMs = now;
+    this.carriedMs = now;
     this.#unanswered.heard();
     if (this.state === "lost") this.answerProbe(now);
+    // The probe that was to ask after our data has lost its reason.
+    const isPlanned = this.state === "proven" && this.#nextProbeMs !== undefined;
+    if (isPlanned && !this.#unanswered.hasProbe) {
+      this.#probeAt(
+        Math.max(this.#nextProbeMs ?? now, this.#lastProbeMs + IN_USE_PROBE_INTERVAL_MS),
+        "whatever was planned",
+      );
+    }
   }
 
   /** An ack. Undefined when it answers no probe of ours on this path; else the round-trip time in ms. */

@@ -11,12 +11,15 @@ import {
   type Transaction,
   transactionOf,
 } from "@burrow/protocol";
+import type { PeerPathsSink, Route } from "./contract.ts";
 import { Introductions } from "./introductions.ts";
 import { Journal } from "./journal.ts";
-import { type Path, type PathTarget, pathIdOf } from "./path.ts";
+import { LatestProbes } from "./latest-probes.ts";
+import type { Path, PathTarget } from "./path.ts";
 import { PathTable } from "./path-table.ts";
 import { choosePath, isDirectClearlyWorse } from "./ranking.ts";
 import { Settled } from "./settled.ts";
+import { doubtSiblings, needlessPaths } from "./siblings.ts";
 
 /** Nobody has talked to the peer for so long: probing stops, and the next packet starts it again. */
 const IDLE_AFTER_MS = 60_000;
@@ -26,44 +29,8 @@ const INTRODUCED_FOR_MS = 10_000;
 const CLEARLY_WORSE_FOR_MS = 5_000;
 /** A direct path that has worked for so long needs no relays beside our own. */
 const PAIR_RELAYS_AFTER_DIRECT_MS = 30_000;
-/** Transactions of the peer's latest probes: the same one again from elsewhere is a replay. */
-const PEER_TRANSACTIONS_MAX = 64;
-
-export interface PeerPathsSink {
-  /** Send a probe of this transaction to the peer by `target`. */
-  probe(target: PathTarget, transaction: Transaction, form: ProbeForm): void;
-  /** Ask the coordinator to swap candidates and start both sides now. */
-  introduce(): void;
-  /** The path for data is another one. */
-  pathChanged(change: PathChange): void;
-  /** Packets went out by `target` and nothing came back. */
-  pathDoubted(target: PathTarget): void;
-  /** A path just came to life that was not: worth trying a handshake again at once. */
-  pathProven(target: PathTarget): void;
-  /** The largest packet inside the tunnel that the path in use carries; undefined when it carries all. */
-  mtuChanged(mtuBytes: number | undefined): void;
-}
-
-/** What a probe is for, beside finding out whether the path works. */
-export interface ProbeForm {
-  /** It only has to open our own NAT, and should die on the way. */
-  readonly isOpening?: boolean;
-  /** It is padded to this length, and must not be fragmented on the way. */
-  readonly lengthBytes?: number;
-}
-
-export interface PathChange {
-  readonly from: PathTarget | undefined;
-  readonly to: PathTarget | undefined;
-  readonly reason: string;
-}
-
-/** Where a data packet goes: first choice, and a second while the first is in doubt. */
-export interface Route {
-  readonly primary: PathTarget | undefined;
-  readonly also: PathTarget | undefined;
-}
-
+/** With a direct path in use for so long, needless ones beside it are let go, and looked for this often. */
+const LET_GO_INTERVAL_MS = 10_000;
 const NOWHERE: Route = { primary: undefined, also: undefined };
 
 export class PeerPaths {
@@ -88,6 +55,7 @@ export class PeerPaths {
   /** The relay path that gets a copy of each packet while the peer's silence on the direct path is looked into. */
   #doubtedFor: Path | undefined;
   #mtuBytes: number | undefined;
+  #letGoMs = 0;
   #reason = "no relay yet";
   #route: Route = NOWHERE;
   /** Until when probing goes on; undefined while it does not. */
@@ -97,7 +65,7 @@ export class PeerPaths {
   /** Whether somebody has talked since we woke. */
   #isTalking = false;
   readonly #introductions = new Introductions();
-  readonly #peerTransactions = new Map<Transaction, PathTarget>();
+  readonly #peerProbes = new LatestProbes();
 
   constructor(peer: AgentId, sink: PeerPathsSink, random: (length: number) => Uint8Array) {
     this.peer = peer;
@@ -245,7 +213,7 @@ export class PeerPaths {
 
   /** An authenticated probe came by `target` (and was acked): a way that the peer can use, so try it as well. */
   probedBy(target: PathTarget, transaction: Transaction, now: number): void {
-    if (!this.isAwake || this.#isReplay(target, transaction)) return;
+    if (!this.isAwake || this.#peerProbes.isReplay(target, transaction)) return;
     const origin = target.kind === "relay" ? "relay" : "peer-reflexive";
     const path = target.kind === "relay" ? this.#paths.of(target) : this.#paths.ensure(target, origin, now);
     path?.answerProbe(now);
@@ -350,20 +318,6 @@ export class PeerPaths {
     return this.#current?.target.kind === "direct" && this.#current.isProven;
   }
 
-  /** A probe may be captured and sent again from any address; the first one to come is the peer's own. */
-  #isReplay(target: PathTarget, transaction: Transaction): boolean {
-    const seen = this.#peerTransactions.get(transaction);
-    if (seen !== undefined) return pathIdOf(seen) !== pathIdOf(target);
-    this.#peerTransactions.set(transaction, target);
-    if (this.#peerTransactions.size > PEER_TRANSACTIONS_MAX) {
-      for (const oldest of this.#peerTransactions.keys()) {
-        this.#peerTransactions.delete(oldest);
-        break;
-      }
-    }
-    return false;
-  }
-
   /** Homes stay as a way back; further bindings would cost more than they are worth. */
   #endPair(): void {
     if (this.#pairRelays.length === 0) return;
@@ -384,14 +338,29 @@ export class PeerPaths {
       if (!path.judge(now)) continue;
       this.journal.note(now, path.state, `${path.id}: packets out, nothing back`);
       this.#sink.pathDoubted(path.target);
+      const doubted = path.isSuspect ? doubtSiblings(path, this.#paths.values(), this.#current, now) : 0;
+      if (doubted > 0) this.journal.note(now, "suspect", `${doubted} more direct paths may share its fate`);
       if (path === this.#current) this.#hurryAlternatives(now);
     }
     this.#choose(now);
     for (const path of this.#paths.values()) this.#probe(path, now);
     this.#tellMtu(now);
+    this.#letGo(now);
     if (this.#isDirect && now - this.#currentSinceMs > PAIR_RELAYS_AFTER_DIRECT_MS) this.#endPair();
     if (this.#isDirect) this.#introductions.stop();
     else if (this.#introductions.take(now)) this.#sink.introduce();
+  }
+
+  /** Many paths to one host are no safer than two. */
+  #letGo(now: number): void {
+    const sinceMs = Math.max(this.#currentSinceMs, this.#letGoMs);
+    if (this.#current === undefined || !this.#isDirect || now - sinceMs < LET_GO_INTERVAL_MS) return;
+    this.#letGoMs = now;
+    const needless = needlessPaths(this.#paths.values(), this.#current, now);
+    for (const path of needless) this.#paths.delete(path);
+    if (needless.length > 0) {
+      this.journal.note(now, "let-go", `${needless.length} direct paths beside ${this.#current.id}`);
+    }
   }
 
   #probe(path: Path, now: number): void {
@@ -455,7 +424,7 @@ export class PeerPaths {
   #use(path: Path | undefined, reason: string, now: number): void {
     const before = this.#current;
     if (path !== before) {
-      this.#leftInDoubt = this.#isAwayFrom(before, path) ? before : undefined;
+      this.#leftInDoubt = this.#isAwayFrom(before, path) ? this.#apartFrom(before, path) : undefined;
       this.#doubtedFor = undefined;
     }
     this.#route = path === undefined ? NOWHERE : { primary: path.target, also: this.#second(path)?.target };
@@ -479,6 +448,13 @@ export class PeerPaths {
     // A direct path that was dropped belongs to a network that we left; a relay that was dropped still forwards.
     if (before.target.kind === "direct" && !this.#paths.has(before)) return false;
     return before.isSuspect || path?.isProven === false;
+  }
+
+  /** The path that was left, unless it may share the new one's fate: then a relay. */
+  #apartFrom(before: Path | undefined, path: Path | undefined): Path | undefined {
+    if (before?.target.kind !== "direct" || path?.target.kind !== "direct") return before;
+    const relays = this.#relayPaths();
+    return relays.find(({ isProven }) => isProven) ?? relays[0];
   }
 
   /** While the path in use is not proven, packets go by a second one as well, if there is any. */

@@ -8,8 +8,9 @@ import {
   type Transaction,
   toHex,
 } from "@burrow/protocol";
+import type { PathChange, PeerPathsSink, ProbeForm } from "./contract.ts";
 import type { PathTarget } from "./path.ts";
-import { type PathChange, PeerPaths, type PeerPathsSink, type ProbeForm } from "./peer-paths.ts";
+import { PeerPaths } from "./peer-paths.ts";
 
 export const R1 = "0000000000000001" as RelayId;
 export const R2 = "0000000000000002" as RelayId;
@@ -29,6 +30,8 @@ export class Side implements PeerPathsSink {
   readonly name: "a" | "b";
   readonly endpoint: Endpoint;
   readonly paths: PeerPaths;
+  /** Further sockets, by where their NAT shows them. */
+  readonly sockets = new Map<Endpoint, number>();
   /** What this side tells of itself when both are introduced. */
   candidates: Candidate[];
   readonly changes: (PathChange & { atMs: number })[] = [];
@@ -86,6 +89,11 @@ export class Side implements PeerPathsSink {
     const { primary, also } = this.paths.route(this.#pair.now, 1, lengthBytes);
     if (primary !== undefined) this.#pair.data(this, primary, lengthBytes);
     if (also !== undefined) this.#pair.data(this, also, lengthBytes);
+  }
+
+  /** Where a socket of this side is seen: the main one, or a further one. */
+  endpointOf(socket: number | undefined): Endpoint {
+    return [...this.sockets].find(([, id]) => id === socket)?.[0] ?? this.endpoint;
   }
 
   /** Probes that left by a path of this kind at or after `sinceMs`. */
@@ -154,7 +162,8 @@ export class Pair {
   probe(from: Side, target: PathTarget, transaction: Transaction, lengthBytes: number): void {
     this.#carry(from, target, lengthBytes, (to, seenAs) => {
       this.#carry(to, seenAs, PROBE_LENGTH_MIN, (back, ackedBy) => {
-        back.paths.acked(ackedBy, transaction, from.endpoint, this.now);
+        const observed = seenAs.kind === "direct" ? seenAs.endpoint : from.endpoint;
+        back.paths.acked(ackedBy, transaction, observed, this.now);
       });
       to.paths.probedBy(seenAs, transaction, this.now);
     });
@@ -182,17 +191,24 @@ export class Pair {
     arrive: (to: Side, seenAs: PathTarget) => void,
   ): void {
     const to = from === this.a ? this.b : this.a;
-    if (target.kind === "direct" && target.endpoint !== to.endpoint) return;
+    if (target.kind === "direct" && target.endpoint !== to.endpoint && !to.sockets.has(target.endpoint))
+      return;
     const way = target.kind === "direct" ? this.direct : this.relay(target.relay);
     if (way.cut === "both" || way.cut === (from === this.a ? "a→b" : "b→a")) return;
     if (lengthBytes > (way.carriesBytes ?? Number.POSITIVE_INFINITY)) return;
     if (++this.#carried % (way.losesEvery ?? Number.POSITIVE_INFINITY) === 0) return;
-    const seenAs: PathTarget =
-      target.kind === "direct" ? { kind: "direct", endpoint: from.endpoint } : target;
+    const seenAs = target.kind === "direct" ? seenAt(from, to, target) : target;
     this.at(this.now + way.delayMs, () => {
       if (way.cut !== "both") arrive(to, seenAs);
     });
   }
+}
+
+/** What `to` makes of a datagram that `from` sent to `target`: whence it came, and to which socket. */
+function seenAt(from: Side, to: Side, target: PathTarget & { kind: "direct" }): PathTarget {
+  const endpoint = from.endpointOf(target.socket);
+  const socket = to.sockets.get(target.endpoint);
+  return { kind: "direct", endpoint, ...(socket === undefined ? {} : { socket }) };
 }
 
 /** The longest time without a packet from `fromMs` on. */
