@@ -31,7 +31,11 @@ const MAY_IMPORT: Readonly<
     others: ["agent", "relay", "coordinator", "platform", "protocol", "cli", "infra"],
     reason: "tests may look everywhere",
   },
-  infra: { others: ["protocol", "tests"], reason: "deployment describes the parts and runs none of them" },
+  infra: {
+    others: ["protocol", "tests", "coordinator"],
+    reason:
+      "deployment describes the parts and runs none of them; of the coordinator it builds the dashboard",
+  },
 };
 const PACKAGES = Object.keys(MAY_IMPORT) as Package[];
 
@@ -42,6 +46,17 @@ const PURE_LIBRARIES: ReadonlySet<string> = new Set([
   "@noble/hashes",
   "ipaddr.js",
   "zod",
+]);
+
+/** What browsers are sent besides the dashboard's own files, and types that vanish. */
+const BROWSER_LIBRARIES: ReadonlySet<string> = new Set([
+  "d3-geo",
+  "geojson",
+  "preact",
+  "topojson-client",
+  "topojson-specification",
+  "uplot",
+  "world-atlas",
 ]);
 
 /** The only folders that may load native code: everything else goes through platform's interfaces. */
@@ -69,7 +84,7 @@ const IMPORT = new RegExp(
     String.raw`\bimport\s*["']([^"']+)["']`,
     String.raw`\b(?:import|require|require\.resolve)\(\s*["']([^"'$]+)["']`,
     String.raw`\bnew\s+(?:URL|Worker|SharedWorker)\(\s*["'](\.{1,2}/[^"']+\.ts)["']`,
-    String.raw`<script\b[^>]*\bsrc=["']([^"']+\.ts)["']`,
+    String.raw`<script\b[^>]*\bsrc=["']([^"']+\.tsx?)["']`,
   ].join("|"),
   "g",
 );
@@ -130,7 +145,7 @@ function scan(pattern: string): string[] {
   return found.filter((path) => !/(?:^|\/)(?:node_modules|dist)\//.test(path)).sort();
 }
 
-const sources = scan("**/*.ts").map(sourceOf);
+const sources = scan("**/*.{ts,tsx}").map(sourceOf);
 const pages = scan("**/*.html").map(sourceOf);
 const manifests = new Map<string, Manifest>(
   ["", ...PACKAGES.map((name) => `${name}/`)]
@@ -145,6 +160,9 @@ const isTestSupport = (path: string): boolean =>
   isTest(path) || /\.(?:contract|child)\.ts$|\/testing\/|\/(?:testing|testkit)\.ts$/.test(path);
 const isPure = (path: string): boolean =>
   /^protocol\/src\/|^[a-z]+\/src\/core\//.test(path) && !isTestSupport(path);
+/** As pure as a core, but in a browser. */
+const isDashboardModel = (path: string): boolean =>
+  path.startsWith("coordinator/src/dashboard/model/") && !isTestSupport(path);
 const isRelative = (specifier: string): boolean => specifier.startsWith(".");
 
 /** `@noble/hashes/utils.js` → `@noble/hashes`. */
@@ -246,6 +264,32 @@ test("a core imports its own core, protocol and pure libraries", () => {
   );
 });
 
+test("the dashboard takes types from the coordinator, and nothing that runs", () => {
+  const home = "coordinator/src/dashboard/";
+  const own = sources.filter(({ path }) => path.startsWith(home) && !isTest(path));
+  expect(own.length).toBeGreaterThan(10);
+  report(
+    own.flatMap(({ path, code, imports }) =>
+      imports.flatMap(({ line, specifier }) => {
+        const target = isRelative(specifier) ? normalize(join(dirname(path), specifier)) : undefined;
+        const isBrowsers = target?.startsWith(home) ?? BROWSER_LIBRARIES.has(libraryOf(specifier));
+        const statement =
+          code
+            .slice(0, code.indexOf(`"${specifier}"`))
+            .split(";")
+            .at(-1) ?? "";
+        const isSchemaType =
+          target?.startsWith("coordinator/src/io/http/schemas/") === true &&
+          /^\s*import type\b/.test(statement);
+        if (isBrowsers || isSchemaType) return [];
+        return [
+          `${path}:${line}: the dashboard imports "${specifier}"; browsers get its own files and the types of the API's answers`,
+        ];
+      }),
+    ),
+  );
+});
+
 test("only the doors to the system load native code", () => {
   report(
     sources
@@ -259,7 +303,7 @@ test("only the doors to the system load native code", () => {
 });
 
 test("cores have no clock, no dice and no timers", () => {
-  const cores = sources.filter(({ path }) => isPure(path));
+  const cores = sources.filter(({ path }) => isPure(path) || isDashboardModel(path));
   report(IMPURE.flatMap(([pattern, advice]) => findings(cores, ({ code }) => code, pattern, advice)));
 });
 
@@ -300,9 +344,9 @@ function entriesOf(folder: string, { exports, bin }: Manifest): string[] {
 
 /** Files that code names in a string, as it does when it starts them as processes or workers. */
 function filesNamedIn({ path, code }: Source): string[] {
-  return [...code.matchAll(/["'`](?:\.\/|\$\{import\.meta\.dir\}\/)?([\w.-]+(?:\/[\w.-]+)*\.ts)["'`]/g)].map(
-    ([, name = ""]) => normalize(join(dirname(path), name)),
-  );
+  return [
+    ...code.matchAll(/["'`](?:\.\/|\$\{import\.meta\.dir\}\/)?([\w.-]+(?:\/[\w.-]+)*\.(?:ts|html))["'`]/g),
+  ].map(([, name = ""]) => normalize(join(dirname(path), name)));
 }
 
 /** All files that the given ones lead to by imports, processes, workers and pages' scripts; their own included. */
@@ -367,7 +411,7 @@ test("relative imports name the file, ending and all", () => {
     sources.flatMap(({ path, imports }) =>
       imports
         .filter(
-          ({ specifier }) => isRelative(specifier) && !/\.(?:ts|html|css|json|svg|txt)$/.test(specifier),
+          ({ specifier }) => isRelative(specifier) && !/\.(?:tsx?|html|css|json|svg|txt)$/.test(specifier),
         )
         .map(({ line, specifier }) => `${path}:${line}: imports "${specifier}"; write the file's .ts`),
     ),
@@ -405,8 +449,11 @@ test("what a package imports, its package.json names", () => {
       const mayUseRoot = isTestSupport(path) || own === "tests" || own === "infra";
       return imports.flatMap(({ line, specifier }) => {
         const library = libraryOf(specifier);
-        const known = isRelative(specifier) || isBuiltIn(specifier) || library === `@burrow/${own}`;
-        if (known || named.has(library) || (mayUseRoot && root.has(library))) return [];
+        // infra/ is no package: what it takes of ours is checked by who may import whom.
+        const isOurs = library === `@burrow/${own}` || (own === "infra" && library.startsWith("@burrow/"));
+        const known = isRelative(specifier) || isBuiltIn(specifier) || isOurs;
+        const isNamed = named.has(library) || named.has(`@types/${library}`);
+        if (known || isNamed || (mayUseRoot && root.has(library))) return [];
         return [`${path}:${line}: imports "${specifier}"; name ${library} in ${own}/package.json`];
       });
     }),

@@ -1,6 +1,6 @@
 /**
  * Type-checks the whole project, and each pure core once more with neither DOM, Bun nor Node types in reach,
- * so that I/O in a core does not compile.
+ * so that I/O in a core does not compile. The dashboard is checked with the DOM's types, and with no others.
  */
 const PROJECTS = [
   "tsconfig.json",
@@ -8,6 +8,7 @@ const PROJECTS = [
   "relay/src/core/tsconfig.json",
   "coordinator/src/core/tsconfig.json",
   "agent/src/core/tsconfig.json",
+  "coordinator/src/dashboard/tsconfig.json",
 ] as const;
 
 const root = new URL("..", import.meta.url).pathname;

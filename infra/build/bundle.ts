@@ -1,9 +1,11 @@
 /**
- * One self-contained executable for one kind of machine. Two things `bun build --compile` does not do by itself are
- * done here: the native library of sodium-native goes in, and workers are found under their names inside.
+ * One self-contained executable for one kind of machine. Three things `bun build --compile` does not do by itself
+ * are done here: the native library of sodium-native goes in, workers are found under their names inside, and the
+ * dashboard goes in as browsers get it.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { type DashboardFile, dashboardFiles } from "@burrow/coordinator/dashboard";
 import { type BunPlugin, Glob } from "bun";
 import { ROOT, type Target } from "./targets.ts";
 
@@ -29,7 +31,7 @@ export async function bundle({ target, outfile, commit }: BundleOptions): Promis
     // Names stay, so that the trace of an unexpected error can be read.
     minify: { whitespace: true, syntax: true },
     define: { BURROW_COMMIT: JSON.stringify(commit) },
-    plugins: [nativeLibrary(target), embeddedWorkers(started)],
+    plugins: [nativeLibrary(target), dashboard(await dashboardFiles()), embeddedWorkers(started)],
     compile: {
       target: target.bun,
       outfile,
@@ -62,6 +64,19 @@ function nativeLibrary(target: Target): BunPlugin {
     setup(build) {
       build.onLoad({ filter: /[/\\]sodium-native[/\\]binding\.js$/ }, () => ({
         contents: `module.exports = require(${JSON.stringify(library)});`,
+        loader: "js",
+      }));
+    },
+  };
+}
+
+/** In place of the module that bundles the dashboard from its sources stands what it would give. */
+function dashboard(files: readonly DashboardFile[]): BunPlugin {
+  return {
+    name: "dashboard",
+    setup(build) {
+      build.onLoad({ filter: /[/\\]coordinator[/\\]src[/\\]io[/\\]dashboard-files\.ts$/ }, () => ({
+        contents: `export const dashboardFiles = async () => ${JSON.stringify(files)};`,
         loader: "js",
       }));
     },

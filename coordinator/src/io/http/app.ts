@@ -16,6 +16,7 @@ import type { OperatorSessions } from "../operator-sessions.ts";
 import type { Shell } from "../shell.ts";
 import type { Store } from "../store/store.ts";
 import { addAgents } from "./agents.ts";
+import { dashboardApp } from "./dashboard.ts";
 import { Api, BODY_BYTES_MAX, badRequest, type Endpoint } from "./endpoint.ts";
 import { addEvents } from "./events.ts";
 import { makeGuard } from "./guard.ts";
@@ -86,6 +87,7 @@ export function createHttpApp(parts: HttpParts): Hono<HttpEnv> {
   addEvents(api, parts);
   api.describe(CHANNEL);
   addReference(api);
+  app.route("/", dashboardApp());
   api.refuseOtherMethods();
   app.notFound(() =>
     problem(
