@@ -3,6 +3,7 @@
  * with their reasons, and ends with `N passed, N failed` alone on the last line. Exits with 1 if anything failed,
  * and also if a suite crashed, hung, or ran no test at all.
  */
+import { chromiumUnavailable } from "./browser/available.ts";
 import { labUnavailable } from "./lab/netns.ts";
 
 interface Suite {
@@ -65,6 +66,12 @@ const SUITES: readonly Suite[] = [
     name: "bad input",
     command: ["bun", "test", ...PATIENCE, "./tests/bad-input"],
     timeoutMs: 10 * MINUTE_MS,
+  },
+  {
+    name: "dashboard",
+    command: ["bun", "run", "test:browser"],
+    timeoutMs: 10 * MINUTE_MS,
+    unavailable: chromiumUnavailable,
   },
   { name: "interop", command: ["bun", "run", "interop"], timeoutMs: 15 * MINUTE_MS },
   {

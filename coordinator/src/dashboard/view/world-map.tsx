@@ -23,6 +23,9 @@ interface MapProps {
 
 /** On the screen. */
 const CELL = 16;
+/** With more agents than this marks are larger, and fewer. */
+const CROWD = 1_000;
+const CROWD_CELL = 28;
 const RELAY_RADIUS = 8;
 const LABEL_HEIGHT = 15;
 const LETTER_WIDTH = 6.6;
@@ -70,7 +73,8 @@ function Drawn({ live, route, pointed, size, frame }: DrawnProps) {
     () => placedAgents(model.agents, model.relays, plane),
     [model.versions.agents, plane, model.relays.size],
   );
-  const marks = useMemo(() => clusters(agents.values(), CELL / view.k), [agents, view.k]);
+  const cell = agents.size > CROWD ? CROWD_CELL : CELL;
+  const marks = useMemo(() => clusters(agents.values(), cell / view.k), [agents, cell, view.k]);
   const looked = route.page === "agent" ? route.id : undefined;
   const pairs = useMemo(() => links(model.paths, looked), [model.versions.paths, looked]);
   const lit = pointed ?? (route.page === "relay" || route.page === "agent" ? route.id : undefined);
