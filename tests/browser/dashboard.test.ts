@@ -4,6 +4,7 @@ import type { RunningAgent } from "@burrow/agent";
 import type { Browser, Page } from "playwright-core";
 import { PingStream } from "../../cli/src/demo/ping-stream.ts";
 import { BERLIN, BOSTON, FRANKFURT, SINGAPORE, VIRGINIA } from "../../cli/src/demo/places.ts";
+import { TestCoordinator } from "../../coordinator/src/testing/coordinator.ts";
 import { chromiumUnavailable } from "./available.ts";
 import { openChromium, openPage, until, type WatchedPage } from "./chromium.ts";
 import { BrowserMesh } from "./mesh.ts";
@@ -179,7 +180,8 @@ describe.skipIf(isSkipped)("the dashboard", () => {
     await press("Escape");
     await until("the row has the focus again", async () => (await focused()).tag === "TR");
     expect((await focused()).text.slice(0, 6)).toBe(last.text.slice(0, 6));
-    expect(await press("/")).toMatchObject({ label: "Filter relays" });
+    await press("/");
+    await until("the filter has the focus", async () => (await focused()).label === "Filter relays");
     await page.keyboard.type("virg");
     await until("one row is left", async () => (await page.locator("tbody tr").count()) === 1);
     await press("Escape");
@@ -193,6 +195,27 @@ describe.skipIf(isSkipped)("the dashboard", () => {
       async () => (await page.locator(".plane").getAttribute("transform")) !== before,
     );
   }, 60_000);
+
+  test("a coordinator that goes and comes back is found again, with what has changed meanwhile", async () => {
+    const own = await TestCoordinator.start();
+    const watched = await openPage(browser, own.url);
+    try {
+      const { page } = watched;
+      await page.getByText("Live", { exact: true }).waitFor();
+      const port = Number(new URL(own.url).port);
+      await own.stop();
+      await page.getByText("Connection lost").waitFor();
+      await own.restart({ listen: { address: "127.0.0.1", port } });
+      await own.relay({ region: "meanwhile" });
+      await page.getByText("Live", { exact: true }).waitFor();
+      await page.getByRole("row", { name: /meanwhile/ }).waitFor();
+      // The browser's own words for a stream that has ended.
+      expect(watched.sins.filter((sin) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(sin))).toEqual([]);
+    } finally {
+      await watched.close();
+      await own.end();
+    }
+  });
 
   test("names are text, whatever is in them", async () => {
     const hostile = await mesh.relay({ name: HOSTILE_REGION, at: { lat: 10, lon: 10 } });

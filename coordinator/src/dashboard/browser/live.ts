@@ -119,7 +119,7 @@ export class Live {
         this.isOperator ? askAll<Agent>("/v1/agents") : [],
       ]);
       if (generation !== this.#generation) return;
-      this.model.setRelays(relays, this.now);
+      this.model.setRelays(relays);
       this.model.setAgents(agents);
       this.isLoaded = true;
     } catch (error) {

@@ -37,12 +37,10 @@ export class MeshModel {
     return this.#paths;
   }
 
-  setRelays(relays: readonly Relay[], atMs: number): void {
+  /** Their loads are of some moment before, nobody knows which: curves are made of events alone. */
+  setRelays(relays: readonly Relay[]): void {
     this.#relays.clear();
-    for (const relay of relays) {
-      this.#relays.set(relay.id, relay);
-      this.history.add(relay.id, atMs, relay.load, relay.rtt);
-    }
+    for (const relay of relays) this.#relays.set(relay.id, relay);
     this.versions.relays++;
   }
 

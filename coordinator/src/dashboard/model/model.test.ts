@@ -40,7 +40,8 @@ describe("the model", () => {
 
   test("follows relays: added, changed, loaded, removed", () => {
     const model = new MeshModel();
-    model.setRelays([relay("a")], 0);
+    model.setRelays([relay("a")]);
+    expect(model.history.of("a")).toEqual([]);
     model.take({ type: "relay-state", atMs: 1, relay: relay("a", { state: "down" }), from: "healthy" });
     expect(model.relays.get("a")?.state).toBe("down");
     const load = { ...LOAD, sessions: 7 };

@@ -20,6 +20,11 @@ const REASONS: Readonly<Record<string, string>> = {
   "direct-found": "Probes found this direct path.",
   "direct-silent": "The direct path has fallen silent.",
   "relay-silent": "The relay before has fallen silent.",
+  "only-path": "It is the only path that has proven itself so far.",
+  "best-relay": "Of the relays that have proven themselves it is the nearest for both.",
+  "lower-rtt": "Its round trip is lower than that of the path before.",
+  "direct-clearly-worse": "A direct path works, but has been much slower than the relay.",
+  "direct-too-narrow": "A direct path works, but packets of 1280 bytes do not fit through it.",
   "no-path": "No relay and no address of the peer is known to answer.",
 };
 

@@ -1,5 +1,5 @@
 /** The whole page: what is going on in a line, the map, and beside it a list or what was opened from it. */
-import { useEffect, useReducer, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 import { Live } from "../browser/live.ts";
 import { type Route, routeHash } from "../model/route.ts";
 import { AgentPage } from "./agent-page.tsx";
@@ -27,7 +27,7 @@ export function App() {
     }, CLOCK_MS);
     return () => clearInterval(clock);
   }, [live]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onEscape = (event: KeyboardEvent) => {
       if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog") !== null)
         return;

@@ -1,6 +1,6 @@
 /** The lists of relays and of agents, each with a filter: what the map shows, for those who read rather than look. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { Live } from "../browser/live.ts";
 import { agentRows, relayRows } from "../model/lists.ts";
 import type { Agent, Relay } from "../model/mesh.ts";
@@ -134,7 +134,8 @@ interface FilterProps {
 
 function Filter({ filter, setFilter, what, shown, all }: FilterProps) {
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  // In time for the very next key.
+  useLayoutEffect(() => {
     const onSlash = (event: KeyboardEvent) => {
       const isTyping = event.target instanceof HTMLInputElement;
       if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -100,7 +100,10 @@ function Drawn({ live, route, pointed, size, frame }: DrawnProps) {
   return (
     <>
       <svg width={width} height={height} aria-hidden="true" focusable="false">
-        <g class="plane" transform={`translate(${view.x} ${view.y}) scale(${view.k})`}>
+        <g
+          class={pairs.some((link) => isOf(link, lit)) ? "plane dimmed" : "plane"}
+          transform={`translate(${view.x} ${view.y}) scale(${view.k})`}
+        >
           <path class="land" d={plane.land} />
           <HomeLines marks={marks} relays={relays} lit={lit} />
           {pairs.map((link) => (
