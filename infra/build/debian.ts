@@ -80,6 +80,7 @@ export function debianPackage(target: Target, version: string, executable: Uint8
   ]);
 }
 
+/** A time daemon is among what it depends on: tickets and certificates expire by the clock. */
 function controlFile(target: Target, version: string, files: readonly TarEntry[]): string {
   const kilobytes = Math.ceil(files.reduce((sum, { content }) => sum + content.length, 0) / 1024);
   return `Package: burrow
@@ -87,7 +88,7 @@ Version: ${version}
 Architecture: ${target.debian}
 Maintainer: Burrow's maintainers <burrow@localhost>
 Installed-Size: ${kilobytes}
-Depends: libc6 (>= 2.17), libstdc++6, systemd, procps, curl, iproute2
+Depends: libc6 (>= 2.17), libstdc++6, systemd, systemd-timesyncd | time-daemon, procps, curl, iproute2
 Suggests: wireguard-tools, python3
 Section: net
 Priority: optional

@@ -63,14 +63,21 @@ export class Deployment {
     this.#children.push(child);
   }
 
-  /** As `terraform apply` renders it. */
-  async userData(own: Target): Promise<string> {
+  token(role: "relay" | "agent"): string {
+    const command = [this.#executable, "token", "create", "--for", role, "--state", this.#state];
+    return inNamespace(this.#namespace, ...command).trim();
+  }
+
+  /** Where the package is and what it must be; puts it there. */
+  #release(own: Target) {
     const deb = debianPackage(own, packageJson.version, readFileSync(this.#executable));
     writeFileSync(join(this.#work, "www/burrow.deb"), deb);
-    const token = inNamespace(
-      this.#namespace,
-      ...[this.#executable, "token", "create", "--for", "relay", "--state", this.#state],
-    ).trim();
+    const sha256 = createHash("sha256").update(deb).digest("hex");
+    return { [own.debian]: { url: `http://${COORDINATOR}:8000/burrow.deb`, sha256 } };
+  }
+
+  /** A relay's machine, as `terraform apply` renders it. */
+  async userData(own: Target): Promise<string> {
     const terraform = new Terraform(undefined);
     try {
       return await terraform.userData("relay", {
@@ -78,15 +85,10 @@ export class Deployment {
         region: "falkenstein",
         cloud: "hetzner",
         cloud_region: "fsn1",
-        token,
+        token: this.token("relay"),
         // As an instance group is told, here in a file.
         ready_command: "date +%s >/run/told-ready",
-        release: {
-          [own.debian]: {
-            url: `http://${COORDINATOR}:8000/burrow.deb`,
-            sha256: createHash("sha256").update(deb).digest("hex"),
-          },
-        },
+        release: this.#release(own),
       });
     } finally {
       terraform.remove();

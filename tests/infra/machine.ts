@@ -16,7 +16,7 @@ const PACKAGES = [
     "procps",
     "python3",
   ],
-  ...["libstdc++6", "netbase", "systemd-resolved"],
+  ...["libstdc++6", "netbase", "systemd-resolved", "systemd-timesyncd"],
 ];
 const DEBIAN = "bookworm";
 /** What a minimal system without SSH and locales cannot do, and no cloud's image lacks. */
@@ -60,7 +60,8 @@ export class Machine {
   constructor(root: string, namespace: Namespace, userData: string) {
     const seed = {
       "var/lib/cloud/seed/nocloud/user-data": userData,
-      "var/lib/cloud/seed/nocloud/meta-data": "instance-id: burrow-test\nlocal-hostname: relay\n",
+      // Another instance each time: what cloud-init does once, it does again.
+      "var/lib/cloud/seed/nocloud/meta-data": `instance-id: ${crypto.randomUUID()}\nlocal-hostname: relay\n`,
       "etc/cloud/cloud.cfg.d/99-test.cfg": TEST_CONFIG,
     };
     for (const [path, text] of Object.entries(seed)) {
@@ -72,6 +73,8 @@ export class Machine {
       [
         ...["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", `--directory=${root}`],
         ...["--machine=burrow-test", `--network-namespace-path=/run/netns/${namespace}`, "--console=pipe"],
+        // What an agent needs, in a network of the machine's own.
+        ...["--bind=/dev/net/tun", "--capability=CAP_NET_ADMIN"],
       ],
       { stdin: "ignore", stdout: "pipe", stderr: "pipe" },
     );
