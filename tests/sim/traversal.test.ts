@@ -53,6 +53,29 @@ describe("a NAT that gives its ports in order is met at the first guesses", () =
   }
 });
 
+describe("two hard NATs that both give their ports in order meet where each expects the other", () => {
+  for (const steps of [
+    [1, 1],
+    [1, 2],
+    [-1, 1],
+  ] as const) {
+    test(
+      `steps ${steps.join(" and ")}`,
+      () => {
+        for (let seed = 1; seed <= 3; seed++) {
+          const [near, far] = steps.map((portStep, i) => home(20 * i, { ...SEQUENTIAL, portStep }));
+          if (near === undefined || far === undefined) throw new Error("two homes");
+          const { failures, measures } = new World(planOf(seed, [near, far])).run();
+          expect(failures).toEqual([]);
+          const [foundMs] = measures.get("direct found, ms") ?? [];
+          expect(foundMs).toBeLessThan(2_000);
+        }
+      },
+      PATIENCE_MS,
+    );
+  }
+});
+
 test(
   "while the coordinator is gone, two agents that both move find a direct path, told by each other through the relay",
   () => {

@@ -116,6 +116,7 @@ export class Agent {
           const target = { kind: "direct", endpoint, ...(socket === undefined ? {} : { socket }) } as const;
           this.#probes.send(peer, target, transactionOf(options.random(8)), { isOpening });
         },
+        introduce: (peer) => this.#introduce(peer.info.id),
         openSockets: (count) => sink.openSockets(count),
         closeSockets: (ids) => sink.closeSockets(ids),
       },
@@ -329,6 +330,7 @@ export class Agent {
     for (const index of peer.flows) this.relays.removeFlow(index);
     this.#reporter.peerRemoved(id);
     this.#introducer.forget(id);
+    this.#puncher.forget(id);
     this.tunnel.removePeer(id);
   }
 
@@ -430,12 +432,7 @@ export class Agent {
         if (target.kind === "relay") this.relays.want(target.relay, this.#now);
         if (peer !== undefined) this.#probes.send(peer, target, transaction, form);
       },
-      introduce: () => {
-        const isAsked = this.#sink.sendMessage({ type: "introduce", peer: id });
-        const peer = this.peers.get(id);
-        if (!isAsked && peer !== undefined)
-          this.#introducer.withoutCoordinator(peer, this.relays.kept, this.#now);
-      },
+      introduce: () => this.#introduce(id),
       pathChanged: (change) => this.#pathChanged(id, change),
       pathDoubted: (target) => {
         if (target.kind === "relay") this.relays.doubt(target.relay, this.#now);
@@ -446,6 +443,12 @@ export class Agent {
         if (info !== undefined) this.#sink.event({ type: "mtu", peer: info, mtuBytes });
       },
     };
+  }
+
+  #introduce(id: AgentId): void {
+    const peer = this.peers.get(id);
+    if (this.#sink.sendMessage({ type: "introduce", peer: id }) || peer === undefined) return;
+    this.#introducer.withoutCoordinator(peer, this.relays.kept, this.#now);
   }
 
   #pathChanged(id: AgentId, change: PathChange): void {

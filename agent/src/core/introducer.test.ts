@@ -13,7 +13,7 @@ import { Introducer, type IntroducerParts } from "./introducer.ts";
 import { type PathTarget, pathIdOf } from "./paths/path.ts";
 import { PeerPaths } from "./paths/peer-paths.ts";
 import { Peer } from "./peers.ts";
-import type { Nats } from "./puncher.ts";
+import type { Nats } from "./punch-attempt.ts";
 import { Whereabouts } from "./whereabouts.ts";
 
 const SHARED = new Uint8Array(32).fill(9);
@@ -84,7 +84,8 @@ test("tells candidates and NAT, and gets the other's in return, once", () => {
   b.introducer.receive(say(5_000), BY_RELAY, 7);
   expect(b.peer.candidates).toEqual([{ kind: "reflexive", endpoint: HOME }]);
   const theirPorts = { order: "preserving" } as const;
-  expect(b.nats).toEqual([{ own: "endpoint-independent", theirs: "endpoint-independent", theirPorts }]);
+  const natsOfB = { own: "endpoint-independent", theirs: "endpoint-independent" } as const;
+  expect(b.nats).toEqual([{ ...natsOfB, ownPorts: theirPorts, theirPorts, isForwarded: false }]);
   expect(b.sent.map(({ way }) => way)).toEqual([BY_RELAY]);
   a.introducer.receive(b.sent[0]?.datagram ?? new Uint8Array(0), BY_RELAY, 5_040);
   expect(a.peer.candidates).toEqual([{ kind: "reflexive", endpoint: HOME }]);

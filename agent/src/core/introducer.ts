@@ -110,7 +110,10 @@ export class Introducer {
     peer.candidates = usable;
     introduced(peer);
     peer.paths.probeNow(usable, now);
-    const nats = { own: whereabouts.nat, theirs: nat, theirPorts: natPorts };
+    const nats = {
+      ...{ own: whereabouts.nat, theirs: nat, ownPorts: whereabouts.natPorts, theirPorts: natPorts },
+      isForwarded: [...whereabouts.candidates, ...usable].some(isForwarded),
+    };
     puncher?.introduced(peer, nats, usable, now);
   }
 
@@ -147,4 +150,9 @@ export class Introducer {
     this.#latest.set(header.sender, { sequence, atMs: now });
     return { peer, introduction };
   }
+}
+
+/** Whoever asks at this address is let in, whatever the NAT does with others. */
+function isForwarded({ kind }: Candidate): boolean {
+  return kind === "mapped" || kind === "stated";
 }

@@ -11,9 +11,9 @@ import {
 } from "@burrow/protocol";
 import { PeerPaths } from "./paths/peer-paths.ts";
 import { Peer } from "./peers.ts";
-import { PUNCH_SOCKETS, Puncher, punchRole } from "./puncher.ts";
+import { PUNCH_SOCKETS, punchRole } from "./punch-attempt.ts";
+import { ATTEMPTS_MAX, Puncher } from "./puncher.ts";
 
-const key = new Uint8Array(32).fill(7);
 const silent = {
   probe() {},
   introduce() {},
@@ -35,7 +35,8 @@ function randomFrom(seed: number): (length: number) => Uint8Array {
     });
 }
 
-function peerAt(now: number): Peer {
+function peerAt(now: number, number = 7): Peer {
+  const key = new Uint8Array(32).fill(number);
   const id = agentIdOf(key);
   const info: PeerInfo = {
     id,
@@ -66,12 +67,18 @@ function run(puncher: Puncher, from: number, until: number): void {
 }
 
 test("who does what follows from both NATs", () => {
-  expect(punchRole("address-dependent", "endpoint-independent")).toBe("many-sockets");
-  expect(punchRole("address-dependent", "none")).toBe("many-sockets");
-  expect(punchRole("endpoint-independent", "address-dependent")).toBe("many-ports");
-  expect(punchRole("address-dependent", "address-dependent")).toBe("both-hard");
-  expect(punchRole("endpoint-independent", "endpoint-independent")).toBe("not-needed");
-  expect(punchRole("unknown", "endpoint-independent")).toBe("not-needed");
+  const [hard, easy] = ["address-dependent", "endpoint-independent"] as const;
+  expect(punchRole({ own: hard, theirs: easy })).toBe("many-sockets");
+  expect(punchRole({ own: hard, theirs: "none" })).toBe("many-sockets");
+  expect(punchRole({ own: easy, theirs: hard })).toBe("many-ports");
+  expect(punchRole({ own: easy, theirs: easy })).toBe("not-needed");
+  expect(punchRole({ own: "unknown", theirs: easy })).toBe("not-needed");
+  const both = { own: hard, theirs: hard } as const;
+  const inOrder = { order: "sequential", step: 1, last: 4_000 } as const;
+  expect(punchRole(both)).toBe("both-hard");
+  expect(punchRole({ ...both, isForwarded: true })).toBe("port-forwarded");
+  expect(punchRole({ ...both, ownPorts: inOrder })).toBe("both-hard");
+  expect(punchRole({ ...both, ownPorts: inOrder, theirPorts: inOrder })).toBe("sockets-in-order");
 });
 
 describe("the side before the easy NAT", () => {
@@ -79,7 +86,12 @@ describe("the side before the easy NAT", () => {
     const sent: { to: Endpoint; at: number }[] = [];
     let now = 0;
     const puncher = new Puncher(
-      { probe: (_peer, to) => sent.push({ to, at: now }), openSockets() {}, closeSockets() {} },
+      {
+        probe: (_peer, to) => sent.push({ to, at: now }),
+        introduce() {},
+        openSockets() {},
+        closeSockets() {},
+      },
       randomFrom(3),
     );
     puncher.introduced(
@@ -103,7 +115,12 @@ describe("the side before the easy NAT", () => {
     const sent: { to: Endpoint; at: number }[] = [];
     let now = 0;
     const puncher = new Puncher(
-      { probe: (_peer, to) => sent.push({ to, at: now }), openSockets() {}, closeSockets() {} },
+      {
+        probe: (_peer, to) => sent.push({ to, at: now }),
+        introduce() {},
+        openSockets() {},
+        closeSockets() {},
+      },
       randomFrom(3),
     );
     const theirPorts = { order: "sequential", step: 2, last: 40_000 } as const;
@@ -130,6 +147,7 @@ describe("the side before the easy NAT", () => {
           probe: (_peer, to) => {
             isMet ||= open.has(splitEndpoint(to).port);
           },
+          introduce() {},
           openSockets() {},
           closeSockets() {},
         },
@@ -157,6 +175,7 @@ describe("the side behind the hard NAT", () => {
     const puncher = new Puncher(
       {
         probe: (_peer, to, socket) => sent.push([to, socket]),
+        introduce() {},
         openSockets: (count) => {
           asked += count;
         },
@@ -183,7 +202,7 @@ describe("the side behind the hard NAT", () => {
   test("finds a peer behind a firewall that translates nothing at the peer's own address", () => {
     const sent: Endpoint[] = [];
     const puncher = new Puncher(
-      { probe: (_peer, to) => sent.push(to), openSockets() {}, closeSockets() {} },
+      { probe: (_peer, to) => sent.push(to), introduce() {}, openSockets() {}, closeSockets() {} },
       randomFrom(5),
     );
     const own: Candidate = { kind: "host", endpoint: endpointOf("81.2.69.142:4000") };
@@ -197,11 +216,64 @@ describe("the side behind the hard NAT", () => {
   test("closes sockets that come when nobody waits for them any more", () => {
     const closed: number[] = [];
     const puncher = new Puncher(
-      { probe() {}, openSockets() {}, closeSockets: (ids) => closed.push(...ids) },
+      { probe() {}, introduce() {}, openSockets() {}, closeSockets: (ids) => closed.push(...ids) },
       randomFrom(5),
     );
     puncher.socketsOpened([1, 2], 0);
     expect(closed).toEqual([1, 2]);
+  });
+});
+
+describe("many peers at once", () => {
+  const nats = { own: "endpoint-independent", theirs: "address-dependent" } as const;
+
+  /** A busy agent: who was probed when, and who was to be introduced again. */
+  function busy(peers: number) {
+    const probes: { peer: Peer; at: number }[] = [];
+    const again: Peer[] = [];
+    let now = 0;
+    const puncher = new Puncher(
+      {
+        probe: (peer) => probes.push({ peer, at: now }),
+        introduce: (peer) => again.push(peer),
+        openSockets() {},
+        closeSockets() {},
+      },
+      randomFrom(4),
+    );
+    const all = Array.from({ length: peers }, (_, i) => peerAt(0, i + 1));
+    const introduce = (peer: Peer, i: number) =>
+      puncher.introduced(peer, nats, [reflexive(`198.51.100.${i + 1}:4000`)], now);
+    all.forEach(introduce);
+    const runTo = (untilMs: number) => {
+      for (; now < untilMs; now++) {
+        for (const peer of all) peer.paths.route(now);
+        puncher.tick(now);
+        for (const peer of again.splice(0)) introduce(peer, all.indexOf(peer));
+      }
+    };
+    return { probes, all, runTo, puncher };
+  }
+
+  test("a few are tried together, and share the rate of one evenly", () => {
+    const { probes, all, runTo } = busy(ATTEMPTS_MAX);
+    runTo(1_300);
+    expect(probes.length).toBeLessThanOrEqual(1_000);
+    for (const peer of all) {
+      const share = probes.filter((probe) => probe.peer === peer).length;
+      expect(share).toBeGreaterThanOrEqual(Math.floor(1_000 / ATTEMPTS_MAX) - 10);
+    }
+  });
+
+  test("those without room are introduced again when there is some: none is forgotten", () => {
+    const { probes, all, runTo, puncher } = busy(3 * ATTEMPTS_MAX + 1);
+    runTo(60_000);
+    for (const peer of all) expect(probes.filter((probe) => probe.peer === peer).length).toBe(2_048);
+    for (let start = 0; start < 60_000; start += 250) {
+      const inSecond = probes.filter(({ at }) => at >= start && at < start + 1_000).length;
+      expect(inSecond).toBeLessThanOrEqual(1_000);
+    }
+    expect(puncher.nextDeadline()).toBeUndefined();
   });
 });
 
@@ -210,7 +282,7 @@ describe("restraint", () => {
     let probes = 0;
     let last = 0;
     const puncher = new Puncher(
-      { probe: () => probes++, openSockets() {}, closeSockets() {} },
+      { probe: () => probes++, introduce() {}, openSockets() {}, closeSockets() {} },
       randomFrom(9),
     );
     for (const at of times) {
@@ -237,7 +309,7 @@ describe("restraint", () => {
   test("two hard NATs are left alone, and the journal says so", () => {
     let probes = 0;
     const puncher = new Puncher(
-      { probe: () => probes++, openSockets() {}, closeSockets() {} },
+      { probe: () => probes++, introduce() {}, openSockets() {}, closeSockets() {} },
       randomFrom(9),
     );
     const peer = peerAt(0);

@@ -6,91 +6,59 @@
  *
  * Where the hard NAT gives its ports in order, the next ones are guessed (predictor.ts): a few at once, since the hard
  * side's first probe to us has one of them, and the others before random ones, since its many sockets have those.
+ * Two hard NATs that both do: each side sends from many sockets to the one port that the middle of the other's sockets
+ * will have. Whichever of our sockets has got the port that they aim at, aims at theirs.
  *
  *   introduced ──pause──▶ opening sockets ──▶ probing ──▶ over      (many sockets)
  *   introduced ──pause──▶ probing ──▶ over                          (many ports)
+ *
+ * A few peers' attempts go on at once and share the rate. Both sides must try at the same time: so whoever found no
+ * room is not tried later, but introduced again when there is some, in the order of asking.
  */
-import {
-  type AgentId,
-  type Candidate,
-  type Endpoint,
-  endpoint,
-  type NatMapping,
-  type NatPorts,
-  splitEndpoint,
-} from "@burrow/protocol";
-import ipaddr from "ipaddr.js";
+import type { AgentId, Candidate, Endpoint } from "@burrow/protocol";
 import type { Peer } from "./peers.ts";
-import { EARLY_GUESSES, guessPort, PORT_COUNT, PORT_MIN } from "./predictor.ts";
-
-export type PunchRole = "many-sockets" | "many-ports";
+import { type Nats, PROBES_MAX, PUNCH_SOCKETS, PunchAttempt, punchRole } from "./punch-attempt.ts";
 
 /** What easier ways get before this one starts: they cost next to nothing and mostly win. */
 const PAUSE_MS = 300;
-export const PUNCH_SOCKETS = 256;
-/**
- * Every other socket only opens our own NAT, by a probe that dies on the way: a router that takes strays for itself
- * would otherwise hold all of our ports for its own. The rest go through, since our NAT may be further off than that.
- */
-const OPENING_EVERY = 2;
-/** A peer's outside is one address, seldom two; a liar may name strangers' ones. */
-const TARGETS_MAX = 2;
-/** Finds a pair with 1 - (1 - 256/64512)^2048 = 99.97 %. */
-const PROBES_MAX = 2_048;
+/** Attempts at once: each may have its sockets, and many systems give a process a thousand. */
+export const ATTEMPTS_MAX = 3;
+/** Peers that are remembered for want of room. */
+const WAITING_MAX = 64;
 /** At most 1,000 probes of 88 bytes a second, whatever happens. */
 const BURST_PROBES = 10;
 const BURST_INTERVAL_MS = 10;
 /** Answers to the last probes may still come. */
 const LINGER_MS = 2_000;
+/** The side with the sockets is done at once; the other one looks for them as long as this, if it is busy. */
+const LINGER_SOCKETS_MS = LINGER_MS + ATTEMPTS_MAX * (PROBES_MAX / BURST_PROBES) * BURST_INTERVAL_MS;
 const OPEN_TIMEOUT_MS = 2_000;
 /** Between two attempts for one peer; the last one for ever. */
 const AGAIN_AFTER_MS = [5_000, 30_000, 300_000] as const;
+/** How often sockets that were kept for a path are looked at: whether it is still there. */
+const SWEEP_INTERVAL_MS = 10_000;
 
 export interface PuncherSink {
   /** A probe to an endpoint, from one of our sockets (undefined: the main one). */
   probe(peer: Peer, to: Endpoint, socket: number | undefined, isOpening: boolean): void;
+  /** Both sides should be introduced anew. */
+  introduce(peer: Peer): void;
   /** Asks for further sockets; `socketsOpened` tells their ids. */
   openSockets(count: number): void;
   closeSockets(ids: readonly number[]): void;
-}
-
-/** What two agents know of the NATs before them. */
-export interface Nats {
-  readonly own: NatMapping;
-  readonly theirs: NatMapping;
-  readonly theirPorts?: NatPorts | undefined;
-}
-
-interface Attempt {
-  readonly peer: Peer;
-  readonly role: PunchRole;
-  /** In which order the peer's NAT gives its ports. */
-  readonly ports: NatPorts | undefined;
-  /** Before, only what is guessed early is probed. */
-  readonly notBeforeMs: number;
-  /** Many sockets: the peer's endpoints. Many ports: endpoints whose addresses count. */
-  readonly targets: readonly Endpoint[];
-  phase: "waiting" | "opening" | "probing" | "lingering";
-  untilMs: number;
-  sent: number;
-  sockets: readonly number[];
-}
-
-/** Who does what, given both sides' NATs; or why nobody does anything. */
-export function punchRole(own: NatMapping, peer: NatMapping): PunchRole | "both-hard" | "not-needed" {
-  const ownIsHard = own === "address-dependent";
-  const peerIsHard = peer === "address-dependent";
-  if (ownIsHard && peerIsHard) return "both-hard";
-  if (ownIsHard) return "many-sockets";
-  return peerIsHard ? "many-ports" : "not-needed";
 }
 
 export class Puncher {
   readonly #sink: PuncherSink;
   readonly #random: (length: number) => Uint8Array;
   readonly #history = new Map<AgentId, { attempts: number; lastMs: number }>();
-  /** One at a time, so that the rate holds whatever many peers want. */
-  #attempt: Attempt | undefined;
+  /** The next one to probe comes first. */
+  #attempts: readonly PunchAttempt[] = [];
+  #nextBurstMs = 0;
+  readonly #waiting = new Map<AgentId, Peer>();
+  /** Sockets that a path uses, by the peer it leads to. */
+  readonly #kept = new Map<number, Peer>();
+  #sweepMs = 0;
 
   constructor(sink: PuncherSink, random: (length: number) => Uint8Array) {
     this.#sink = sink;
@@ -98,47 +66,46 @@ export class Puncher {
   }
 
   /** Both sides were just introduced: plan an attempt if their NATs call for one. */
-  introduced(
-    peer: Peer,
-    { own, theirs, theirPorts }: Nats,
-    candidates: readonly Candidate[],
-    now: number,
-  ): void {
-    const role = punchRole(own, theirs);
+  introduced(peer: Peer, nats: Nats, candidates: readonly Candidate[], now: number): void {
+    const role = punchRole(nats);
     const { journal } = peer.paths;
+    const { id } = peer.info;
     if (role === "both-hard") {
-      journal.note(
-        now,
-        "both-nats-hard",
-        "both NATs give each destination another port: only a relay can help",
-      );
-      return;
+      const why = "both NATs give each destination another port, in no known order: only a relay can help";
+      return journal.note(now, "both-nats-hard", why);
     }
-    if (role === "not-needed" || this.#attempt !== undefined || isDirect(peer)) return;
-    const { attempts, lastMs } = this.#history.get(peer.info.id) ?? {
-      attempts: 0,
-      lastMs: Number.NEGATIVE_INFINITY,
-    };
+    if (role === "port-forwarded") {
+      return journal.note(
+        now,
+        role,
+        "both NATs are hard, but one side has a port of its router: plain probes do",
+      );
+    }
+    if (role === "not-needed" || isDirect(peer) || this.#attempts.some((one) => one.peer === peer)) return;
+    const { attempts, lastMs } = this.#history.get(id) ?? { attempts: 0, lastMs: Number.NEGATIVE_INFINITY };
     const pauseMs = AGAIN_AFTER_MS[Math.min(attempts, AGAIN_AFTER_MS.length) - 1] ?? 0;
     if (now - lastMs < pauseMs) return;
-    const ports = role === "many-ports" ? theirPorts : undefined;
-    const targets = outsideOf(candidates, ports);
-    if (targets.length === 0) return;
-    this.#history.set(peer.info.id, { attempts: attempts + 1, lastMs: now });
-    const notBeforeMs = now + PAUSE_MS;
-    const hasGuesses = guessPort(ports, 0) !== undefined;
-    this.#attempt = {
-      ...{ peer, role, ports, targets, notBeforeMs, sent: 0, sockets: [] },
-      phase: "waiting",
-      untilMs: hasGuesses ? now : notBeforeMs,
-    };
-    if (hasGuesses) this.tick(now);
+    const attempt = new PunchAttempt(peer, role, nats, candidates, now + PAUSE_MS);
+    if (attempt.targets.length === 0) return;
+    if (this.#attempts.length >= ATTEMPTS_MAX) {
+      if (this.#waiting.size < WAITING_MAX) this.#waiting.set(id, peer);
+      return;
+    }
+    this.#waiting.delete(id);
+    this.#history.set(id, { attempts: attempts + 1, lastMs: now });
+    this.#attempts = [...this.#attempts, attempt];
+    if (!attempt.hasEarlyGuesses) return;
+    attempt.untilMs = now;
+    this.tick(now);
   }
 
   /** The peer is gone. */
   forget(id: AgentId): void {
     this.#history.delete(id);
-    if (this.#attempt?.peer.info.id === id) this.#end(this.#attempt);
+    this.#waiting.delete(id);
+    for (const attempt of this.#attempts) if (attempt.peer.info.id === id) this.#end(attempt, 0);
+    const orphans = [...this.#kept].filter(([, peer]) => peer.info.id === id).map(([socket]) => socket);
+    this.#close(orphans);
   }
 
   /** The network changed: what failed before may work now. */
@@ -147,114 +114,128 @@ export class Puncher {
   }
 
   socketsOpened(ids: readonly number[], now: number): void {
-    const attempt = this.#attempt;
-    if (attempt?.phase !== "opening") return this.#sink.closeSockets(ids);
+    const attempt = this.#attempts.find(({ phase }) => phase === "opening");
+    if (attempt === undefined) return this.#sink.closeSockets(ids);
     attempt.sockets = ids;
-    attempt.phase = "probing";
-    attempt.untilMs = now;
-    attempt.peer.paths.journal.note(
-      now,
-      "punching",
-      `${ids.length} sockets probe ${attempt.targets.join(" and ")}`,
-    );
+    this.#begin(attempt, now);
     this.tick(now);
   }
 
   tick(now: number): void {
-    const attempt = this.#attempt;
-    if (attempt === undefined || now < attempt.untilMs) return;
-    if (isDirect(attempt.peer) || !attempt.peer.paths.isAwake) return this.#end(attempt);
-    switch (attempt.phase) {
-      case "waiting":
-        return this.#start(attempt, now);
-      case "probing":
-        return this.#burst(attempt, now);
-      case "opening":
-      case "lingering":
-        attempt.peer.paths.journal.note(now, "punching-failed", `${attempt.sent} probes met nobody`);
-        return this.#end(attempt);
-    }
+    const before = this.#attempts.length;
+    for (const attempt of this.#attempts) this.#look(attempt, now);
+    this.#burst(now);
+    if (this.#attempts.length < before) this.#admit();
+    if (this.#kept.size > 0 && now >= this.#sweepMs) this.#sweep(now);
   }
 
   nextDeadline(): number | undefined {
-    return this.#attempt?.untilMs;
-  }
-
-  #start(attempt: Attempt, now: number): void {
-    if (attempt.role === "many-sockets") {
-      attempt.phase = "opening";
-      attempt.untilMs = now + OPEN_TIMEOUT_MS;
-      return this.#sink.openSockets(PUNCH_SOCKETS);
-    }
-    attempt.phase = "probing";
-    const hosts = attempt.targets.map((target) => splitEndpoint(target).address).join(" and ");
-    const { step, last } = attempt.ports ?? {};
-    const guessed =
-      guessPort(attempt.ports, 0) === undefined
-        ? "random ports"
-        : `ports, first those by ${step} from ${last},`;
-    attempt.peer.paths.journal.note(now, "punching", `up to ${PROBES_MAX} ${guessed} of ${hosts} are probed`);
-    this.#burst(attempt, now);
-  }
-
-  #burst(attempt: Attempt, now: number): void {
-    const { peer, role, targets, sockets } = attempt;
-    const total = role === "many-sockets" ? sockets.length * targets.length : PROBES_MAX;
-    for (let i = 0; i < BURST_PROBES && attempt.sent < total; i++) {
-      const target = targets[attempt.sent % targets.length];
-      if (target === undefined) break;
-      if (role === "many-sockets") {
-        const index = Math.floor(attempt.sent / targets.length);
-        this.#sink.probe(peer, target, sockets[index], index % OPENING_EVERY === 0);
-      } else {
-        const guess = guessPort(attempt.ports, attempt.sent);
-        if (guess !== undefined && now < attempt.notBeforeMs && attempt.sent >= EARLY_GUESSES) {
-          attempt.untilMs = attempt.notBeforeMs;
-          return;
-        }
-        const { address } = splitEndpoint(guess === undefined ? target : (targets[0] ?? target));
-        this.#sink.probe(peer, endpoint(address, guess ?? this.#randomPort()), undefined, false);
-      }
-      attempt.sent++;
-    }
-    attempt.untilMs = now + BURST_INTERVAL_MS;
-    if (attempt.sent < total) return;
-    attempt.phase = "lingering";
-    // The side with the sockets is done in a quarter of a second; the other one then still looks for them.
-    attempt.untilMs =
-      now + LINGER_MS + (role === "many-sockets" ? (PROBES_MAX / BURST_PROBES) * BURST_INTERVAL_MS : 0);
-  }
-
-  #end(attempt: Attempt): void {
-    this.#attempt = undefined;
-    const used = new Set(
-      attempt.peer.paths.paths.map(({ target }) => (target.kind === "direct" ? target.socket : undefined)),
+    const due = this.#attempts.map(({ phase, untilMs }) =>
+      phase === "probing" ? Math.max(untilMs, this.#nextBurstMs) : untilMs,
     );
-    this.#sink.closeSockets(attempt.sockets.filter((id) => !used.has(id)));
+    if (this.#kept.size > 0) due.push(this.#sweepMs);
+    return due.length === 0 ? undefined : Math.min(...due);
   }
 
-  #randomPort(): number {
-    const [high = 0, low = 0, more = 0] = this.#random(3);
-    return PORT_MIN + ((high * 65_536 + low * 256 + more) % PORT_COUNT);
+  #look(attempt: PunchAttempt, now: number): void {
+    const { peer, phase } = attempt;
+    const isDue = now >= attempt.untilMs;
+    if (isDirect(peer) || !peer.paths.isAwake) {
+      // Ports that were just guessed may meet the peer on the way; sockets come when they come.
+      if (phase !== "opening" || isDue) this.#end(attempt, now);
+      return;
+    }
+    if (!isDue || phase === "probing") return;
+    if (phase === "waiting") return this.#start(attempt, now);
+    const { journal } = peer.paths;
+    journal.note(now, "punching-failed", `${attempt.sent} probes met nobody`);
+    if (attempt.role === "sockets-in-order") {
+      journal.note(now, "both-nats-hard", "both NATs are hard, and neither gave the port that was foreseen");
+    }
+    this.#end(attempt, now);
   }
+
+  #start(attempt: PunchAttempt, now: number): void {
+    if (!attempt.needsSockets) return this.#begin(attempt, now);
+    attempt.phase = "opening";
+    attempt.untilMs = now + OPEN_TIMEOUT_MS;
+    this.#sink.openSockets(PUNCH_SOCKETS);
+  }
+
+  #begin(attempt: PunchAttempt, now: number): void {
+    attempt.phase = "probing";
+    attempt.untilMs = now;
+    attempt.peer.paths.journal.note(now, "punching", attempt.describe());
+  }
+
+  /** A few probes, one for each attempt in turn. */
+  #burst(now: number): void {
+    if (now < this.#nextBurstMs) return;
+    let left = BURST_PROBES;
+    let ready = this.#ready(now);
+    while (left > 0 && ready.length > 0) {
+      for (const attempt of ready.slice(0, left)) {
+        const probe = attempt.take(this.#random, now);
+        if (probe === undefined) continue;
+        left--;
+        this.#sink.probe(attempt.peer, probe.to, probe.socket, probe.isOpening);
+      }
+      for (const attempt of ready) if (attempt.isDone) linger(attempt, now);
+      ready = this.#ready(now);
+    }
+    if (left === BURST_PROBES) return;
+    this.#nextBurstMs = now + BURST_INTERVAL_MS;
+    const [first, ...others] = this.#attempts;
+    if (first !== undefined) this.#attempts = [...others, first];
+  }
+
+  #ready(now: number): readonly PunchAttempt[] {
+    return this.#attempts.filter(({ phase, untilMs }) => phase === "probing" && now >= untilMs);
+  }
+
+  #end(attempt: PunchAttempt, now: number): void {
+    this.#attempts = this.#attempts.filter((other) => other !== attempt);
+    const { peer } = attempt;
+    if (this.#kept.size === 0) this.#sweepMs = now + SWEEP_INTERVAL_MS;
+    for (const socket of attempt.sockets) this.#kept.set(socket, peer);
+    this.#closeUnused(peer);
+  }
+
+  /** There is room: the next ones that found none are introduced again. */
+  #admit(): void {
+    let room = ATTEMPTS_MAX - this.#attempts.length;
+    for (const [id, peer] of this.#waiting) {
+      if (room <= 0) return;
+      this.#waiting.delete(id);
+      if (isDirect(peer) || !peer.paths.isAwake) continue;
+      room--;
+      this.#sink.introduce(peer);
+    }
+  }
+
+  #sweep(now: number): void {
+    this.#sweepMs = now + SWEEP_INTERVAL_MS;
+    for (const peer of new Set(this.#kept.values())) this.#closeUnused(peer);
+  }
+
+  #closeUnused(peer: Peer): void {
+    const used = new Set(
+      peer.paths.paths.map(({ target }) => (target.kind === "direct" ? target.socket : undefined)),
+    );
+    this.#close([...this.#kept].flatMap(([id, of]) => (of === peer && !used.has(id) ? [id] : [])));
+  }
+
+  #close(ids: readonly number[]): void {
+    for (const id of ids) this.#kept.delete(id);
+    if (ids.length > 0) this.#sink.closeSockets(ids);
+  }
+}
+
+function linger(attempt: PunchAttempt, now: number): void {
+  attempt.phase = "lingering";
+  attempt.untilMs = now + (attempt.needsSockets ? LINGER_SOCKETS_MS : LINGER_MS);
 }
 
 function isDirect(peer: Peer): boolean {
   return peer.paths.currentPath?.isProven === true && peer.paths.current?.kind === "direct";
-}
-
-/** Endpoints outside the peer's NAT; first the one whose port is the newest, if that is known. */
-function outsideOf(candidates: readonly Candidate[], ports: NatPorts | undefined): readonly Endpoint[] {
-  const outside = candidates.filter(isOutside).map((candidate) => candidate.endpoint);
-  const isNewest = (of: Endpoint) => splitEndpoint(of).port === ports?.last;
-  return [...outside.filter(isNewest), ...outside.filter((of) => !isNewest(of))].slice(0, TARGETS_MAX);
-}
-
-/**
- * Where a NAT's outside is: IPv4, and no address of the peer's own network, unless that is the public one: behind a
- * firewall that translates nothing, a peer is seen where it is.
- */
-function isOutside({ kind, endpoint: of }: Candidate): boolean {
-  if (of.startsWith("[")) return false;
-  return kind !== "host" || ipaddr.parse(splitEndpoint(of).address).range() === "unicast";
 }

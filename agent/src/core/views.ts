@@ -93,6 +93,9 @@ export function pathView(agent: Agent, target: PathTarget | undefined): PathView
   return { kind: "relay", endpoint: agent.relays.endpointOf(target.relay), relay: target.relay, region };
 }
 
+/** What the puncher says of both NATs: a router may have given one of them a port since. */
+const NAT_EVENTS: ReadonlySet<string> = new Set(["both-nats-hard", "port-forwarded", "punching"]);
+
 export function relayedBecause(agent: Agent, { paths, candidates }: Peer): RelayedBecause | undefined {
   if (paths.current?.kind !== "relay") return undefined;
   if (!paths.isAwake) return "idle";
@@ -105,7 +108,8 @@ export function relayedBecause(agent: Agent, { paths, candidates }: Peer): Relay
     return isNarrow ? "direct-too-narrow" : "direct-clearly-worse";
   }
   if (direct.some(({ state }) => state === "trying" || state === "suspect")) return "probing";
-  if (paths.journal.entries.some(({ event }) => event === "both-nats-hard")) return "both-nats-hard";
+  const nats = paths.journal.entries.findLast(({ event }) => NAT_EVENTS.has(event))?.event;
+  if (nats === "both-nats-hard") return nats;
   return candidates.length === 0 ? "peer-without-candidates" : "candidates-silent";
 }
 
