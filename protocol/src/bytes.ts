@@ -79,13 +79,16 @@ export class Reader {
   }
 }
 
-/** Writes front to back into a buffer of exactly the packet's size. Writing past the end is a programmer's error. */
+/**
+ * Writes front to back into a buffer of exactly the packet's size, a new one or the caller's. Writing past the end is a
+ * programmer's error.
+ */
 export class Writer {
   readonly bytes: Bytes;
   #at = 0;
 
-  constructor(length: number) {
-    this.bytes = new Uint8Array(length);
+  constructor(target: number | Bytes) {
+    this.bytes = typeof target === "number" ? new Uint8Array(target) : target;
   }
 
   u8(value: number): this {

@@ -1,6 +1,6 @@
 /** Who is who: keys, and the short ids made from them. */
 import { blake2s } from "@noble/hashes/blake2.js";
-import type { Bytes } from "./bytes.ts";
+import { type Bytes, Reader, Writer } from "./bytes.ts";
 import { fromBase64, fromHex, toBase64, toHex, utf8 } from "./encoding.ts";
 
 /** X25519 public key, 32 bytes. */
@@ -43,6 +43,21 @@ export function idToBytes(id: AgentId | RelayId | NetworkId): Bytes {
   const bytes = fromHex(id);
   if (bytes?.length !== ID_LENGTH) throw new Error(`not an id: ${id}`);
   return bytes;
+}
+
+/** An id as two numbers, its first and its last four bytes (little-endian): for packet paths, which make no strings. */
+export interface IdWords {
+  first: number;
+  last: number;
+}
+
+export function idWords(id: AgentId | RelayId): IdWords {
+  const reader = new Reader(idToBytes(id));
+  return { first: reader.u32(), last: reader.u32() };
+}
+
+export function idOfWords<Id extends AgentId | RelayId>({ first, last }: IdWords): Id {
+  return idFromBytes(new Writer(ID_LENGTH).u32(first).u32(last).finish());
 }
 
 export function keyToText(key: PublicKey): KeyText {

@@ -17,10 +17,9 @@ import { invariant } from "./errors.ts";
 import { TRANSACTION_LENGTH, type Transaction } from "./probe.ts";
 import { Refusal } from "./refusal.ts";
 import { PacketType } from "./registry.ts";
-import { type SymmetricKey, TAG_LENGTH } from "./seal.ts";
-import { type RelayTag, type TrunkMac, type TrunkSender, trunkNonce } from "./trunk.ts";
+import { TAG_LENGTH } from "./seal.ts";
+import type { RelayTag, TrunkMac, TrunkSender } from "./trunk.ts";
 
-const SENDER_LENGTH = 4;
 const TAG_AT = 16 + TRANSACTION_LENGTH;
 const BOOT_MAX = 0xff_ffff;
 export const TRUNK_PING_LENGTH = TAG_AT + TAG_LENGTH;
@@ -30,18 +29,18 @@ export interface TrunkPing extends TrunkSender {
   readonly transaction: Transaction;
 }
 
-export function encodeTrunkPing(ping: TrunkPing, key: SymmetricKey, mac: TrunkMac): Bytes {
+export function encodeTrunkPing(ping: TrunkPing, mac: TrunkMac): Bytes {
   const { kind, boot, sender, counter, transaction } = ping;
   invariant(boot >= 0 && boot <= BOOT_MAX, "boot count past 24 bits: give the relay a new key");
-  const writer = new Writer(TRUNK_PING_LENGTH)
+  const { bytes } = new Writer(TRUNK_PING_LENGTH)
     .u8(PacketType[kind])
     .u8(boot & 0xff)
     .u16(boot >>> 8)
-    .put(fromHex(sender) ?? new Uint8Array(0))
+    .u32(sender)
     .u64(counter)
     .put(fromHex(transaction) ?? new Uint8Array(0));
-  const tag = mac(key, trunkNonce(boot, counter), writer.bytes.subarray(0, TAG_AT));
-  return writer.put(tag).finish();
+  mac.sign(boot, counter, bytes, 0, TAG_AT);
+  return bytes;
 }
 
 /** What it says, unauthenticated: `verifyTrunk` comes before anything is done with it. */
@@ -53,7 +52,7 @@ export function trunkPing(datagram: Bytes): TrunkPing | Refusal {
   if (type !== PacketType.trunkPing && type !== PacketType.trunkPong) return Refusal.badField;
   const kind = type === PacketType.trunkPing ? "trunkPing" : "trunkPong";
   const boot = reader.u8() + reader.u16() * 0x100;
-  const sender = toHex(reader.view(SENDER_LENGTH)) as RelayTag;
+  const sender = reader.u32() as RelayTag;
   const counter = reader.u64();
   const transaction = toHex(reader.view(TRANSACTION_LENGTH)) as Transaction;
   return reader.ok ? { kind, boot, sender, counter, transaction } : Refusal.badField;

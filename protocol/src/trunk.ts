@@ -18,15 +18,13 @@
  */
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { type Bytes, equalBytes, Reader, Writer } from "./bytes.ts";
-import { fromHex, toHex } from "./encoding.ts";
 import { invariant } from "./errors.ts";
-import { type AgentId, ID_LENGTH, idFromBytes, idToBytes, type RelayId } from "./ids.ts";
+import { type IdWords, idWords, type RelayId } from "./ids.ts";
 import { Refusal } from "./refusal.ts";
 import { classify, type PacketKind, PacketType } from "./registry.ts";
 import { type SymmetricKey, TAG_LENGTH } from "./seal.ts";
 
 const PACKET_AT = 32;
-const SENDER_LENGTH = 4;
 const BOOT_MAX = 0xff_ffff;
 const NOTHING = new Uint8Array(0);
 const TRAVELS: ReadonlySet<PacketKind> = new Set(["wireguard", "probe", "probeAck"]);
@@ -35,72 +33,101 @@ export const TRUNK_OVERHEAD = PACKET_AT + TAG_LENGTH;
 /** Smallest inner packet: a WireGuard keepalive, 32 bytes. */
 export const TRUNK_LENGTH_MIN = TRUNK_OVERHEAD + 32;
 
-/** The first 4 bytes of a relay's id, as hex: which keys to try. Not unique: 2^32 keys find another with it. */
-export type RelayTag = string & { readonly __brand: "RelayTag" };
+/** The first 4 bytes of a relay's id, as a number: which keys to try. Not unique: 2^32 keys find another with it. */
+export type RelayTag = number & { readonly __brand: "RelayTag" };
 
 /** Who sent a packet of the trunk, and which of its packets it is. */
 export interface TrunkSender {
-  readonly boot: number;
-  readonly sender: RelayTag;
-  readonly counter: number;
+  boot: number;
+  sender: RelayTag;
+  counter: number;
 }
 
+/** One object can serve all packets of a thread. */
 export interface TrunkHeader extends TrunkSender {
-  readonly source: AgentId;
-  readonly destination: AgentId;
+  source: IdWords;
+  destination: IdWords;
+}
+
+export function newTrunkHeader(): TrunkHeader {
+  const [source, destination] = [0, 1].map(() => ({ first: 0, last: 0 })) as [IdWords, IdWords];
+  return { boot: 0, sender: 0 as RelayTag, counter: 0, source, destination };
 }
 
 export function relayTagOf(relay: RelayId): RelayTag {
-  return relay.slice(0, 2 * SENDER_LENGTH) as RelayTag;
+  return idWords(relay).first as RelayTag;
 }
 
-/** A MAC of 16 bytes over `data`; the native AEAD of the platform fits. */
-export type TrunkMac = (key: SymmetricKey, nonce: Bytes, data: Bytes) => Bytes;
+/** The key of one direction; the platform's native keys fit. Tags are of 16 bytes, over bytes in place. */
+export interface TrunkMac {
+  /** Writes the tag of the `length` bytes at `offset` behind them. */
+  sign(noncePrefix: number, counter: number, buffer: Bytes, offset: number, length: number): void;
+  /** Does the tag of the `length` bytes at `offset` lie behind them? */
+  verify(noncePrefix: number, counter: number, buffer: Bytes, offset: number, length: number): boolean;
+  /** Wipes the key. The object is not used again. */
+  destroy(): void;
+}
 
-export const nobleTrunkMac: TrunkMac = (key, nonce, data) =>
-  chacha20poly1305(key, nonce, data).encrypt(NOTHING);
+export type TrunkMacOf = (key: SymmetricKey) => TrunkMac;
 
-export function encodeTrunk(header: TrunkHeader, packet: Bytes, key: SymmetricKey, mac: TrunkMac): Bytes {
-  const { boot } = header;
+export const nobleTrunkMac: TrunkMacOf = (key) => {
+  const tagOf = (boot: number, counter: number, data: Bytes) =>
+    chacha20poly1305(key, new Writer(12).u32(boot).u64(counter).finish(), data).encrypt(NOTHING);
+  return {
+    sign: (boot, counter, buffer, offset, length) =>
+      buffer.set(tagOf(boot, counter, buffer.subarray(offset, offset + length)), offset + length),
+    verify: (boot, counter, buffer, offset, length) => {
+      const tag = buffer.subarray(offset + length, offset + length + TAG_LENGTH);
+      return equalBytes(tag, tagOf(boot, counter, buffer.subarray(offset, offset + length)));
+    },
+    destroy() {},
+  };
+};
+
+/** Into `out`, which has room for TRUNK_OVERHEAD more than the packet: a view of as much as was written. */
+export function encodeTrunk(
+  header: TrunkHeader,
+  packet: Bytes,
+  mac: TrunkMac,
+  out: Bytes = new Uint8Array(TRUNK_OVERHEAD + packet.length),
+): Bytes {
+  const { boot, sender, counter, source, destination } = header;
   invariant(boot >= 0 && boot <= BOOT_MAX, "boot count past 24 bits: give the relay a new key");
   invariant(TRAVELS.has(classify(packet)), "packet that does not travel by trunk");
-  const writer = new Writer(TRUNK_OVERHEAD + packet.length)
+  new Writer(out)
     .u8(PacketType.trunk)
     .u8(boot & 0xff)
     .u16(boot >>> 8)
-    .put(fromHex(header.sender) ?? NOTHING)
-    .u64(header.counter)
-    .put(idToBytes(header.source))
-    .put(idToBytes(header.destination))
+    .u32(sender)
+    .u64(counter)
+    .u32(source.first)
+    .u32(source.last)
+    .u32(destination.first)
+    .u32(destination.last)
     .put(packet);
-  const tag = mac(
-    key,
-    trunkNonce(header.boot, header.counter),
-    writer.bytes.subarray(0, PACKET_AT + packet.length),
-  );
-  return writer.put(tag).finish();
+  mac.sign(boot, counter, out, 0, PACKET_AT + packet.length);
+  return out.subarray(0, TRUNK_OVERHEAD + packet.length);
 }
 
 /** The header of a trunk packet, unauthenticated: `verifyTrunk` comes before anything is done with it. */
-export function trunkHeader(datagram: Bytes): TrunkHeader | Refusal {
+export function trunkHeader(datagram: Bytes, header: TrunkHeader = newTrunkHeader()): TrunkHeader | Refusal {
   if (datagram.length < TRUNK_LENGTH_MIN) return Refusal.tooShort;
   const reader = new Reader(datagram);
   if (reader.u8() !== PacketType.trunk) return Refusal.badField;
-  const boot = reader.u8() + reader.u16() * 0x100;
-  const sender = toHex(reader.view(SENDER_LENGTH)) as RelayTag;
-  const counter = reader.u64();
-  const source = idFromBytes<AgentId>(reader.view(ID_LENGTH));
-  const destination = idFromBytes<AgentId>(reader.view(ID_LENGTH));
-  const mayTravel = TRAVELS.has(classify(trunkPacket(datagram)));
-  return reader.ok && mayTravel ? { boot, sender, counter, source, destination } : Refusal.badField;
+  header.boot = reader.u8() + reader.u16() * 0x100;
+  header.sender = reader.u32() as RelayTag;
+  header.counter = reader.u64();
+  header.source.first = reader.u32();
+  header.source.last = reader.u32();
+  header.destination.first = reader.u32();
+  header.destination.last = reader.u32();
+  return reader.ok && TRAVELS.has(classify(trunkPacket(datagram))) ? header : Refusal.badField;
 }
 
-/** Of a trunk packet, a ping or a pong: whether the relay that shares `key` made it. */
-export function verifyTrunk(datagram: Bytes, header: TrunkSender, key: SymmetricKey, mac: TrunkMac): boolean {
-  if (datagram.length < lengthMinOf(datagram)) return false;
-  const tagAt = datagram.length - TAG_LENGTH;
-  const expected = mac(key, trunkNonce(header.boot, header.counter), datagram.subarray(0, tagAt));
-  return equalBytes(expected, datagram.subarray(tagAt));
+/** Of a trunk packet, a ping or a pong: whether the relay that shares the key made it. */
+export function verifyTrunk(datagram: Bytes, { boot, counter }: TrunkSender, mac: TrunkMac): boolean {
+  const length = datagram.length - TAG_LENGTH;
+  return datagram.length >= lengthMinOf(datagram) && mac.verify(boot, counter, datagram, 0, length);
 }
 
 /** A ping is a header of 24 bytes and a tag (trunk-ping.ts). */
@@ -111,8 +138,4 @@ function lengthMinOf(datagram: Bytes): number {
 /** The packet inside, as a view. */
 export function trunkPacket(datagram: Bytes): Bytes {
   return datagram.subarray(PACKET_AT, datagram.length - TAG_LENGTH);
-}
-
-export function trunkNonce(boot: number, counter: number): Bytes {
-  return new Writer(12).u32(boot).u64(counter).finish();
 }

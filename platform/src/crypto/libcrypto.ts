@@ -103,6 +103,29 @@ class LibcryptoAeadKey implements AeadKey {
     return EVP_CipherFinal_ex(this.#opening, written.address, written.address) === 1;
   }
 
+  sign(noncePrefix: number, counter: number, buffer: Uint8Array, offset: number, length: number): void {
+    mustLieWithin(buffer, offset, length + TAG_LENGTH);
+    this.#sealing ??= this.#newContext(SEAL);
+    const at = addressOf(buffer) + offset;
+    this.#setNonce(this.#sealing, counter, noncePrefix);
+    const { EVP_Cipher, EVP_CipherFinal_ex, EVP_CIPHER_CTX_ctrl } = this.#library;
+    if (length > 0) EVP_Cipher(this.#sealing, NOTHING, at, length);
+    EVP_CipherFinal_ex(this.#sealing, written.address, written.address);
+    EVP_CIPHER_CTX_ctrl(this.#sealing, EVP_CTRL_AEAD_GET_TAG, TAG_LENGTH, at + length);
+  }
+
+  verify(noncePrefix: number, counter: number, buffer: Uint8Array, offset: number, length: number): boolean {
+    if (this.#isDestroyed) return false;
+    mustLieWithin(buffer, offset, length + TAG_LENGTH);
+    this.#opening ??= this.#newContext(OPEN);
+    const at = addressOf(buffer) + offset;
+    this.#setNonce(this.#opening, counter, noncePrefix);
+    const { EVP_Cipher, EVP_CipherFinal_ex, EVP_CIPHER_CTX_ctrl } = this.#library;
+    EVP_CIPHER_CTX_ctrl(this.#opening, EVP_CTRL_AEAD_SET_TAG, TAG_LENGTH, at + length);
+    if (length > 0) EVP_Cipher(this.#opening, NOTHING, at, length);
+    return EVP_CipherFinal_ex(this.#opening, written.address, written.address) === 1;
+  }
+
   destroy(): void {
     this.#isDestroyed = true;
     this.#key.bytes.fill(0);
@@ -130,10 +153,15 @@ class LibcryptoAeadKey implements AeadKey {
     return context;
   }
 
-  #begin(context: Pointer, counter: number, ad: Uint8Array | undefined): void {
+  #setNonce(context: Pointer, counter: number, prefix: number): void {
+    nonce.u32[0] = prefix;
     nonce.u32[1] = counter;
     nonce.u32[2] = counter / 0x1_0000_0000;
     this.#library.EVP_CipherInit_ex(context, null, null, null, nonce.address, AS_BEFORE);
+  }
+
+  #begin(context: Pointer, counter: number, ad: Uint8Array | undefined): void {
+    this.#setNonce(context, counter, 0);
     if (ad !== undefined && ad.length > 0) {
       this.#library.EVP_Cipher(context, NOTHING, addressOf(ad), ad.length);
     }

@@ -87,10 +87,35 @@ class SodiumAeadKey implements AeadKey {
     }
   }
 
+  sign(noncePrefix: number, counter: number, buffer: Uint8Array, offset: number, length: number): void {
+    this.#sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
+      within(buffer, offset + length, TAG_LENGTH),
+      NOTHING,
+      within(buffer, offset, length),
+      null,
+      this.#nonce.set(counter, noncePrefix),
+      this.#key,
+    );
+  }
+
+  verify(noncePrefix: number, counter: number, buffer: Uint8Array, offset: number, length: number): boolean {
+    const data = within(buffer, offset, length);
+    const tag = within(buffer, offset + length, TAG_LENGTH);
+    const nonce = this.#nonce.set(counter, noncePrefix);
+    try {
+      this.#sodium.crypto_aead_chacha20poly1305_ietf_decrypt(NOTHING, null, tag, data, nonce, this.#key);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   destroy(): void {
     this.#key.fill(0);
   }
 }
+
+const NOTHING = new Uint8Array(0);
 
 function sodiumPrimitives(sodium: Sodium): Primitives {
   return {
@@ -148,6 +173,20 @@ function agreesWithNoble(candidate: Primitives): boolean {
     return Buffer.from(buffer);
   };
   const sealed = sealedBy(noblePrimitives);
+  const signedBy = (primitives: Primitives) => {
+    const buffer = new Uint8Array(PACKET_LENGTH + TAG_LENGTH);
+    const key = primitives.aeadKey(secret);
+    key.sign(5, 7, buffer, 0, PACKET_LENGTH);
+    key.destroy();
+    return Buffer.from(buffer);
+  };
+  const signed = signedBy(noblePrimitives);
+  const verifies = (bytes: Uint8Array) => {
+    const key = candidate.aeadKey(secret);
+    const isTrue = key.verify(5, 7, bytes, 0, PACKET_LENGTH);
+    key.destroy();
+    return isTrue;
+  };
   const opens = (bytes: Uint8Array) => {
     const key = candidate.aeadKey(secret);
     const isOpen = key.open(7, bytes, 0, bytes.length, bytes, 0);
@@ -161,7 +200,10 @@ function agreesWithNoble(candidate: Primitives): boolean {
     Buffer.from(shared).equals(noblePrimitives.x25519(secret, other) ?? new Uint8Array()) &&
     sealedBy(candidate).equals(sealed) &&
     opens(Uint8Array.from(sealed)) &&
-    !opens(changed)
+    !opens(changed) &&
+    signedBy(candidate).equals(signed) &&
+    verifies(signed) &&
+    !verifies(changed)
   );
 }
 

@@ -47,10 +47,25 @@ class NobleAeadKey implements AeadKey {
     return undefinedIfThrown(() => cipher.decrypt(from, to)) !== undefined;
   }
 
+  sign(noncePrefix: number, counter: number, buffer: Uint8Array, offset: number, length: number): void {
+    const data = within(buffer, offset, length);
+    const cipher = chacha20poly1305(this.#key, this.#nonce.set(counter, noncePrefix), data);
+    cipher.encrypt(NOTHING, within(buffer, offset + length, TAG_LENGTH));
+  }
+
+  verify(noncePrefix: number, counter: number, buffer: Uint8Array, offset: number, length: number): boolean {
+    const data = within(buffer, offset, length);
+    const tag = within(buffer, offset + length, TAG_LENGTH);
+    const cipher = chacha20poly1305(this.#key, this.#nonce.set(counter, noncePrefix), data);
+    return undefinedIfThrown(() => cipher.decrypt(tag)) !== undefined;
+  }
+
   destroy(): void {
     this.#key.fill(0);
   }
 }
+
+const NOTHING = new Uint8Array(0);
 
 /** A view that must lie inside: `subarray` would silently shorten it, and half a packet be sealed. */
 export function within(buffer: Uint8Array, offset: number, length: number): Uint8Array {

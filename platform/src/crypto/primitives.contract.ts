@@ -115,6 +115,42 @@ export function primitivesContract(name: string, primitives: Primitives): void {
       expect(() => primitives.aeadKey(new Uint8Array(31))).toThrow(RangeError);
     });
 
+    test("signing: the tag of additional data alone, under a nonce of 96 bits; any flipped bit is told", () => {
+      const key = primitives.aeadKey(KEY);
+      for (const length of [0, 1, 16, 77, 1_500]) {
+        const buffer = primitives.randomBytes(3 + length + TAG_LENGTH);
+        const data = buffer.slice(3, 3 + length);
+        for (const [prefix, counter] of [
+          [0, 0],
+          [0x4030201, 2 ** 40 + 5],
+          [0xffff_ffff, Number.MAX_SAFE_INTEGER],
+        ] as const) {
+          key.sign(prefix, counter, buffer, 3, length);
+          expect(buffer.slice(3, 3 + length)).toEqual(data);
+          const nonce = new Uint8Array(12);
+          new DataView(nonce.buffer).setUint32(0, prefix, true);
+          new DataView(nonce.buffer).setBigUint64(4, BigInt(counter), true);
+          expect(buffer.slice(3 + length)).toEqual(
+            chacha20poly1305(KEY, nonce, data).encrypt(new Uint8Array()).slice(),
+          );
+          expect(key.verify(prefix, counter, buffer, 3, length)).toBe(true);
+          expect(key.verify(prefix ^ 1, counter, buffer, 3, length)).toBe(false);
+          expect(key.verify(prefix, counter - 1, buffer, 3, length)).toBe(false);
+        }
+        for (let bit = 3 * 8; bit < buffer.length * 8; bit += 5) {
+          const forged = buffer.slice();
+          forged[bit >> 3] = (forged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+          expect(key.verify(0xffff_ffff, Number.MAX_SAFE_INTEGER, forged, 3, length)).toBe(false);
+        }
+        // Sealing goes on with zeros in front of its counter.
+        const sealed = new Uint8Array(TAG_LENGTH);
+        key.seal(5, sealed, 0, 0);
+        expect(sealed).toEqual(referenceSeal(KEY, 5, new Uint8Array(), new Uint8Array()));
+      }
+      expect(() => key.sign(0, 0, new Uint8Array(10), 0, 10)).toThrow(RangeError);
+      expect(() => key.verify(0, 0, new Uint8Array(10), 0, 10)).toThrow(RangeError);
+    });
+
     test("the key is copied, and gone when destroyed", () => {
       const secret = KEY.slice();
       const key = primitives.aeadKey(secret);

@@ -33,6 +33,13 @@ export interface AeadKey {
     outOffset: number,
     ad?: Uint8Array,
   ): boolean;
+  /**
+   * Authenticates without encrypting: writes the tag of `length` bytes at `offset`, as additional data to no plaintext,
+   * behind them. `noncePrefix` stands in place of the nonce's zero bytes, little-endian.
+   */
+  sign(noncePrefix: number, counter: number, buffer: Uint8Array, offset: number, length: number): void;
+  /** Whether the tag of the `length` bytes at `offset` lies behind them. */
+  verify(noncePrefix: number, counter: number, buffer: Uint8Array, offset: number, length: number): boolean;
   /** Wipes the key. The object is not used again. */
   destroy(): void;
 }
@@ -52,12 +59,13 @@ export interface Primitives {
   randomBytes(length: number): Uint8Array;
 }
 
-/** A nonce for counters, written in place: four zero bytes and 64 bits little-endian. */
+/** A nonce for counters, written in place: 32 bits, by default zero, and 64 bits, all little-endian. */
 export class CounterNonce {
   readonly bytes = new Uint8Array(NONCE_LENGTH);
   readonly #view = new DataView(this.bytes.buffer);
 
-  set(counter: number): Uint8Array {
+  set(counter: number, prefix = 0): Uint8Array {
+    this.#view.setUint32(0, prefix, true);
     this.#view.setUint32(4, counter % 0x1_0000_0000, true);
     this.#view.setUint32(8, Math.floor(counter / 0x1_0000_0000), true);
     return this.bytes;

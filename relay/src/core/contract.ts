@@ -1,5 +1,5 @@
 /** What the forwarder wants of whoever runs it. */
-import type { Agreement, Bytes, Sealer, TrunkMac } from "@burrow/protocol";
+import type { Agreement, Bytes, Sealer, TrunkMacOf } from "@burrow/protocol";
 import type { Addresses } from "./addresses.ts";
 import type { Limits, RateClass } from "./limits.ts";
 import type { LinkIdentity } from "./links.ts";
@@ -28,7 +28,7 @@ export interface ForwarderOptions {
   readonly sink: ForwarderSink;
   readonly sealer: Sealer;
   readonly agreement: Agreement;
-  readonly trunkMac: TrunkMac;
+  readonly trunkMac: TrunkMacOf;
   readonly random: (length: number) => Bytes;
   readonly limits?: Limits;
   readonly rateClasses?: readonly RateClass[];

@@ -131,7 +131,6 @@ export class Forwarder {
       links: this.#links,
       boot: identity.boot,
       self: identity.id,
-      mac: options.trunkMac,
       nextCounter: (link: Link) => nextTrunkCounter?.() ?? link.sent++,
       send: (bytes: Bytes, to: number) => this.#send(bytes, to),
     };

@@ -13,8 +13,8 @@ import {
   type RelayTag,
   ReplayWindow,
   relayTagOf,
-  type SymmetricKey,
   type TrunkMac,
+  type TrunkMacOf,
   type TrunkSender,
   trunkKey,
   verifyTrunk,
@@ -38,7 +38,7 @@ export interface Link {
   key: PublicKey;
   /** Where its trunk packets go, or NO_ADDRESS. Pinned. */
   address: number;
-  keys: { readonly send: SymmetricKey; readonly receive: SymmetricKey } | undefined;
+  keys: { readonly send: TrunkMac; readonly receive: TrunkMac } | undefined;
   /** In the coordinator's latest map. Those who are not are neither heard nor sent to. */
   listed: boolean;
   /** The next counter; above all that an earlier link to the same relay may have used. */
@@ -47,11 +47,13 @@ export interface Link {
   readonly window: ReplayWindow;
 }
 
+const NOBODY: readonly Link[] = [];
+
 export class Links {
   readonly #identity: LinkIdentity;
   readonly #addresses: Addresses;
   readonly #agreement: Agreement;
-  readonly #mac: TrunkMac;
+  readonly #macOf: TrunkMacOf;
   readonly #max: number;
   readonly #links: Link[] = [];
   readonly #byId = new Map<RelayId, Link>();
@@ -64,14 +66,14 @@ export class Links {
     identity: LinkIdentity,
     addresses: Addresses,
     agreement: Agreement,
-    mac: TrunkMac,
+    macOf: TrunkMacOf,
     relaysMax: number,
     now: number,
   ) {
     this.#identity = identity;
     this.#addresses = addresses;
     this.#agreement = agreement;
-    this.#mac = mac;
+    this.#macOf = macOf;
     this.#max = relaysMax;
     this.#strangers = new TokenBucket(TRUNK_STRANGERS, now);
   }
@@ -110,13 +112,19 @@ export class Links {
    * The caller has not looked at anything but the header.
    */
   accept(datagram: Bytes, header: TrunkSender, from: number, now: number): Link | DropReason {
-    const candidates = this.#byTag.get(header.sender)?.filter((link) => link.listed) ?? [];
-    if (candidates.length === 0) return DropReason.trunkUnknownRelay;
+    const candidates = this.#byTag.get(header.sender) ?? NOBODY;
+    let isKnown = false;
+    let isStranger = true;
+    for (const link of candidates) {
+      isKnown ||= link.listed;
+      if (link.listed && link.address === from) isStranger = false;
+    }
+    if (!isKnown) return DropReason.trunkUnknownRelay;
     // Relays send from where they listen; others are heard within a budget, so that forgeries cost little.
-    const isStranger = !candidates.some((link) => link.address === from);
     if (isStranger && !this.#strangers.take(now)) return DropReason.trunkBudget;
     let refusal: DropReason = DropReason.trunkForged;
     for (const link of candidates) {
+      if (!link.listed) continue;
       if (header.boot < link.highestBoot) {
         refusal = DropReason.trunkOldBoot;
         continue;
@@ -127,7 +135,7 @@ export class Links {
         continue;
       }
       const keys = this.keysOf(link);
-      if (keys === undefined || !verifyTrunk(datagram, header, keys.receive, this.#mac)) continue;
+      if (keys === undefined || !verifyTrunk(datagram, header, keys.receive)) continue;
       if (isNewBoot) link.window.reset();
       link.highestBoot = header.boot;
       return link.window.accept(header.counter) ? link : DropReason.trunkReplayed;
@@ -142,8 +150,8 @@ export class Links {
     const shared = this.#agreement(privateKey, link.key);
     if (shared === undefined) return undefined;
     link.keys = {
-      send: trunkKey(shared, publicKey, link.key),
-      receive: trunkKey(shared, link.key, publicKey),
+      send: this.#macOf(trunkKey(shared, publicKey, link.key)),
+      receive: this.#macOf(trunkKey(shared, link.key, publicKey)),
     };
     return link.keys;
   }
@@ -177,6 +185,8 @@ export class Links {
     const gone = this.#links.find(({ listed }) => !listed);
     if (gone === undefined) return undefined;
     this.#sentBefore = Math.max(this.#sentBefore, gone.sent);
+    gone.keys?.send.destroy();
+    gone.keys?.receive.destroy();
     this.#byId.delete(gone.id);
     const tag = relayTagOf(gone.id);
     const alike = (this.#byTag.get(tag) ?? []).filter((link) => link !== gone);

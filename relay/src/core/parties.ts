@@ -5,7 +5,17 @@
  * Each has a dense slot, by which the packet path reads typed arrays, and a serial that is never used twice, by
  * which flows name it. Bounded: when all slots are taken, those who are neither bound nor lately used make room.
  */
-import type { AgentId, Mac1, NetworkId, PublicKey, RelayId, SymmetricKey } from "@burrow/protocol";
+import {
+  type AgentId,
+  type IdWords,
+  idOfWords,
+  idWords,
+  type Mac1,
+  type NetworkId,
+  type PublicKey,
+  type RelayId,
+  type SymmetricKey,
+} from "@burrow/protocol";
 import { type Addresses, NO_ADDRESS } from "./addresses.ts";
 import { LINGER_MS, type Limits, PARTNERS_MAX, SESSIONS_REMEMBERED_MAX } from "./limits.ts";
 import type { TokenBucket } from "./token-bucket.ts";
@@ -36,6 +46,8 @@ export interface Party {
   readonly serial: number;
   /** Undefined for outside clients. */
   readonly id: AgentId | undefined;
+  /** The id as trunk packets have it. */
+  readonly words: IdWords | undefined;
   readonly network: NetworkId;
   /** Place among the members of its network. */
   memberIndex: number;
@@ -75,6 +87,8 @@ export class Parties {
   readonly #parties: (Party | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #byId = new Map<AgentId, Party>();
+  /** By most bits of the id (`numberOf`): whoever came last of those that share them. */
+  readonly #byNumber = new Map<number, Party>();
   readonly #networks = new Map<NetworkId, Party[]>();
   /** Bound agents who take outside clients, in no order. */
   readonly acceptors = new Set<Party>();
@@ -168,6 +182,13 @@ export class Parties {
     return this.#byId.get(id);
   }
 
+  /** The same for an id as a packet has it; makes no string of it but where an id is like another, or unknown. */
+  byWords(words: IdWords): Party | undefined {
+    const party = this.#byNumber.get(numberOf(words));
+    if (party?.words?.first === words.first && party.words.last === words.last) return party;
+    return this.#byId.get(idOfWords(words));
+  }
+
   /** A partner as it was remembered, if it is still the same party. */
   same(partner: { readonly slot: number; readonly serial: number }): Party | undefined {
     const party = this.#parties[partner.slot];
@@ -191,6 +212,7 @@ export class Parties {
       slot,
       serial: this.#nextSerial,
       id,
+      words: id === undefined ? undefined : idWords(id),
       network,
       memberIndex: -1,
       key: undefined,
@@ -217,6 +239,7 @@ export class Parties {
     this.#isOutside[slot] = id === undefined ? 1 : 0;
     if (id !== undefined) {
       this.#byId.set(id, party);
+      if (party.words !== undefined) this.#byNumber.set(numberOf(party.words), party);
       this.#join(party);
     }
     return party;
@@ -227,6 +250,8 @@ export class Parties {
     this.unbind(party, why);
     if (party.id !== undefined) {
       this.#byId.delete(party.id);
+      const number = party.words === undefined ? 0 : numberOf(party.words);
+      if (this.#byNumber.get(number) === party) this.#byNumber.delete(number);
       this.#leave(party);
     }
     this.#parties[party.slot] = undefined;
@@ -396,6 +421,11 @@ export class Parties {
     }
     if (members.length === 0) this.#networks.delete(party.network);
   }
+}
+
+/** 52 of an id's 64 bits. */
+function numberOf({ first, last }: IdWords): number {
+  return first * 0x10_0000 + (last >>> 12);
 }
 
 function remember(whose: Party, partner: Party): void {

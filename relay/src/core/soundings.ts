@@ -11,7 +11,6 @@ import {
   type RelayReach,
   relayTagOf,
   type Transaction,
-  type TrunkMac,
   transactionOf,
   trunkPing,
 } from "@burrow/protocol";
@@ -49,7 +48,6 @@ export interface SoundingsParts {
   readonly links: Links;
   readonly self: RelayId;
   readonly boot: number;
-  readonly mac: TrunkMac;
   readonly random: (length: number) => Uint8Array;
   readonly nextCounter: (link: Link) => number;
   send(bytes: Uint8Array, to: number): void;
@@ -144,11 +142,11 @@ export class Soundings {
   }
 
   #send(kind: "trunkPing" | "trunkPong", link: Link, transaction: Transaction): DropReason | undefined {
-    const { links, self, boot, mac, nextCounter, send } = this.#parts;
+    const { links, self, boot, nextCounter, send } = this.#parts;
     const keys = link.listed ? links.keysOf(link) : undefined;
     if (keys === undefined || link.address === NO_ADDRESS) return DropReason.trunkUnreachable;
     const ping = { kind, boot, sender: relayTagOf(self), counter: nextCounter(link), transaction };
-    send(encodeTrunkPing(ping, keys.send, mac), link.address);
+    send(encodeTrunkPing(ping, keys.send), link.address);
     return undefined;
   }
 

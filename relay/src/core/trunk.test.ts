@@ -1,7 +1,9 @@
 /** Trunk: two and three relays in memory hand packets to each other, one hop, and take none from strangers. */
 import { describe, expect, test } from "bun:test";
-import { type Bytes, type Endpoint, keyToText, type Route } from "@burrow/protocol";
+import { type AgentId, type Bytes, type Endpoint, idWords, keyToText, type Route } from "@burrow/protocol";
 import { OTHER_NETWORK, TestAgent, TestRelay, transport, whereTo } from "../testing/harness.ts";
+import { SMALL_LIMITS } from "./limits.ts";
+import { Parties } from "./parties.ts";
 
 const A_AT = "192.0.2.1:5000";
 const B_AT = "192.0.2.2:5000";
@@ -160,4 +162,29 @@ describe("routes", () => {
     expect(left.feed(a.probeTo(b), a.at)).toEqual([]);
     expect(left.drops()).toEqual({ "trunk-unreachable": 1 });
   });
+});
+
+describe("ids that are alike but for their last bits", () => {
+  test("are told apart, also when one of them leaves", () => {
+    const relay = new TestRelay();
+    const parties = new Parties(SMALL_LIMITS, relay.addresses, { unbound() {} });
+    const ids = ["00112233445566a0", "00112233445566a1", "0011223344556f77"] as AgentId[];
+    const all = ids.map((id) => parties.add(id, OTHER_NETWORK, 0));
+    const found = () => ids.map((id) => parties.byWords(idWords(id)));
+    expect(found()).toEqual(all);
+    for (const [i, party] of all.entries()) {
+      if (party !== undefined) parties.remove(party, "evicted");
+      all[i] = undefined;
+      expect(found()).toEqual(all);
+    }
+  });
+});
+
+test("a packet that would not fit a datagram with the trunk's header is dropped, the largest that does is not", () => {
+  const { left, right, a, b } = mesh();
+  across(left, right, a.initiationTo(b, 1), a.at);
+  across(right, left, b.responseTo(a, 2, 1), b.at);
+  expect(across(left, right, transport(2, 65_507 - 48), a.at)).toEqual([`wireguard ${B_AT}`]);
+  expect(left.feed(transport(2, 65_507 - 47), a.at)).toEqual([]);
+  expect(left.drops()).toEqual({ "send-failed": 1 });
 });

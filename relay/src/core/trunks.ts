@@ -8,11 +8,14 @@ import {
   type AgentId,
   type Bytes,
   encodeTrunk,
+  type IdWords,
+  idOfWords,
+  newTrunkHeader,
   peerHeader,
   type RelayId,
   relayTagOf,
+  TRUNK_OVERHEAD,
   type TrunkHeader,
-  type TrunkMac,
   trunkHeader,
   trunkPacket,
   wireGuardKind,
@@ -32,54 +35,60 @@ export interface TrunkDeskParts {
   readonly flows: Flows;
   readonly self: RelayId;
   readonly boot: number;
-  readonly mac: TrunkMac;
   readonly nextCounter: (link: Link) => number;
   send(bytes: Bytes, to: number): void;
 }
 
+/** The largest packet that fits a datagram inside a trunk packet. */
+const PACKET_BYTES_MAX = 65_507 - TRUNK_OVERHEAD;
+
 export class TrunkDesk {
   readonly #parts: TrunkDeskParts;
+  /** Of the packet that leaves, and where it is made. */
+  readonly #header: TrunkHeader;
+  readonly #out = new Uint8Array(PACKET_BYTES_MAX + TRUNK_OVERHEAD);
+  /** Of the packet that came. */
+  readonly #came = newTrunkHeader();
   sent = 0;
   received = 0;
 
   constructor(parts: TrunkDeskParts) {
     this.#parts = parts;
+    this.#header = { ...newTrunkHeader(), boot: parts.boot, sender: relayTagOf(parts.self) };
   }
 
   /** Wraps a packet of one agent to another and sends it to that one's relay. */
   handOver(packet: Bytes, source: Party, destination: Party): DropReason | undefined {
-    const { links, parties, self, boot, mac, nextCounter, send } = this.#parts;
-    if (source.id === undefined || destination.id === undefined) return DropReason.destinationAway;
+    const { links, parties, nextCounter, send } = this.#parts;
+    if (source.words === undefined || destination.words === undefined) return DropReason.destinationAway;
+    if (packet.length > PACKET_BYTES_MAX) return DropReason.sendFailed;
     const link = links.at(parties.linkOf(destination.slot));
     const keys = link === undefined || !link.listed ? undefined : links.keysOf(link);
     if (link === undefined || keys === undefined || link.address === NO_ADDRESS) {
       return DropReason.trunkUnreachable;
     }
-    const header: TrunkHeader = {
-      boot,
-      sender: relayTagOf(self),
-      counter: nextCounter(link),
-      source: source.id,
-      destination: destination.id,
-    };
-    send(encodeTrunk(header, packet, keys.send, mac), link.address);
+    const header = this.#header;
+    header.counter = nextCounter(link);
+    header.source = source.words;
+    header.destination = destination.words;
+    send(encodeTrunk(header, packet, keys.send, this.#out), link.address);
     this.sent++;
     return undefined;
   }
 
   receive(datagram: Bytes, from: number, now: number): DropReason | undefined {
     const { links, parties } = this.#parts;
-    const header = trunkHeader(datagram);
+    const header = trunkHeader(datagram, this.#came);
     if (typeof header === "string") return DropReason.malformed;
     const link = links.accept(datagram, header, from, now);
     if (typeof link === "string") return link;
     const packet = trunkPacket(datagram);
-    const destination = parties.byId(header.destination);
+    const destination = parties.byWords(header.destination);
     const address = destination === undefined ? NO_ADDRESS : parties.addressOf(destination.slot, now);
     if (destination === undefined || address === NO_ADDRESS) return DropReason.trunkDestinationAway;
     const source = this.#sourceOf(header.source, destination, link, now);
     if (typeof source === "string") return source;
-    const drop = this.#learn(packet, source, destination, header, now);
+    const drop = this.#learn(packet, source, destination, now);
     if (drop !== undefined) return drop;
     this.received++;
     this.#parts.send(packet, address);
@@ -87,12 +96,12 @@ export class TrunkDesk {
   }
 
   /** The party that sent it; bound here it stays so, else this relay is now the way to it. */
-  #sourceOf(id: AgentId, destination: Party, link: Link, now: number): Party | DropReason {
+  #sourceOf(words: IdWords, destination: Party, link: Link, now: number): Party | DropReason {
     const { parties } = this.#parts;
-    const known = parties.byId(id);
+    const known = parties.byWords(words);
     if (known !== undefined && known.network !== destination.network) return DropReason.otherNetwork;
     if (known === destination) return DropReason.malformed;
-    const source = known ?? parties.add(id, destination.network, now);
+    const source = known ?? parties.add(idOfWords<AgentId>(words), destination.network, now);
     if (source === undefined) return DropReason.trunkDestinationAway;
     parties.touch(source.slot, now);
     parties.learnRoute(source, link.id, link.index, now + LEARNED_ROUTE_LIFETIME_MS);
@@ -100,13 +109,7 @@ export class TrunkDesk {
   }
 
   /** What the same packet would have taught if it had come from an agent bound here. */
-  #learn(
-    packet: Bytes,
-    source: Party,
-    destination: Party,
-    header: TrunkHeader,
-    now: number,
-  ): DropReason | undefined {
+  #learn(packet: Bytes, source: Party, destination: Party, now: number): DropReason | undefined {
     const { flows, parties } = this.#parts;
     const nowS = Math.floor(now / 1000);
     const kind = wireGuardKind(packet);
@@ -114,7 +117,7 @@ export class TrunkDesk {
     if (kind === undefined) {
       const probe = peerHeader(packet);
       const isTheirs =
-        typeof probe !== "string" && probe.sender === header.source && probe.receiver === header.destination;
+        typeof probe !== "string" && probe.sender === source.id && probe.receiver === destination.id;
       if (!isTheirs) return DropReason.malformed;
     } else {
       flows.learn(destination, wireGuardSender(packet), source, nowS, kind === "response");

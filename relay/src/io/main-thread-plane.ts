@@ -1,7 +1,7 @@
 /** The data plane on the thread of everything else: the portable socket, or one that a test or the demo brings. */
 
 import { type AddressHandle, type DatagramBatch, type DatagramSocket, sealerOf } from "@burrow/platform";
-import { type Endpoint, nobleTrunkMac, type SymmetricKey } from "@burrow/protocol";
+import type { Endpoint, SymmetricKey } from "@burrow/protocol";
 import { Forwarder, HANDLED } from "../core/forwarder.ts";
 import { NO_QUEUE_DELAYS } from "../core/queue-delays.ts";
 import { applyUpdate, type DataPlaneUpdate } from "../core/updates.ts";
@@ -40,7 +40,7 @@ export async function openMainThreadPlane(options: MainThreadOptions): Promise<D
       },
       sealer: sealerOf(primitives),
       agreement: (privateKey, publicKey) => primitives.x25519(privateKey, publicKey),
-      trunkMac: nobleTrunkMac,
+      trunkMac: (key) => primitives.aeadKey(key),
       random,
       limits,
     },

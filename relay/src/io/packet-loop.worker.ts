@@ -15,7 +15,7 @@ import {
   sealerOf,
   signalEvent,
 } from "@burrow/platform";
-import { type Bytes, nobleTrunkMac, type SymmetricKey } from "@burrow/protocol";
+import type { Bytes, SymmetricKey } from "@burrow/protocol";
 import { Forwarder, type ForwarderEvent } from "../core/forwarder.ts";
 import type { Limits } from "../core/limits.ts";
 import type { LinkIdentity } from "../core/links.ts";
@@ -120,7 +120,7 @@ class PacketLoop {
         },
         sealer: sealerOf(primitives),
         agreement: (privateKey, publicKey) => primitives.x25519(privateKey, publicKey),
-        trunkMac: nobleTrunkMac,
+        trunkMac: (key) => primitives.aeadKey(key),
         random: primitives.randomBytes,
         limits: settings.limits,
         soundsRelays: settings.teacher === undefined,
