@@ -25,6 +25,7 @@ export * from "./registry.ts";
 export * from "./replay.ts";
 export * from "./seal.ts";
 export * from "./ticket.ts";
+export * from "./token-bucket.ts";
 export * from "./trunk.ts";
 export * from "./trunk-ping.ts";
 export * from "./wireguard.ts";

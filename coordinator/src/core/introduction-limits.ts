@@ -2,21 +2,20 @@
  * How often agents may ask to be introduced: an introduction makes another agent send probes, and costs a message and
  * perhaps tickets on both sides. Limits stand per ordered pair and per asking agent, over reconnections too.
  */
-import type { AgentId } from "@burrow/protocol";
-import { Bucket, type RateLimit } from "./rate-limit.ts";
+import { type AgentId, type Budget, TokenBucket } from "@burrow/protocol";
 
 /** Agents ask again when a path was lost or a probe round failed: every few seconds at most. */
-export const PER_PAIR: RateLimit = { burst: 4, perSecond: 0.4 };
+export const PER_PAIR: Budget = { burst: 4, perSecond: 0.4 };
 /** An agent of a large network meets many at once when it starts; those left out ask again. */
-export const PER_AGENT: RateLimit = { burst: 200, perSecond: 20 };
+export const PER_AGENT: Budget = { burst: 200, perSecond: 20 };
 /** Pairs of one agent that are remembered; its own limit fills no more of them before old ones are full again. */
 const PAIRS_MAX = 512;
 /** After so long a pair's bucket is full, and as good as none. */
 const PAIR_FULL_MS = (PER_PAIR.burst / PER_PAIR.perSecond) * 1000;
 
 interface Asker {
-  readonly bucket: Bucket;
-  readonly pairs: Map<AgentId, { readonly bucket: Bucket; usedMs: number }>;
+  readonly bucket: TokenBucket;
+  readonly pairs: Map<AgentId, { readonly bucket: TokenBucket; usedMs: number }>;
 }
 
 export class IntroductionLimits {
@@ -26,12 +25,12 @@ export class IntroductionLimits {
   take(from: AgentId, peer: AgentId, now: number): boolean {
     let asker = this.#askers.get(from);
     if (asker === undefined) {
-      asker = { bucket: new Bucket(PER_AGENT, now), pairs: new Map() };
+      asker = { bucket: new TokenBucket(PER_AGENT, now), pairs: new Map() };
       this.#askers.set(from, asker);
     }
-    if (!asker.bucket.take(PER_AGENT, now)) return false;
+    if (!asker.bucket.take(now)) return false;
     const { pairs } = asker;
-    const pair = pairs.get(peer) ?? { bucket: new Bucket(PER_PAIR, now), usedMs: now };
+    const pair = pairs.get(peer) ?? { bucket: new TokenBucket(PER_PAIR, now), usedMs: now };
     pair.usedMs = now;
     // The least lately asked for come first, and go first.
     pairs.delete(peer);
@@ -40,7 +39,7 @@ export class IntroductionLimits {
       if (pairs.size <= PAIRS_MAX && now - usedMs < PAIR_FULL_MS) break;
       pairs.delete(other);
     }
-    return pair.bucket.take(PER_PAIR, now);
+    return pair.bucket.take(now);
   }
 
   /** The agent is no member any more. */

@@ -28,7 +28,7 @@ import {
   makeChallenge,
   provesKey,
 } from "./admission.ts";
-import { CloseCode, Connection, ERROR_LIMIT, MESSAGE_LIMIT, type Socket } from "./connection.ts";
+import { CloseCode, Connection, MESSAGE_LIMIT, type Socket } from "./connection.ts";
 import type { Problem } from "./http/problem.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Post, Shell } from "./shell.ts";
@@ -178,7 +178,7 @@ export class Channel implements Post {
   #received(socket: Socket, message: string | Buffer): void {
     const connection = socket.data;
     const { shell } = this.#parts;
-    if (!connection.messages.take(MESSAGE_LIMIT, shell.now)) {
+    if (!connection.messages.take(shell.now)) {
       this.#refuse(socket, "too-many", {
         code: "too-many-messages",
         message: `More than ${MESSAGE_LIMIT.perSecond} messages a second; this one was dropped.`,
@@ -353,7 +353,7 @@ export class Channel implements Post {
   #refuse(socket: Socket, reason: string, problem: Problem): void {
     this.#parts.metrics.messagesRefused.inc({ reason });
     if (socket.data.state.kind === "challenged") this.#end(socket, CloseCode.policyViolation, problem);
-    else if (socket.data.errors.take(ERROR_LIMIT, this.#parts.shell.now)) this.#sendError(socket, problem);
+    else if (socket.data.errors.take(this.#parts.shell.now)) this.#sendError(socket, problem);
   }
 
   #end(socket: Socket, code: CloseCode, problem: Problem): void {

@@ -1,13 +1,12 @@
 /** One WebSocket at the side channel: what state it is in, and the limits it lives under. */
-import type { AgentId, RelayId } from "@burrow/protocol";
+import { type AgentId, type Budget, type RelayId, TokenBucket } from "@burrow/protocol";
 import type { ServerWebSocket } from "bun";
-import { Bucket, type RateLimit } from "../core/rate-limit.ts";
 import type { Challenge } from "./admission.ts";
 
 /** An agent that meets a thousand peers introduces itself to all of them at once; nobody has more to say. */
-export const MESSAGE_LIMIT: RateLimit = { burst: 2_000, perSecond: 200 };
+export const MESSAGE_LIMIT: Budget = { burst: 2_000, perSecond: 200 };
 /** Answers to refused messages; the rest of a flood is only counted. */
-export const ERROR_LIMIT: RateLimit = { burst: 5, perSecond: 1 };
+export const ERROR_LIMIT: Budget = { burst: 5, perSecond: 1 };
 
 export type ConnectionState =
   | { readonly kind: "challenged"; readonly challenge: Challenge }
@@ -19,15 +18,15 @@ export type ConnectionState =
 
 export class Connection {
   readonly address: string;
-  readonly messages: Bucket;
-  readonly errors: Bucket;
+  readonly messages: TokenBucket;
+  readonly errors: TokenBucket;
   state: ConnectionState = { kind: "ended" };
   helloTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(address: string, now: number) {
     this.address = address;
-    this.messages = new Bucket(MESSAGE_LIMIT, now);
-    this.errors = new Bucket(ERROR_LIMIT, now);
+    this.messages = new TokenBucket(MESSAGE_LIMIT, now);
+    this.errors = new TokenBucket(ERROR_LIMIT, now);
   }
 }
 

@@ -17,6 +17,7 @@ import {
   openBind,
   type Sealer,
   type Ticket,
+  TokenBucket,
 } from "@burrow/protocol";
 import { type Addresses, NO_ADDRESS } from "./addresses.ts";
 import type { Cookies } from "./cookies.ts";
@@ -34,7 +35,7 @@ import {
 import { NO_PARTY, type Parties, type Party } from "./parties.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Tickets } from "./tickets.ts";
-import { HostBudget, type RateLimiter, TokenBucket } from "./token-bucket.ts";
+import { HostBudget, type RateLimiter } from "./token-buckets.ts";
 
 const HOSTS = 4096;
 const NO_COOKIE = new Uint8Array(COOKIE_LENGTH);

@@ -37,7 +37,7 @@ import { Router } from "./routes.ts";
 import { type ForwarderSnapshot, takeSnapshot } from "./snapshot.ts";
 import { Soundings } from "./soundings.ts";
 import { Tickets } from "./tickets.ts";
-import { RateLimiter } from "./token-bucket.ts";
+import { RateLimiter } from "./token-buckets.ts";
 import { TrunkDesk } from "./trunks.ts";
 
 export type { ForwarderEvent, ForwarderOptions, ForwarderSink } from "./contract.ts";

@@ -2,7 +2,13 @@
  * WireGuard's handshakes: who they are for, by MAC1, and what they teach. An initiation teaches that the
  * responder's packets with the initiator's index go back to the initiator; a response the same the other way round.
  */
-import { type Bytes, type NetworkId, wireGuardReceiver, wireGuardSender } from "@burrow/protocol";
+import {
+  type Bytes,
+  type NetworkId,
+  TokenBucket,
+  wireGuardReceiver,
+  wireGuardSender,
+} from "@burrow/protocol";
 import type { Addresses } from "./addresses.ts";
 import { DropReason } from "./drop-reason.ts";
 import type { Flows } from "./flows.ts";
@@ -15,7 +21,7 @@ import {
 } from "./limits.ts";
 import { Matcher } from "./matcher.ts";
 import type { Parties, Party } from "./parties.ts";
-import { HostBudget, type RateLimiter, TokenBucket } from "./token-bucket.ts";
+import { HostBudget, type RateLimiter } from "./token-buckets.ts";
 
 const HOSTS = 4096;
 /** Outside clients are of no network: no route, probe or declared flow may lead to them. */

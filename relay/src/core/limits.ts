@@ -1,4 +1,5 @@
 /** Every bound and budget of the forwarder, with its reason. Tests and small machines pass their own. */
+import type { Budget } from "@burrow/protocol";
 
 export interface Limits {
   /** Agents bound here, routed agents and outside clients together. */
@@ -68,12 +69,6 @@ export const OUTSIDE_UNANSWERED_LIFETIME_MS = 15_000;
 export const PARTNERS_MAX = 8;
 /** Agents hold a running and a renewed ticket per relay; older ones must not start their sequences anew. */
 export const SESSIONS_REMEMBERED_MAX = 4;
-
-/** Tokens a second and at once. */
-export interface Budget {
-  readonly perSecond: number;
-  readonly burst: number;
-}
 
 /** Binds of one bound agent: one in 15 s, a few at once while it moves or measures. */
 export const BINDS_PER_AGENT: Budget = { perSecond: 5, burst: 20 };

@@ -13,6 +13,7 @@ import {
   type RelayTag,
   ReplayWindow,
   relayTagOf,
+  TokenBucket,
   type TrunkMac,
   type TrunkMacOf,
   type TrunkSender,
@@ -22,7 +23,6 @@ import {
 import { type Addresses, NO_ADDRESS } from "./addresses.ts";
 import { DropReason } from "./drop-reason.ts";
 import { TRUNK_STRANGERS } from "./limits.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 export interface LinkIdentity {
   readonly id: RelayId;

@@ -4,10 +4,9 @@
  * in the rest costs a token of all; where tokens end, the next search goes on. Partners cost the source alone, so
  * that nobody's flood stops those who know each other.
  */
-import { type Bytes, Mac1 } from "@burrow/protocol";
+import { type Bytes, Mac1, TokenBucket } from "@burrow/protocol";
 import { CHECKS_ALL, OUTSIDE_CHECKS } from "./limits.ts";
 import type { Parties, Party } from "./parties.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 export type Match = Party | "nobody" | "budget";
 

@@ -15,10 +15,10 @@ import {
   type PublicKey,
   type RelayId,
   type SymmetricKey,
+  type TokenBucket,
 } from "@burrow/protocol";
 import { type Addresses, NO_ADDRESS } from "./addresses.ts";
 import { LINGER_MS, type Limits, PARTNERS_MAX, SESSIONS_REMEMBERED_MAX } from "./limits.ts";
-import type { TokenBucket } from "./token-bucket.ts";
 
 export const NO_PARTY = -1;
 export const NO_LINK = -1;

@@ -10,6 +10,7 @@ import {
   type RelayId,
   type RelayReach,
   relayTagOf,
+  TokenBucket,
   type Transaction,
   transactionOf,
   trunkPing,
@@ -18,7 +19,6 @@ import { NO_ADDRESS } from "./addresses.ts";
 import { DropReason } from "./drop-reason.ts";
 import { SOUNDINGS } from "./limits.ts";
 import type { Link, Links } from "./links.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 /** Each other relay is asked this often, or as often as the budget allows. */
 export const SOUNDING_INTERVAL_MS = 1_000;

@@ -73,6 +73,29 @@ describe("through the door", () => {
     if (process.platform === "linux") expect(address).toMatch(/^127\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./);
   });
 
+  test("what comes back is the data plane's alone: others of this machine are not heard", async () => {
+    const { inside, url } = await door();
+    const socket = await client(url);
+    socket.send(Uint8Array.of(PacketType.probe));
+    await inside.next();
+    const passage = inside.lastFrom as Endpoint;
+    const came: number[] = [];
+    socket.on("message", (message: Buffer) => came.push(message[0] ?? -1));
+    const other = await UdpPeer.open("127.0.0.1");
+    cleanups.push(() => other.close());
+    for (const [from, byte] of [
+      [other, 1],
+      [inside, 2],
+      [other, 3],
+      [inside, 4],
+    ] as const) {
+      from.send(passage, Uint8Array.of(byte));
+      await Bun.sleep(20);
+    }
+    for (let tries = 0; tries < 100 && came.length < 2; tries++) await Bun.sleep(10);
+    expect(came).toEqual([2, 4]);
+  });
+
   test("one connection's Binds are held to what an agent needs; all else passes", async () => {
     const { inside, url } = await door();
     const socket = await client(url);

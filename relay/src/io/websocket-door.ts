@@ -4,17 +4,17 @@
  * an endpoint like any other, with the same admission, limits and counters. Each client has a loopback address of its
  * own, made from where it comes from: what the data plane grants to a host, it grants to each client.
  */
-import { type DatagramSocket, openUdp } from "@burrow/platform";
+import { type AddressHandle, AddressTable, type DatagramSocket, openUdp } from "@burrow/platform";
 import {
   DATAGRAMS_PATH,
   type Endpoint,
   hostOf,
   PacketType,
   splitEndpoint,
+  TokenBucket,
   UserError,
 } from "@burrow/protocol";
 import { BINDS_PER_AGENT } from "../core/limits.ts";
-import { TokenBucket } from "../core/token-bucket.ts";
 import type { Certificate } from "./certificate.ts";
 import { loopbackOf } from "./data-plane.ts";
 import { log } from "./log.ts";
@@ -58,10 +58,28 @@ interface Passage {
   closed: boolean;
 }
 
+/** The data plane as all passages see it: one table of addresses, since thousands of their own would be gigabytes. */
+interface Inside {
+  readonly address: string;
+  readonly addresses: AddressTable;
+  /** Pinned. */
+  readonly handle: AddressHandle;
+}
+
+/** The data plane, and whoever else of this machine sends to a passage; they are not listened to. */
+const ADDRESSES_MAX = 64;
+
+function newInside(target: Endpoint): Inside {
+  const addresses = new AddressTable({ capacity: ADDRESSES_MAX });
+  const handle = addresses.internEndpoint(target);
+  addresses.pin(handle);
+  return { address: splitEndpoint(target).address, addresses, handle };
+}
+
 /** Throws a UserError when the port cannot be had or the certificate is of no use. */
 export function openWebsocketDoor(options: WebsocketDoorOptions): WebsocketDoor {
   const { listen, certificate } = options;
-  const target = insideOf(options.local);
+  const inside = newInside(insideOf(options.local));
   const seed = crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n;
   const perHost = new Map<string, number>();
   let connections = 0;
@@ -98,7 +116,7 @@ export function openWebsocketDoor(options: WebsocketDoorOptions): WebsocketDoor 
         open: (ws) => {
           connections++;
           perHost.set(ws.data.host, (perHost.get(ws.data.host) ?? 0) + 1);
-          openPassage(ws.data, passageAddress(ws.data.host, seed), target, (datagram) => {
+          openPassage(ws.data, passageAddress(ws.data.host, seed), inside, (datagram) => {
             if (ws.getBufferedAmount() < BACKLOG_BYTES_MAX) ws.sendBinary(datagram);
           }).catch((error: unknown) => {
             log.warn("no loopback socket for a WebSocket: {error}", { error: String(error) });
@@ -109,7 +127,7 @@ export function openWebsocketDoor(options: WebsocketDoorOptions): WebsocketDoor 
           if (typeof message === "string") return ws.close(1003, "datagrams are binary");
           // What is too much is lost, as it would be at the data plane.
           if (message[0] === PacketType.bind && !ws.data.binds.take(performance.now())) return;
-          forward(ws.data, target, message);
+          forward(ws.data, inside, message);
         },
         close: (ws) => leave(ws.data),
       },
@@ -133,17 +151,18 @@ export function openWebsocketDoor(options: WebsocketDoorOptions): WebsocketDoor 
 async function openPassage(
   passage: Passage,
   own: string,
-  target: Endpoint,
+  inside: Inside,
   deliver: (datagram: Uint8Array) => void,
 ): Promise<void> {
-  const { address } = splitEndpoint(target);
+  const { address, addresses } = inside;
   const open = (at: string): Promise<DatagramSocket> =>
     openUdp({
       address: at,
       port: 0,
+      addresses,
       family: at.includes(":") ? 6 : 4,
       onBatch: (batch) => {
-        for (let i = 0; i < batch.count; i++) deliver(batch.bytes(i));
+        for (let i = 0; i < batch.count; i++) if (batch.source(i) === inside.handle) deliver(batch.bytes(i));
       },
     });
   // Linux has all of 127.0.0.0/8 at hand; elsewhere, and with IPv6 alone, clients share one address and its limits.
@@ -151,16 +170,16 @@ async function openPassage(
   const socket = hasOwn ? await open(own).catch(() => open(address)) : await open(address);
   if (passage.closed) return socket.close();
   passage.socket = socket;
-  for (const datagram of passage.waiting.splice(0)) forward(passage, target, datagram);
+  for (const datagram of passage.waiting.splice(0)) forward(passage, inside, datagram);
 }
 
-function forward(passage: Passage, target: Endpoint, datagram: Uint8Array): void {
+function forward(passage: Passage, inside: Inside, datagram: Uint8Array): void {
   const { socket } = passage;
   if (socket === undefined) {
     if (passage.waiting.length < WAITING_MAX) passage.waiting.push(datagram.slice());
     return;
   }
-  socket.send(socket.addresses.internEndpoint(target), datagram);
+  socket.send(inside.handle, datagram);
   socket.flush();
 }
 

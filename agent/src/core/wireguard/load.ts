@@ -2,6 +2,7 @@
  * When is this responder under load, and how much may one source ask of it then? Both are token buckets on the clock
  * passed in, so the answer depends on nothing but the calls made.
  */
+import { type Budget, TokenBucket } from "@burrow/protocol";
 
 export interface LoadLimits {
   /** Handshake messages a second, over all sources, that are answered without asking for a cookie. */
@@ -19,44 +20,38 @@ export const DEFAULT_LOAD_LIMITS: LoadLimits = { handshakesPerSecondMax: 200, ha
 /** As wireguard-go: once seen, load is taken to last this long. */
 const UNDER_LOAD_FOR_MS = 1_000;
 /** As wireguard-go and Linux: what one source that proved its address gets while there is load. */
-const SOURCE_PER_SECOND_MAX = 20;
-const SOURCE_BURST_MAX = 5;
+const PER_SOURCE: Budget = { perSecond: 20, burst: 5 };
 /** Sources remembered under load; past it the longest known is forgotten. */
 const SOURCES_MAX = 4_096;
 
 export class LoadDetector {
-  readonly #limits: LoadLimits;
-  readonly #bucket: Bucket;
+  readonly #bucket: TokenBucket;
   #underLoadUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(limits: LoadLimits) {
-    this.#limits = limits;
-    this.#bucket = { tokens: limits.handshakesBurstMax, since: 0 };
+  constructor({ handshakesPerSecondMax, handshakesBurstMax }: LoadLimits) {
+    this.#bucket = new TokenBucket({ perSecond: handshakesPerSecondMax, burst: handshakesBurstMax }, 0);
   }
 
   /** Counts one handshake message with a right MAC1, and says whether it came under load. */
   countHandshake(now: number): boolean {
-    const { handshakesPerSecondMax, handshakesBurstMax } = this.#limits;
-    if (!take(this.#bucket, handshakesPerSecondMax, handshakesBurstMax, now)) {
-      this.#underLoadUntil = now + UNDER_LOAD_FOR_MS;
-    }
+    if (!this.#bucket.take(now)) this.#underLoadUntil = now + UNDER_LOAD_FOR_MS;
     return now < this.#underLoadUntil;
   }
 }
 
 /** Limits what each source that has proved its address may ask for. */
 export class SourceLimiter {
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Map<string, TokenBucket>();
 
   allow(source: Uint8Array, now: number): boolean {
     const key = String.fromCharCode(...source);
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
-      bucket = { tokens: SOURCE_BURST_MAX, since: now };
+      bucket = new TokenBucket(PER_SOURCE, now);
       if (this.#buckets.size >= SOURCES_MAX) this.#forgetOldest();
       this.#buckets.set(key, bucket);
     }
-    return take(bucket, SOURCE_PER_SECOND_MAX, SOURCE_BURST_MAX, now);
+    return bucket.take(now);
   }
 
   #forgetOldest(): void {
@@ -65,18 +60,4 @@ export class SourceLimiter {
       return;
     }
   }
-}
-
-interface Bucket {
-  tokens: number;
-  since: number;
-}
-
-function take(bucket: Bucket, perSecond: number, burst: number, now: number): boolean {
-  const earned = (Math.max(0, now - bucket.since) * perSecond) / 1000;
-  bucket.tokens = Math.min(burst, bucket.tokens + earned);
-  bucket.since = now;
-  if (bucket.tokens < 1) return false;
-  bucket.tokens -= 1;
-  return true;
 }

@@ -1,28 +1,6 @@
-/** Token buckets: one, many in typed arrays (an index each), and a bounded table of them by host. */
-import type { Budget, RateClass } from "./limits.ts";
-
-export class TokenBucket {
-  readonly #budget: Budget;
-  #tokens: number;
-  #at: number;
-
-  constructor(budget: Budget, now: number) {
-    this.#budget = budget;
-    this.#tokens = budget.burst;
-    this.#at = now;
-  }
-
-  /** Takes one token, if there is one. */
-  take(now: number): boolean {
-    // A clock that goes back adds nothing and takes nothing away.
-    const elapsedMs = Math.max(0, now - this.#at);
-    this.#at = now;
-    this.#tokens = Math.min(this.#budget.burst, this.#tokens + (elapsedMs * this.#budget.perSecond) / 1000);
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
-  }
-}
+/** Token buckets in typed arrays: two for each of many indices, and a bounded table of them by host. */
+import type { Budget } from "@burrow/protocol";
+import type { RateClass } from "./limits.ts";
 
 /** Numbers of an index's buckets, four of them: its class, tokens of both kinds, and when they were last filled. */
 const BUCKET_SHIFT = 2;

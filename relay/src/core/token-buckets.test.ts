@@ -1,7 +1,7 @@
 /** The rate classes of tickets: each but the first holds an agent to what its name says. */
 import { expect, test } from "bun:test";
 import { RATE_CLASSES } from "./limits.ts";
-import { RateLimiter } from "./token-bucket.ts";
+import { RateLimiter } from "./token-buckets.ts";
 
 test("an agent of the default class gets its gigabit a second, and no more", () => {
   const limiter = new RateLimiter(4, RATE_CLASSES);
