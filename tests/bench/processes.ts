@@ -33,10 +33,15 @@ export class Workshop {
     return target;
   }
 
-  spawn(command: readonly string[], env: Record<string, string> = {}): Child {
+  /** `stdin`: "pipe" for one that is told what to do. */
+  spawn(
+    command: readonly string[],
+    env: Record<string, string> = {},
+    stdin: "ignore" | "pipe" = "ignore",
+  ): Child {
     const child = Bun.spawn([...command], {
       cwd: ROOT,
-      stdin: "ignore",
+      stdin,
       stdout: "pipe",
       stderr: "inherit",
       env: { ...process.env, ...env },
@@ -57,14 +62,16 @@ export class Workshop {
   }
 }
 
+type Running = Bun.Subprocess<"ignore" | "pipe", "pipe", "inherit">;
+
 /** A child process and its lines. */
 export class Child {
   readonly pid: number;
   readonly exited: Promise<number>;
-  readonly #child: Bun.Subprocess<"ignore", "pipe", "inherit">;
+  readonly #child: Running;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(child: Bun.Subprocess<"ignore", "pipe", "inherit">) {
+  constructor(child: Running) {
     this.#child = child;
     this.pid = child.pid;
     this.exited = child.exited;
@@ -75,6 +82,12 @@ export class Child {
     const { value, done } = await this.#lines.next();
     if (done === true) throw new Error(`a process of the benchmark ended (code ${await this.exited})`);
     return value;
+  }
+
+  /** A line to one that was spawned with a pipe. */
+  tell(line: string): void {
+    this.#child.stdin?.write(`${line}\n`);
+    this.#child.stdin?.flush();
   }
 
   kill(signal: NodeJS.Signals): void {
