@@ -21,9 +21,10 @@ const DEVICE = "bur0";
 const JUNK = 5_000;
 const SEED = 7;
 
+/** Each says which socket it has, whichever all else is to have. */
 const VARIANTS = [
-  { name: "thread", environment: {}, packets: "thread" },
-  { name: "plain", environment: { BURROW_OFFLOADS: "off" }, packets: "thread" },
+  { name: "thread", environment: { BURROW_SOCKET: "batched" }, packets: "thread" },
+  { name: "plain", environment: { BURROW_SOCKET: "batched", BURROW_OFFLOADS: "off" }, packets: "thread" },
   { name: "portable", environment: { BURROW_SOCKET: "portable" }, packets: "portable" },
 ] as const;
 
@@ -57,11 +58,15 @@ describe.skipIf(skip)("an agent's packets", () => {
     last: number,
     environment: Readonly<Record<string, string>>,
   ): Promise<AgentDaemon> {
+    const before = { ...process.env };
     Object.assign(process.env, environment);
     try {
       return await AgentDaemon.start(bench, coordinator, await host(name, last), name, `tun:${DEVICE}`);
     } finally {
-      for (const variable of Object.keys(environment)) delete process.env[variable];
+      for (const variable of Object.keys(environment)) {
+        if (before[variable] === undefined) delete process.env[variable];
+        else process.env[variable] = before[variable];
+      }
     }
   }
 
