@@ -13,7 +13,7 @@ import { addPing } from "./commands/ping.ts";
 import { addRelay } from "./commands/relay.ts";
 import { addRelays } from "./commands/relays.ts";
 import { addStatus } from "./commands/status.ts";
-import { addToken } from "./commands/token.ts";
+import { addOperator, addToken } from "./commands/token.ts";
 import { addUp } from "./commands/up.ts";
 import { addWhy } from "./commands/why.ts";
 import { COMPLETE_COMMAND } from "./completion.ts";
@@ -110,6 +110,7 @@ export function buildProgram(terminal: Terminal): Command {
   addWhy(program, terminal);
   program.commandsGroup("Ask the coordinator (operators):");
   addToken(program, terminal);
+  addOperator(program, terminal);
   addAgents(program, terminal);
   addDrain(relay, terminal);
   addRemove(relay, terminal);

@@ -20,11 +20,11 @@ import { followGeoip } from "./io/geoip-file.ts";
 import { createHttpApp } from "./io/http/app.ts";
 import { eventView, isForEverybody, loadTeller } from "./io/http/event-views.ts";
 import { createMetrics } from "./io/metrics.ts";
-import { readOperatorFile, secretText, writeOperatorFile } from "./io/operator.ts";
-import { OperatorSessions } from "./io/operator-sessions.ts";
+import { newOperatorToken, Operator, readOperatorFile, writeOperatorFile } from "./io/operator.ts";
 import { PortProbes } from "./io/port-probes.ts";
 import { type Listen, listen } from "./io/server.ts";
 import { Shell } from "./io/shell.ts";
+import { DATABASE_FILE } from "./io/store/backup.ts";
 import { openSqliteStore } from "./io/store/sqlite.ts";
 import { refuseEmptied } from "./io/store/sqlite-file.ts";
 import type { Store } from "./io/store/store.ts";
@@ -41,7 +41,9 @@ export {
   type PathView,
   type RelayView,
   type TokenRequest,
+  type TokenView,
 } from "./io/operator-client.ts";
+export { type BackedUp, backUp, restore } from "./io/store/backup.ts";
 
 export interface CoordinatorConfig {
   readonly listen: Listen;
@@ -64,13 +66,13 @@ export interface CoordinatorConfig {
 export interface RunningCoordinator {
   /** `http://ADDRESS:PORT`, with the port that was really taken. */
   readonly url: string;
+  /** As it was at the start: operators may have made another since. */
   readonly operatorToken: string;
   /** Ends all channels, writes what is left to write, and frees port and state directory. */
   stop(): Promise<void>;
 }
 
 const log = getLogger(["burrow", "coordinator"]);
-const DATABASE_FILE = "coordinator.db";
 
 /** Throws a UserError for whatever a user can mend, and leaves nothing running then. */
 export async function startCoordinator(config: CoordinatorConfig): Promise<RunningCoordinator> {
@@ -126,7 +128,7 @@ async function serve(
   const random = config.random ?? randomBytes;
   const keys = nativePrimitives();
   const known = await readOperatorFile(config.stateDir);
-  const operatorToken = known?.token ?? secretText("burrow_op_", random);
+  const operatorToken = known?.token ?? newOperatorToken(random);
 
   const { agents, relays, networks } = await store.load();
   const networkNames = new Map<NetworkId, string>(networks.map(({ id, name }) => [id, name]));
@@ -158,6 +160,11 @@ async function serve(
   const shell = new Shell({ mesh, store, metrics, now, happened });
   const channel = new Channel({ shell, store, metrics, geo, keys, random });
   connections = () => channel.size;
+  // Saved with the URL, which is known only when requests can come.
+  let url = "";
+  const operator = new Operator(operatorToken, random, (token) =>
+    writeOperatorFile(config.stateDir, { url, token }),
+  );
   const app = createHttpApp({
     shell,
     store,
@@ -166,8 +173,7 @@ async function serve(
     census,
     events,
     geo,
-    operatorToken,
-    sessions: new OperatorSessions(operatorToken, random),
+    operator,
     random,
     networkName,
     networkOf: (name) => [...networkNames].find(([, known]) => known === name)?.[0],
@@ -175,7 +181,7 @@ async function serve(
   });
 
   const server = listen(config.listen, config.trustProxy ?? false, app, channel);
-  const url = `http://${hostText(server.hostname ?? config.listen.address)}:${server.port}`;
+  url = `http://${hostText(server.hostname ?? config.listen.address)}:${server.port}`;
   try {
     await writeOperatorFile(config.stateDir, { url, token: operatorToken });
   } catch (error) {

@@ -22,12 +22,13 @@ type Document = Readonly<Record<string, Record<string, Record<string, JsonValue>
 export class DocumentedClient {
   readonly operations: readonly Described[];
   /** `operation status`, or `operation status code`. */
-  readonly seen = new Set<string>();
+  readonly seen: Set<string>;
   readonly #url: string;
   readonly #document: JsonObject;
   readonly #ajv = new Ajv2020({ strict: false, allErrors: true });
 
-  constructor(url: string, document: JsonObject) {
+  constructor(url: string, document: JsonObject, seen = new Set<string>()) {
+    this.seen = seen;
     this.#url = url;
     this.#document = document;
     this.operations = describedIn(document);

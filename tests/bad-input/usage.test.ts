@@ -30,6 +30,11 @@ describe("bad usage: exit code 2", () => {
     ["token", "create", "--for", "agent", "--uses", "0"],
     ["token", "create", "--for", "agent", "--expires", "never"],
     ["relay", "drain", "xyz"],
+    ["token", "remove", "xyz"],
+    ["token", "remove"],
+    ["operator", "rotate", "now"],
+    ["coordinator", "backup"],
+    ["coordinator", "restore"],
     ["fly"],
     ["status", "--loud"],
   ];

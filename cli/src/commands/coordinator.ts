@@ -7,6 +7,7 @@ import { configureLogging } from "../log.ts";
 import { defaultStateDir } from "../state-dir.ts";
 import type { Terminal } from "../terminal.ts";
 import { type ListenAddress, listenAddress, store } from "../values.ts";
+import { addBackup } from "./backup.ts";
 
 interface CoordinatorFlags {
   readonly listen: ListenAddress;
@@ -20,8 +21,9 @@ interface CoordinatorFlags {
 const LISTEN_DEFAULT = "127.0.0.1:8080";
 
 export function addCoordinator(program: Command, terminal: Terminal): void {
-  program
-    .command("coordinator")
+  const command = program.command("coordinator");
+  addBackup(command, terminal);
+  command
     .description("run the coordinator: knows agents and relays, hands out tickets")
     .addOption(
       flag("--listen <ADDRESS>", "IP:PORT to listen on")
@@ -31,7 +33,9 @@ export function addCoordinator(program: Command, terminal: Terminal): void {
     .addOption(stateFlag("where to keep its database and operator.json"))
     .addOption(flag("--geoip <FILE.mmdb>", "GeoIP city database, to guess the nearest relays"))
     .addOption(
-      flag("--store <STORE>", "where to keep what it knows: sqlite").argParser(store).default("sqlite"),
+      flag("--store <STORE>", "where to keep what it knows: sqlite")
+        .argParser(store)
+        .default("sqlite", "sqlite"),
     )
     .addOption(
       flag("--trust-proxy", "take client addresses from X-Forwarded-For (behind a reverse proxy only)"),

@@ -1,9 +1,11 @@
-/** `burrow token create`: the right to join, as a text that can be handed over. */
-import type { CreatedToken } from "@burrow/coordinator";
+/** `burrow token`: the right to join, as a text that can be handed over, looked at, and taken back; the operator's too. */
+import type { CreatedToken, TokenView } from "@burrow/coordinator";
 import type { Command } from "commander";
 import { flag, jsonFlag } from "../flags.ts";
-import type { Terminal } from "../terminal.ts";
-import { networkName, tokenLifeMs, uses } from "../values.ts";
+import { table } from "../print/table.ts";
+import { age } from "../print/units.ts";
+import type { Style, Terminal } from "../terminal.ts";
+import { idArgument, networkName, tokenLifeMs, uses } from "../values.ts";
 import { addOperatorFlags, type OperatorFlags, operatorOf } from "./operator.ts";
 
 interface TokenCreateFlags extends OperatorFlags {
@@ -18,7 +20,7 @@ interface TokenCreateFlags extends OperatorFlags {
 const DAY_MS = 86_400_000;
 
 export function addToken(program: Command, terminal: Terminal): void {
-  const token = program.command("token").description("enrolment tokens: burrow token create");
+  const token = program.command("token").description("enrolment tokens: create, list, remove");
   const create = token.command("create").description("make a token that lets agents or relays join");
   create
     .addOption(flag("--for <KIND>", "who may use it").choices(["agent", "relay"]).makeOptionMandatory())
@@ -40,6 +42,98 @@ export function addToken(program: Command, terminal: Terminal): void {
       "\nExamples: burrow token create --for relay --out relay.token\n          burrow token create --for agent --network office --uses 20",
     )
     .action((flags: TokenCreateFlags) => createToken(flags, terminal));
+  addOperatorFlags(token.command("list").description("all tokens that were made, without their secrets"))
+    .addOption(jsonFlag())
+    .action(async (flags: ListFlags) => {
+      const { api } = await operatorOf(flags);
+      const tokens = await api.tokens();
+      terminal.out(
+        flags.json === true
+          ? `${JSON.stringify(tokens, null, 2)}\n`
+          : showTokens(tokens, terminal.outStyle, Date.now()),
+      );
+    });
+  const remove = token
+    .command("remove")
+    .description("take a token back: it lets nobody in any more; who is in stays")
+    .argument(
+      "<ID>",
+      "the token's id: 16 hex digits, as `burrow token list` shows",
+      idArgument("token list"),
+    );
+  addOperatorFlags(remove)
+    .addOption(jsonFlag())
+    .action(async (id: string, flags: ListFlags) => {
+      const { api } = await operatorOf(flags);
+      const removed = await api.removeToken(id);
+      const unused = removed.uses - removed.used;
+      terminal.out(
+        flags.json === true
+          ? `${JSON.stringify(removed, null, 2)}\n`
+          : `token ${removed.id} is removed, with ${unused} of ${removed.uses} uses left\n`,
+      );
+    });
+}
+
+interface ListFlags extends OperatorFlags {
+  readonly json?: boolean;
+}
+
+const COLUMNS = [
+  { title: "ID" },
+  { title: "FOR" },
+  { title: "NETWORK", shrinkTo: 7 },
+  { title: "USED", align: "right" },
+  { title: "STATE" },
+  { title: "MADE", align: "right" },
+  { title: "EXPIRES" },
+] as const;
+
+/** Those that still let somebody in first, then the youngest. */
+export function showTokens(tokens: readonly TokenView[], style: Style, now: number): string {
+  if (tokens.length === 0) return "No tokens. Make one: `burrow token create --for agent`.\n";
+  const rank = ({ state }: TokenView) => (state === "usable" ? 0 : 1);
+  const rows = [...tokens]
+    .sort((a, b) => rank(a) - rank(b) || b.createdAtMs - a.createdAtMs)
+    .map((token) => [
+      token.id,
+      token.for,
+      token.network ?? "all",
+      `${token.used}/${token.uses}`,
+      { text: token.state, paint: token.state === "usable" ? style.green : style.dim },
+      age(now - token.createdAtMs),
+      token.state === "expired" ? "-" : `in ${age(token.expiresAtMs - now)}`,
+    ]);
+  return table(COLUMNS, rows, style);
+}
+
+interface RotateFlags extends OperatorFlags {
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+export function addOperator(program: Command, terminal: Terminal): void {
+  const operator = program
+    .command("operator")
+    .description("the operator's own token: burrow operator rotate");
+  const rotate = operator
+    .command("rotate")
+    .description("make a new operator token; the old one and all logins end at once")
+    .addOption(flag("--out <FILE>", "write it to this file, for its owner alone"));
+  addOperatorFlags(rotate)
+    .addOption(jsonFlag())
+    .addHelpText("after", "\nCommands on the coordinator's machine find the new one in operator.json.")
+    .action(async (flags: RotateFlags) => {
+      const { api } = await operatorOf(flags);
+      const { token } = await api.rotateOperatorToken();
+      if (flags.out !== undefined) {
+        const { writeFileAtomic } = await import("@burrow/platform");
+        await writeFileAtomic(flags.out, `${token}\n`, 0o600);
+      }
+      if (flags.json === true) terminal.out(`${JSON.stringify({ token }, null, 2)}\n`);
+      else if (flags.out === undefined) terminal.out(`${token}\n`);
+      terminal.err(terminal.errStyle.dim("The token before and all logins of browsers have ended.\n"));
+    });
 }
 
 async function createToken(flags: TokenCreateFlags, terminal: Terminal): Promise<void> {

@@ -91,7 +91,10 @@ export class AgentRegistry {
 
   disconnected(id: AgentId): void {
     const entry = this.#entries.get(id);
-    if (entry !== undefined) entry.presence = undefined;
+    if (entry === undefined) return;
+    entry.presence = undefined;
+    // An agent that is gone has none, whatever it said last.
+    entry.paths = [];
   }
 
   /** True when it was bound elsewhere before. */

@@ -1,6 +1,12 @@
 /** The limits that watchers live under: readers that do not read, crowds, and how much is kept. */
-import { afterEach, expect, test } from "bun:test";
-import { EventHub, KEPT_BYTES_MAX, UNREAD_BYTES_MAX, WATCHERS_PER_ADDRESS_MAX } from "./event-hub.ts";
+import { afterEach, expect, jest, test } from "bun:test";
+import {
+  EventHub,
+  HEARTBEAT_MS,
+  KEPT_BYTES_MAX,
+  UNREAD_BYTES_MAX,
+  WATCHERS_PER_ADDRESS_MAX,
+} from "./event-hub.ts";
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -66,6 +72,22 @@ test("a reader that does not read is cut off, its connection ends, and nothing o
   socket.resume();
   await closed.promise;
   expect(received).toBeLessThan(sent);
+});
+
+test("a stream on which nothing happens is kept open by comments, until its reader leaves", async () => {
+  jest.useFakeTimers();
+  ends.push(() => jest.useRealTimers());
+  const { hub } = makeHub();
+  const reader = hub.watch("everybody", undefined, "192.0.2.1")?.getReader();
+  const read = async () => new TextDecoder().decode((await reader?.read())?.value);
+  expect(await read()).toContain('"type":"hello"');
+  for (let n = 0; n < 3; n++) {
+    jest.advanceTimersByTime(HEARTBEAT_MS);
+    expect(await read()).toBe(":\n\n");
+  }
+  await reader?.cancel();
+  expect(hub.watchers).toBe(0);
+  expect(jest.getTimerCount()).toBe(0);
 });
 
 test("an address, too, has a limit, and what is closed makes room", async () => {

@@ -13,7 +13,7 @@ export const KEPT_BYTES_MAX = 1024 * 1024;
 /** A stream that holds this much unread is cut off: its reader comes back by itself, with Last-Event-ID. */
 export const UNREAD_BYTES_MAX = 4 * 1024 * 1024;
 /** Proxies close what is silent for a minute. */
-const HEARTBEAT_MS = 15_000;
+export const HEARTBEAT_MS = 15_000;
 const LOADS_INTERVAL_MS = 2_000;
 /** How long a reader waits before it connects again. */
 const RETRY_MS = 2_000;
@@ -62,6 +62,15 @@ export class EventHub {
 
   get watchers(): number {
     return this.#watchers.size;
+  }
+
+  /** What operators' streams were opened with is valid no more: their readers come back with what they have now. */
+  endOperators(): void {
+    for (const watcher of this.#watchers) {
+      if (!watcher.isOperator) continue;
+      this.#leave(watcher);
+      watcher.controller.close();
+    }
   }
 
   publish(event: MeshEventView, audience: Audience): void {

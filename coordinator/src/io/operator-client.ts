@@ -4,9 +4,10 @@ import { z } from "zod";
 import type { AgentView, PathView } from "./http/schemas/agent.ts";
 import type { NearestView } from "./http/schemas/nearest.ts";
 import type { RelayView } from "./http/schemas/relay.ts";
+import type { TokenView } from "./http/tokens.ts";
 import type { OperatorAccess } from "./operator.ts";
 
-export type { AgentView, NearestView, PathView, RelayView };
+export type { AgentView, NearestView, PathView, RelayView, TokenView };
 
 export interface TokenRequest {
   readonly for: "agent" | "relay";
@@ -16,6 +17,7 @@ export interface TokenRequest {
 }
 
 export interface CreatedToken {
+  readonly id: string;
   /** Shown this once. */
   readonly token: string;
   readonly for: "agent" | "relay";
@@ -26,6 +28,11 @@ export interface CreatedToken {
 
 export interface OperatorClient {
   createToken(request: TokenRequest): Promise<CreatedToken>;
+  tokens(): Promise<TokenView[]>;
+  /** Lets nobody in any more. */
+  removeToken(id: string): Promise<TokenView>;
+  /** This client is none of an operator's from then on. */
+  rotateOperatorToken(): Promise<{ readonly token: string }>;
   drainRelay(id: string, draining?: boolean): Promise<RelayView>;
   /** What is left out stays as it is. */
   setRelay(id: string, wishes: { readonly weightMs?: number; readonly avoid?: boolean }): Promise<RelayView>;
@@ -49,6 +56,9 @@ export function operatorClient(access: OperatorAccess): OperatorClient {
   const id = encodeURIComponent;
   return {
     createToken: (request) => ask(access, "POST", "/v1/tokens", request),
+    tokens: () => all(access, "/v1/tokens"),
+    removeToken: (token) => ask(access, "DELETE", `/v1/tokens/${id(token)}`),
+    rotateOperatorToken: () => ask(access, "POST", "/v1/operator-token", {}),
     drainRelay: (relay, draining = true) =>
       ask(access, "POST", `/v1/relays/${id(relay)}/drain`, { draining }),
     setRelay: (relay, wishes) => ask(access, "PATCH", `/v1/relays/${id(relay)}`, wishes),

@@ -5,8 +5,10 @@ import { readPrivateFile, writeFileAtomic } from "@burrow/platform";
 import { UserError } from "@burrow/protocol";
 import { z } from "zod";
 import type { RandomBytes } from "../core/ticket-office.ts";
+import { OperatorSessions } from "./operator-sessions.ts";
+import { StoreUnavailable } from "./store/store.ts";
 
-/** Read by commands on the same machine; `token` never changes, `url` is where the coordinator last listened. */
+/** Read by commands on the same machine; `url` is where the coordinator last listened. */
 const operatorFile = z.object({ url: z.string().max(2048), token: z.string().min(32).max(256) });
 export type OperatorAccess = z.output<typeof operatorFile>;
 
@@ -31,6 +33,55 @@ export async function writeOperatorFile(stateDir: string, access: OperatorAccess
   await writeFileAtomic(join(stateDir, OPERATOR_FILE), `${JSON.stringify(access, null, 2)}\n`, 0o600);
 }
 
+/** Who is the operator: whoever has the token, or a login that was given for it. */
+export class Operator {
+  readonly #random: RandomBytes;
+  readonly #save: (token: string) => Promise<void>;
+  #token: string;
+  #sessions: OperatorSessions;
+
+  /** @param save keeps a new token; it counts only once that is done */
+  constructor(token: string, random: RandomBytes, save: (token: string) => Promise<void>) {
+    this.#token = token;
+    this.#random = random;
+    this.#save = save;
+    this.#sessions = new OperatorSessions(token, random);
+  }
+
+  get sessions(): OperatorSessions {
+    return this.#sessions;
+  }
+
+  /** Compares hashes, so that time tells nothing. */
+  isToken(given: string): boolean {
+    const hash = (text: string) => createHash("sha256").update(text).digest();
+    return timingSafeEqual(hash(given), hash(this.#token));
+  }
+
+  /** Whether an Authorization header bears the token. */
+  isBorneBy(header: string): boolean {
+    const given = /^Bearer +([^\s]+)$/i.exec(header)?.[1];
+    return given !== undefined && this.isToken(given);
+  }
+
+  /** A new token; the old one and all its logins end. */
+  async rotate(): Promise<string> {
+    const token = newOperatorToken(this.#random);
+    try {
+      await this.#save(token);
+    } catch (cause) {
+      throw new StoreUnavailable(String(cause), { cause });
+    }
+    this.#token = token;
+    this.#sessions = new OperatorSessions(token, this.#random);
+    return token;
+  }
+}
+
+export function newOperatorToken(random: RandomBytes): string {
+  return secretText("burrow_op_", random);
+}
+
 /** A secret of 256 bits as text that needs no quoting anywhere. */
 export function secretText(prefix: string, random: RandomBytes): string {
   return prefix + Buffer.from(random(32)).toString("base64url");
@@ -38,16 +89,4 @@ export function secretText(prefix: string, random: RandomBytes): string {
 
 export function hashSecret(secret: string): string {
   return createHash("sha256").update(secret).digest("hex");
-}
-
-/** Whether an Authorization header bears the token. */
-export function bearsToken(header: string | undefined, token: string): boolean {
-  const given = /^Bearer +([^\s]+)$/i.exec(header ?? "")?.[1];
-  return given !== undefined && isToken(given, token);
-}
-
-/** Compares hashes, so that time tells nothing. */
-export function isToken(given: string, token: string): boolean {
-  const hash = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(hash(given), hash(token));
 }

@@ -60,6 +60,12 @@ export function openMemoryStore(): Store {
       tokens.set(hash, record);
       return { token: record, network };
     },
+    tokens: async () => [...tokens.values()],
+    removeToken: async (hash) => {
+      const token = tokens.get(hash);
+      tokens.delete(hash);
+      return token;
+    },
     enrolAgent: async (request, now) => {
       const outcome = enrolAgent(request, facts, now);
       if (outcome.kind === "enrolled" && outcome.changed) {

@@ -2,11 +2,11 @@
 import { BindStatus, type EndpointDescription, type JsonObject, openApiDocument } from "@burrow/protocol";
 import { z } from "zod";
 import { DROP_REASONS } from "../core/drop-reason.ts";
+import { PROBLEM_TYPE, PROBLEMS, type ProblemCode, problemView } from "./problem.ts";
 
 export const drainBody = z.strictObject({ draining: z.boolean().default(true) }).meta({ id: "Drain" });
 
 const count = z.number();
-const error = z.object({ error: z.string().meta({ description: "What is wrong" }) }).meta({ id: "Error" });
 const counted = (names: readonly string[]) =>
   z.object(Object.fromEntries(names.map((name) => [name, count])));
 
@@ -42,8 +42,13 @@ const status = z
   })
   .meta({ id: "Status" });
 
-const fails = { description: "The log says why", schema: error };
-const otherMethod = { description: "This path is for another method, which `Allow` names", schema: error };
+const refusal = (code: ProblemCode) => ({
+  description: `\`${code}\`: ${PROBLEMS[code].when}`,
+  schema: problemView,
+  contentType: PROBLEM_TYPE,
+});
+const fails = refusal("internal");
+const otherMethod = refusal("method-not-allowed");
 const get = { method: "get", access: "everybody" } as const;
 
 export const RELAY_ENDPOINTS: readonly EndpointDescription[] = [
@@ -106,10 +111,10 @@ export const RELAY_ENDPOINTS: readonly EndpointDescription[] = [
     body: drainBody,
     answers: {
       200: { description: "Whether it drains now", schema: z.object({ draining: z.boolean() }) },
-      400: { description: "The body does not fit", schema: error },
-      403: { description: "Not from this machine", schema: error },
+      400: refusal("bad-request"),
+      403: refusal("elsewhere"),
       405: otherMethod,
-      413: { description: "The body is too large", schema: error },
+      413: refusal("too-large"),
       500: fails,
     },
   },

@@ -94,6 +94,24 @@ test("answers are as described, and nothing is described that was not seen", asy
   expect(unseen).toEqual([]);
 });
 
+test("errors are problems, as the coordinator's are", async () => {
+  const url = running.httpUrl ?? "";
+  const asked = [
+    [404, "not-found", fetch(`${url}/no/such/path`)],
+    [405, "method-not-allowed", fetch(`${url}/v1/drain`)],
+    [400, "bad-request", fetch(`${url}/v1/drain`, { method: "POST", body: "[]" })],
+    [403, "elsewhere", fetch(`${url}/v1/drain`, { method: "POST", headers: { via: "1.1 proxy" } })],
+    [500, "internal", fetch(`${broken.url}/v1/status`)],
+  ] as const;
+  for (const [status, code, asking] of asked) {
+    const response = await asking;
+    expect(response.headers.get("content-type")).toBe("application/problem+json");
+    const body = (await response.json()) as object;
+    expect(Object.keys(body)).toEqual(["title", "status", "code", "message", "remedy"]);
+    expect(body).toMatchObject({ status, code });
+  }
+});
+
 test("docs/api.md names every path", async () => {
   const text = await Bun.file(new URL("../../../docs/api.md", import.meta.url)).text();
   const [, relayPart = ""] = text.split("\n## Relay\n");

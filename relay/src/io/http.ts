@@ -6,6 +6,7 @@ import type { DataPlaneSnapshot } from "./data-plane.ts";
 import { drainBody, relayDocument } from "./http-description.ts";
 import { log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import { problem } from "./problem.ts";
 import type { Health } from "./self-check.ts";
 
 const BODY_BYTES_MAX = 4 * 1024;
@@ -35,7 +36,7 @@ function routes(relay: RelayView, metrics: Metrics): Hono<Bindings> {
   app.use(
     bodyLimit({
       maxSize: BODY_BYTES_MAX,
-      onError: (c) => c.json({ error: `the body may have ${BODY_BYTES_MAX} bytes at most` }, 413),
+      onError: () => problem("too-large", `The body is larger than ${BODY_BYTES_MAX} bytes.`, "Send less."),
     }),
   );
   app.get("/healthz", async (c) => {
@@ -59,17 +60,29 @@ function routes(relay: RelayView, metrics: Metrics): Hono<Bindings> {
   app.on(
     ["POST", "PUT", "PATCH", "DELETE"],
     ["/healthz", "/readyz", "/metrics", "/v1/status", "/openapi.json"],
-    (c) => c.json({ error: "this path is for GET" }, 405, { allow: "GET" }),
+    () => otherMethod("GET"),
   );
-  app.on(["GET", "PUT", "PATCH", "DELETE"], "/v1/drain", (c) =>
-    c.json({ error: "this path is for POST" }, 405, { allow: "POST" }),
+  app.on(["GET", "PUT", "PATCH", "DELETE"], "/v1/drain", () => otherMethod("POST"));
+  app.notFound(() =>
+    problem(
+      "not-found",
+      "There is nothing at this path.",
+      "GET /openapi.json lists the paths, and so does docs/api.md.",
+    ),
   );
-  app.notFound((c) => c.json({ error: "no such path" }, 404));
   app.onError((error, c) => {
     log.error("HTTP {method} {path} failed: {error}", { method: c.req.method, path: c.req.path, error });
-    return c.json({ error: "the relay could not answer; its log says why" }, 500);
+    return problem(
+      "internal",
+      "The relay could not answer this request.",
+      "Try again; operators: see the relay's log.",
+    );
   });
   return app;
+}
+
+function otherMethod(allow: string): Response {
+  return problem("method-not-allowed", "This path is for another method.", `Use: ${allow}`, { allow });
 }
 
 async function status(relay: RelayView) {
@@ -95,13 +108,21 @@ const GO_BETWEENS = ["origin", "sec-fetch-site", "forwarded", "x-forwarded-for",
 /** Body: `{"draining": boolean}`, or none for true. Only from this machine: it has no other authentication. */
 async function drain(c: Context<Bindings>, relay: RelayView) {
   if (!isLoopback(c.env.peer) || GO_BETWEENS.some((name) => c.req.header(name) !== undefined)) {
-    const error = "draining is asked for from the relay's own machine, or by `burrow relay drain ID`";
-    return c.json({ error }, 403);
+    return problem(
+      "elsewhere",
+      "Draining is asked for from the relay's own machine, not through a browser or a proxy.",
+      "From elsewhere: `burrow relay drain ID`, or the coordinator's POST /v1/relays/ID/drain.",
+    );
   }
   const text = await c.req.text();
   const body = drainBody.safeParse(parseJson(text === "" ? "{}" : text));
-  if (!body.success)
-    return c.json({ error: 'the body must be {"draining": true} or {"draining": false}' }, 400);
+  if (!body.success) {
+    return problem(
+      "bad-request",
+      "The body does not fit.",
+      'Send {"draining": true} or {"draining": false}.',
+    );
+  }
   relay.drain(body.data.draining);
   return c.json({ draining: relay.draining });
 }
@@ -141,7 +162,7 @@ export function serveHttp(
       // Bun shares ports by default outside development: a second relay would take half of the answers.
       reusePort: false,
       fetch: (request, from) => app.fetch(request, { peer: from.requestIP(request)?.address }),
-      error: () => Response.json({ error: "bad request" }, { status: 400 }),
+      error: () => problem("bad-request", "The request was not understood.", "Correct it and send it again."),
     });
     const at = endpoint(listen.address, server.port ?? listen.port);
     return { url: `http://${at}`, stop: () => server.stop(true) };

@@ -12,15 +12,15 @@ import type { Census } from "../census.ts";
 import type { Channel } from "../channel.ts";
 import type { EventHub } from "../event-hub.ts";
 import type { Metrics } from "../metrics.ts";
-import type { OperatorSessions } from "../operator-sessions.ts";
+import type { Operator } from "../operator.ts";
 import type { Shell } from "../shell.ts";
-import type { Store } from "../store/store.ts";
+import { type Store, StoreUnavailable } from "../store/store.ts";
 import { addAgents } from "./agents.ts";
 import { dashboardApp } from "./dashboard.ts";
 import { Api, BODY_BYTES_MAX, badRequest, type Endpoint } from "./endpoint.ts";
 import { addEvents } from "./events.ts";
 import { makeGuard } from "./guard.ts";
-import { addHealth } from "./health.ts";
+import { addHealth, storeUnavailable } from "./health.ts";
 import { addNearest } from "./nearest.ts";
 import { problem } from "./problem.ts";
 import { addReference } from "./reference.ts";
@@ -39,8 +39,7 @@ export interface HttpParts {
   readonly census: Census;
   readonly events: EventHub;
   readonly geo: GeoResolver | undefined;
-  readonly operatorToken: string;
-  readonly sessions: OperatorSessions;
+  readonly operator: Operator;
   readonly random: RandomBytes;
   /** Names of the networks that agents belong to. */
   readonly networkName: (id: NetworkId) => string;
@@ -76,7 +75,7 @@ export function createHttpApp(parts: HttpParts): Hono<HttpEnv> {
   app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }));
   const api = new Api(
     app,
-    makeGuard(parts.operatorToken, parts.sessions, () => parts.shell.now),
+    makeGuard(parts.operator, () => parts.shell.now),
   );
   addHealth(api, parts);
   addRelays(api, parts);
@@ -100,6 +99,7 @@ export function createHttpApp(parts: HttpParts): Hono<HttpEnv> {
     if (error instanceof HTTPException && error.status < 500) {
       return badRequest("The request was not understood.");
     }
+    if (error instanceof StoreUnavailable) return storeUnavailable(error);
     log.error("a request failed: {problem}", { problem: String(error) });
     return problem(
       "internal",

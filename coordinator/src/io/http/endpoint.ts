@@ -134,7 +134,7 @@ function routeOf({ path }: Endpoint): string {
 function problemsOf({ method, access, params, query, body, problems = [] }: Endpoint): Set<ProblemCode> {
   const codes = new Set<ProblemCode>(["internal", "method-not-allowed", ...problems]);
   if (access !== "everybody") codes.add("unauthorized");
-  if (access === "operators" && method !== "get") codes.add("cross-site");
+  if (access === "operators" && method !== "get") codes.add("cross-site").add("store-unavailable");
   if (params !== undefined) codes.add("not-found");
   if (query !== undefined) codes.add("bad-request");
   if (body !== undefined) codes.add("bad-request").add("too-large").add("unsupported-media-type");
@@ -184,10 +184,10 @@ export function badRequest(message: string): Response {
   return problem("bad-request", message, "Correct the request and send it again.");
 }
 
-export function noSuch(what: "agent" | "relay"): Response {
+export function noSuch(what: "agent" | "relay" | "token"): Response {
   return problem(
     "not-found",
     `There is no ${what} of this id.`,
-    `\`burrow ${what}s\` lists them, and so does GET /v1/${what}s.`,
+    `\`burrow ${what === "token" ? "token list" : `${what}s`}\` lists them, and so does GET /v1/${what}s.`,
   );
 }

@@ -4,18 +4,18 @@
  */
 import type { Context } from "hono";
 import { getCookie } from "hono/cookie";
-import { bearsToken } from "../operator.ts";
-import { type OperatorSessions, SESSION_COOKIE } from "../operator-sessions.ts";
+import type { Operator } from "../operator.ts";
+import { SESSION_COOKIE } from "../operator-sessions.ts";
 import type { HttpEnv } from "./app.ts";
 import type { Guard } from "./endpoint.ts";
 import { problem } from "./problem.ts";
 
-export function makeGuard(operatorToken: string, sessions: OperatorSessions, now: () => number): Guard {
+export function makeGuard(operator: Operator, now: () => number): Guard {
   return (context, access) => {
     if (access === "everybody") return false;
     const authorization = context.req.header("authorization");
-    if (authorization !== undefined) return bearsToken(authorization, operatorToken) || unauthorized();
-    const hasSession = sessions.check(getCookie(context, SESSION_COOKIE), now()) !== undefined;
+    if (authorization !== undefined) return operator.isBorneBy(authorization) || unauthorized();
+    const hasSession = operator.sessions.check(getCookie(context, SESSION_COOKIE), now()) !== undefined;
     if (!hasSession) return access === "more-for-operators" ? false : unauthorized();
     return isSafe(context.req.method) || isFromHere(context) || crossSite();
   };

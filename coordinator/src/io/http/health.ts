@@ -92,16 +92,21 @@ export function addHealth(api: Api, { store, metrics }: HttpParts): void {
     if (failure === undefined) {
       return { body: { status: "ready" as const, store: store.kind, channel: "serving" as const } };
     }
-    log.warn("the store cannot be written to: {problem}", { problem: String(failure) });
-    return problem(
-      "store-unavailable",
-      "The store cannot be written to.",
-      "Operators: see the coordinator's log; is the disk full or read-only?",
-    );
+    return storeUnavailable(failure);
   });
   api.add(
     ENDPOINTS.metrics,
     async () => new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } }),
+  );
+}
+
+/** What was asked for was not written: nothing has changed. */
+export function storeUnavailable(cause: unknown): Response {
+  log.error("the store cannot be written to: {problem}", { problem: String(cause) });
+  return problem(
+    "store-unavailable",
+    "The store cannot be written to; nothing was changed.",
+    "Operators: see the coordinator's log; is the disk full or read-only?",
   );
 }
 

@@ -1,6 +1,8 @@
 /** The HTTP API: shapes, rights and refusals. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { rm } from "node:fs/promises";
 import { TestCoordinator } from "../../testing/coordinator.ts";
+import { readOperatorFile } from "../operator.ts";
 
 let coordinator: TestCoordinator;
 let agentId: string;
@@ -155,6 +157,14 @@ describe("who is where", () => {
         reason: "no direct path yet",
       },
     ]);
+    const carol = await coordinator.agent({ name: "carol-who-leaves" });
+    carol.client.send({ type: "paths", paths: [{ peer: agentId, kind: "none", sinceMs: 5, reason: "x" }] });
+    const carols = () => coordinator.operator.paths(carol.id);
+    while ((await carols()).length === 0) await Bun.sleep(10);
+    carol.client.close();
+    // What it said last is true no more.
+    while ((await carols()).length > 0) await Bun.sleep(10);
+    await coordinator.operator.revokeAgent(carol.id);
     await expectProblem(await ask("/v1/agents/0000000000000000/paths", { token }), 404, "not-found");
     await expectProblem(await ask("/v1/agents/x", { token, method: "DELETE" }), 404, "not-found");
   });
@@ -178,6 +188,9 @@ describe("operators only", () => {
     ["DELETE", "/v1/relays/0000000000000000"],
     ["PATCH", "/v1/relays/0000000000000000"],
     ["POST", "/v1/tokens"],
+    ["GET", "/v1/tokens"],
+    ["DELETE", "/v1/tokens/0000000000000000"],
+    ["POST", "/v1/operator-token"],
     ["POST", "/v1/relays/0000000000000000/drain"],
   ] as const;
 
@@ -206,7 +219,7 @@ describe("operators only", () => {
     expect(created.token).toMatch(/^burrow_[\w-]{43}$/);
     expect(created.expiresAtMs - before).toBeGreaterThanOrEqual(60_000);
     const relay: unknown = await (await post({ for: "relay" })).json();
-    expect(Object.keys(relay ?? {})).toEqual(["token", "for", "uses", "expiresAtMs"]);
+    expect(Object.keys(relay ?? {})).toEqual(["id", "token", "for", "uses", "expiresAtMs"]);
     const wrong = [
       "",
       "{",
@@ -220,6 +233,29 @@ describe("operators only", () => {
     ];
     for (const body of wrong) await expectProblem(await post(body), 400, "bad-request");
     await expectProblem(await post("x".repeat(70_000)), 413, "too-large");
+  });
+
+  test("tokens: listed without their secrets, and taken back", async () => {
+    const { operator } = coordinator;
+    const made = await operator.createToken({ for: "agent", network: "lab", uses: 2 });
+    const used = await coordinator.client().asAgent({ token: made.token });
+    const listed = (await operator.tokens()).find(({ id }) => id === made.id);
+    expect(listed).toMatchObject({ for: "agent", network: "lab", uses: 2, used: 1, state: "usable" });
+    expect(JSON.stringify(await operator.tokens())).not.toContain(made.token);
+    expect(await operator.removeToken(made.id)).toEqual(listed ?? expect.anything());
+    expect((await operator.tokens()).map(({ id }) => id)).not.toContain(made.id);
+    await expectProblem(
+      await ask(`/v1/tokens/${made.id}`, { method: "DELETE", token: coordinator.operatorToken }),
+      404,
+      "not-found",
+    );
+    const late = coordinator.client();
+    await late.hello({ role: "agent", acceptsOutside: false, token: made.token });
+    expect(await late.next("error")).toMatchObject({ code: "token-wrong" });
+    expect(await operator.agents()).toContainEqual(
+      expect.objectContaining({ id: used.agent.id, online: true }),
+    );
+    await operator.revokeAgent(used.agent.id);
   });
 
   test("wishes for a relay: shown with it, and by nearest with every term", async () => {
@@ -262,4 +298,45 @@ describe("operators only", () => {
     await expectProblem(await ask(path, { ...init, body: '{"draining":"yes"}' }), 400, "bad-request");
     await expectProblem(await ask("/v1/relays/0000000000000000/drain", init), 404, "not-found");
   });
+});
+
+test("a new operator token: the old one, its logins and its streams end at once, and files and restarts agree", async () => {
+  const mine = await TestCoordinator.start();
+  try {
+    const old = mine.operatorToken;
+    const json = { "content-type": "application/json" };
+    const login = { method: "POST", headers: json, body: JSON.stringify({ token: old }) };
+    const cookie =
+      (await fetch(`${mine.url}/v1/session`, login)).headers.get("set-cookie")?.split(";")[0] ?? "";
+    const stream = await fetch(`${mine.url}/v1/events`, { headers: { authorization: `Bearer ${old}` } });
+    const everybodys = await fetch(`${mine.url}/v1/events`);
+    const statuses = (token: string) =>
+      Promise.all(
+        [{ authorization: `Bearer ${token}` }, { cookie }].map(
+          async (headers) => (await fetch(`${mine.url}/v1/agents`, { headers })).status,
+        ),
+      );
+    expect(await statuses(old)).toEqual([200, 200]);
+    const { token } = await mine.operator.rotateOperatorToken();
+    expect(token).toMatch(/^burrow_op_[\w-]{43}$/);
+    expect(await statuses(old)).toEqual([401, 401]);
+    expect(await statuses(token)).toEqual([200, 401]);
+    expect(await stream.text()).toContain('"operator":true');
+    const reader = everybodys.body?.getReader();
+    expect((await reader?.read())?.done).toBe(false);
+    await reader?.cancel();
+    expect(await readOperatorFile(mine.stateDir)).toEqual({ url: mine.url, token });
+    await mine.restart();
+    expect(mine.operatorToken).toBe(token);
+    // One that cannot be kept does not count.
+    await rm(mine.stateDir, { recursive: true });
+    const refused = await fetch(`${mine.url}/v1/operator-token`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}` },
+    });
+    await expectProblem(refused, 503, "store-unavailable");
+    expect(await statuses(token)).toEqual([200, 401]);
+  } finally {
+    await mine.end();
+  }
 });

@@ -14,7 +14,7 @@ export const PROBLEMS = {
   "bad-request": { status: 400, when: "the request does not fit its schema" },
   unauthorized: { status: 401, when: "no operator's token or session, or a wrong one" },
   "cross-site": { status: 403, when: "a browser sent an operator's session from a page of another site" },
-  "not-found": { status: 404, when: "no such path, relay or agent" },
+  "not-found": { status: 404, when: "no such path, relay, agent or token" },
   "method-not-allowed": { status: 405, when: "the path is for other methods, which `Allow` names" },
   "too-large": { status: 413, when: "the body has more than 65536 bytes" },
   "unsupported-media-type": { status: 415, when: "the body is not sent as application/json" },

@@ -4,7 +4,6 @@ import type { Context } from "hono";
 import { getCookie } from "hono/cookie";
 import { serialize } from "hono/utils/cookie";
 import { z } from "zod";
-import { isToken } from "../operator.ts";
 import { SESSION_COOKIE, SESSION_LIFE_MS } from "../operator-sessions.ts";
 import type { HttpEnv, HttpParts } from "./app.ts";
 import type { Api } from "./endpoint.ts";
@@ -59,23 +58,23 @@ const ENDPOINTS = {
   },
 } as const;
 
-export function addSession(api: Api, { sessions, shell, operatorToken }: HttpParts): void {
+export function addSession(api: Api, { operator, shell }: HttpParts): void {
   api.add(ENDPOINTS.read, ({ context, isOperator }) => {
-    const expiresAtMs = sessions.check(getCookie(context, SESSION_COOKIE), shell.now) ?? null;
+    const expiresAtMs = operator.sessions.check(getCookie(context, SESSION_COOKIE), shell.now) ?? null;
     return { body: { operator: isOperator, expiresAtMs } };
   });
   api.add(ENDPOINTS.begin, ({ context, body }) => {
     // Nor may another site log somebody in.
     if (!isFromHere(context)) return crossSite();
-    if (!isToken(body.token, operatorToken)) return unauthorized("This is not the operator token.");
-    const { cookie, expiresAtMs } = sessions.begin(shell.now);
+    if (!operator.isToken(body.token)) return unauthorized("This is not the operator token.");
+    const { cookie, expiresAtMs } = operator.sessions.begin(shell.now);
     log.info("an operator logged in from {address}", { address: context.env.address });
     const headers = { "set-cookie": cookieText(context, cookie, SESSION_LIFE_MS / 1000) };
     return { body: { operator: true, expiresAtMs }, headers };
   });
   api.add(ENDPOINTS.end, ({ context }) => {
     if (!isFromHere(context)) return crossSite();
-    sessions.end(getCookie(context, SESSION_COOKIE) ?? "", shell.now);
+    operator.sessions.end(getCookie(context, SESSION_COOKIE) ?? "", shell.now);
     const headers = { "set-cookie": cookieText(context, "", 0) };
     return { body: { operator: false, expiresAtMs: null }, headers };
   });

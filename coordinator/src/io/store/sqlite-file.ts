@@ -29,6 +29,23 @@ export function openDatabase(path: string): Database {
   }
 }
 
+/** To be read only, though SQLite may tidy up its side files. Throws a UserError when it is not a database of ours. */
+export function openWhole(path: string): Database {
+  refuseForeignFile(path);
+  let db: Database | undefined;
+  try {
+    db = new Database(path, { readwrite: true, strict: true });
+    db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    refuseUnfit(db, path);
+    if (pragma(db, "user_version") === 0) throw unusable(path, "it is empty");
+    return db;
+  } catch (cause) {
+    db?.close();
+    if (cause instanceof UserError) throw cause;
+    throw unusable(path, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
 /**
  * For a coordinator that has run before: an empty file in its database's place is a loss that nobody may overlook.
  * A new one that died in its first moment leaves the same, but has no operator.json yet, which it writes later.

@@ -2,7 +2,7 @@
  * The default store: one SQLite file. Changes that arrive together are committed together, so that a disk that
  * takes milliseconds to sync does not make ten thousand enrolments take minutes.
  */
-import type { Database } from "bun:sqlite";
+import { type Database, SQLiteError } from "bun:sqlite";
 import type { AgentId, NetworkId, RelayId } from "@burrow/protocol";
 import {
   type AgentEnrolment,
@@ -23,7 +23,7 @@ import {
   type TokenRow,
   tokenOf,
 } from "./sqlite-rows.ts";
-import type { NewToken, Store } from "./store.ts";
+import { type NewToken, type Store, StoreUnavailable } from "./store.ts";
 
 /** `path`: the file, made with mode 0600 if there is none. Throws a UserError when it cannot be used. */
 export function openSqliteStore(path: string): Store {
@@ -84,6 +84,14 @@ class SqliteStore implements Store {
       this.#sql.insertToken.run({ ...record, network: record.network ?? null });
       return { token: record, network };
     });
+  }
+
+  async tokens() {
+    return this.#sql.tokens.all().map(tokenOf);
+  }
+
+  removeToken(hash: string) {
+    return this.#write("FULL", () => optional(this.#sql.removeToken.get({ hash }), tokenOf));
   }
 
   enrolAgent(...[request, now]: Parameters<Store["enrolAgent"]>): Promise<AgentEnrolment> {
@@ -188,7 +196,7 @@ class SqliteStore implements Store {
   #write<T>(durability: Durability, change: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#closed) {
-        reject(new Error("the store is closed"));
+        reject(new StoreUnavailable("the store is closed"));
         return;
       }
       let result: T;
@@ -227,7 +235,8 @@ class SqliteStore implements Store {
         .immediate();
       return undefined;
     } catch (cause) {
-      return { cause };
+      if (!(cause instanceof SQLiteError)) return { cause };
+      return { cause: new StoreUnavailable(cause.message, { cause }) };
     }
   }
 
@@ -267,6 +276,8 @@ function prepare(db: Database) {
     agent: db.query<AgentRow, { id: string }>("SELECT * FROM agents WHERE id = $id"),
     relay: db.query<RelayRow, { id: string }>("SELECT * FROM relays WHERE id = $id"),
     token: db.query<TokenRow, { hash: string }>("SELECT * FROM tokens WHERE hash = $hash"),
+    tokens: db.query<TokenRow, []>("SELECT * FROM tokens"),
+    removeToken: db.query<TokenRow, { hash: string }>("DELETE FROM tokens WHERE hash = $hash RETURNING *"),
     network: db.query<NetworkRow, { id: string }>("SELECT * FROM networks WHERE id = $id"),
     networkByName: db.query<NetworkRow, { name: string }>("SELECT * FROM networks WHERE name = $name"),
     nameOwner: db.query<{ id: AgentId }, { network: string; name: string }>(

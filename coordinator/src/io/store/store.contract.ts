@@ -95,6 +95,20 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     );
 
     test(
+      "a removed token lets nobody in any more, and those whom it let in stay",
+      withStore(async (store) => {
+        await store.createToken(token(), NOW);
+        const first = await enrolled(store, 1);
+        expect(await store.tokens()).toMatchObject([{ hash: HASH, kind: "agent", uses: 1, usesMax: 2 }]);
+        expect(await store.removeToken(HASH)).toMatchObject({ hash: HASH, uses: 1 });
+        expect(await store.removeToken(HASH)).toBeUndefined();
+        expect(await store.tokens()).toEqual([]);
+        expect(await refusal(store, 2)).toBe("token-wrong");
+        expect(await enrolled(store, 1)).toEqual(first);
+      }),
+    );
+
+    test(
       "many at once get addresses and names of their own, and no more than the token allows",
       withStore(async (store) => {
         await store.createToken(token({ usesMax: 50 }), NOW);

@@ -38,6 +38,11 @@ export interface Snapshot {
   readonly networks: readonly NetworkRecord[];
 }
 
+/** What storage underneath refused: a full disk, a lost file, a lock that another process keeps. Nothing was written. */
+export class StoreUnavailable extends Error {
+  override readonly name = "StoreUnavailable";
+}
+
 export interface Store {
   /** For people: `sqlite`. */
   readonly kind: string;
@@ -46,6 +51,10 @@ export interface Store {
     token: NewToken,
     now: number,
   ): Promise<{ readonly token: TokenRecord; readonly network: NetworkRecord | undefined }>;
+  /** All that were made and not removed, used up and expired ones too. */
+  tokens(): Promise<readonly TokenRecord[]>;
+  /** Lets nobody in any more. Undefined when there is no such token. */
+  removeToken(hash: string): Promise<TokenRecord | undefined>;
   enrolAgent(request: AgentRequest, now: number): Promise<AgentEnrolment>;
   enrolRelay(request: RelayRequest, now: number): Promise<RelayEnrolment>;
   /** Undefined when there is no such agent. Revoking twice changes nothing. */
