@@ -63,6 +63,11 @@ const SUITES: readonly Suite[] = [
     timeoutMs: 10 * MINUTE_MS,
   },
   {
+    name: "operations",
+    command: ["bun", "test", ...PATIENCE, "./tests/operations"],
+    timeoutMs: 5 * MINUTE_MS,
+  },
+  {
     name: "bad input",
     command: ["bun", "test", ...PATIENCE, "./tests/bad-input"],
     timeoutMs: 10 * MINUTE_MS,
