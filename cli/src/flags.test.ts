@@ -13,7 +13,7 @@ function find(program: Command, path: readonly string[]): Command {
   }, program);
 }
 
-const SUBCOMMANDS = new Set(["create", "drain", "remove", "set"]);
+const SUBCOMMANDS = new Set(["create", "drain", "remove", "set", "list", "rotate", "backup", "restore"]);
 
 /** What a command line comes to, without doing it. */
 async function parsed(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
@@ -96,8 +96,14 @@ const FLAGS: readonly (readonly [readonly string[], string, string, unknown])[] 
   [["relay", "drain", "0011223344556677"], "--operator-token-file", "/run/op", "/run/op"],
   [["relay", "set", "0011223344556677"], "--weight", "-12.5", -12.5],
   [["relay", "set", "0011223344556677"], "--avoid", "off", "off"],
+  [["operator", "rotate"], "--out", "operator.token", "operator.token"],
+  [["coordinator", "backup", "monday.db"], "--state", "/srv/c", "/srv/c"],
+  [["coordinator", "restore", "monday.db"], "--state", "/srv/c", "/srv/c"],
   ...[
     ["agents"],
+    ["token", "list"],
+    ["token", "remove", "0011223344556677"],
+    ["operator", "rotate"],
     ["agent", "remove", "0011223344556677"],
     ["relay", "remove", "0011223344556677"],
     ["relay", "set", "0011223344556677"],
@@ -130,6 +136,11 @@ const SWITCHES: readonly (readonly [readonly string[], string])[] = [
   [["token", "create"], "--json"],
   [["relay", "drain", "0011223344556677"], "--json"],
   [["relay", "drain", "0011223344556677"], "--undo"],
+  [["token", "list"], "--json"],
+  [["token", "remove", "0011223344556677"], "--json"],
+  [["operator", "rotate"], "--json"],
+  [["coordinator", "backup", "monday.db"], "--json"],
+  [["coordinator", "restore", "monday.db"], "--json"],
   [["agents"], "--json"],
   [["agent", "remove", "0011223344556677"], "--json"],
   [["relay", "remove", "0011223344556677"], "--json"],
@@ -144,7 +155,9 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
 };
 
 function needed(command: readonly string[], flag: string): readonly string[] {
-  const all = ["drain", "remove", "set"].includes(command[1] ?? "") ? [] : (NEEDED[command[0] ?? ""] ?? []);
+  const all = ["drain", "remove", "set", "list"].includes(command[1] ?? "")
+    ? []
+    : (NEEDED[command[0] ?? ""] ?? []);
   const at = all.indexOf(flag);
   return at === -1 ? all : all.toSpliced(at, 2);
 }

@@ -229,7 +229,7 @@ describe("HTTP", () => {
     expect(text).toContain("burrow_relay_sessions 1");
     expect(text).toContain('burrow_relay_binds_total{status="bound"} 1');
     expect(text).toContain('burrow_relay_drops_total{reason="malformed"} 0');
-    expect(await getJson(`${base}/nowhere`)).toMatchObject({ status: 404, body: { error: "no such path" } });
+    expect(await getJson(`${base}/nowhere`)).toMatchObject({ status: 404, body: { code: "not-found" } });
     expect((await getJson(`${base}/healthz`, { method: "DELETE" })).status).toBe(405);
     for (const body of ["{", "[]", '{"draining":1}', '{"x":1}', "\u0000"]) {
       const answer = await getJson(`${base}/v1/drain`, { method: "POST", body });

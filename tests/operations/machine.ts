@@ -73,8 +73,9 @@ export class Machine {
 
   /** Runs a script of the document to its end, with every command's failure the script's. */
   async run(script: string): Promise<Ran> {
+    const { PATH = "" } = process.env;
     const child = Bun.spawn(["bash", "-euo", "pipefail", "-c", this.#here(script)], {
-      env: { ...plainEnvironment(), PATH: `${this.path("bin")}:${process.env.PATH ?? ""}` },
+      env: { ...plainEnvironment(), PATH: `${this.path("bin")}:${PATH}` },
       cwd: this.directory,
       stdin: "ignore",
       stdout: "pipe",
@@ -153,7 +154,8 @@ BURROW_STATE="${this.path("lib")}/$part" exec "${process.execPath}" "${MAIN}" "$
   }
 
   async #keepLog(unit: Unit, stream: ReadableStream<Uint8Array>): Promise<void> {
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) this.logs += `${unit}: ${text}`;
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) this.logs += `${unit}: ${decoder.decode(bytes, { stream: true })}`;
   }
 
   async #stop(unit: Unit): Promise<void> {
