@@ -76,6 +76,16 @@ export class Deployment {
     return { [own.debian]: { url: `http://${COORDINATOR}:8000/burrow.deb`, sha256 } };
   }
 
+  /** A coordinator's machine, as `terraform apply` renders it: for a private network, without a domain. */
+  async coordinatorUserData(own: Target): Promise<string> {
+    const terraform = new Terraform(undefined);
+    try {
+      return await terraform.userData("coordinator", { release: this.#release(own) });
+    } finally {
+      terraform.remove();
+    }
+  }
+
   /** A relay's machine, as `terraform apply` renders it. */
   async userData(own: Target): Promise<string> {
     const terraform = new Terraform(undefined);

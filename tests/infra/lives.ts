@@ -1,4 +1,4 @@
-/** The other services of the package on a booted machine: an agent beside a relay, and how confined they all are. */
+/** The other services of the package on a booted machine: an agent beside a relay, a coordinator from its user data. */
 import { expect } from "bun:test";
 import { COORDINATOR, type Deployment } from "./deployment.ts";
 import { type Machine, until } from "./machine.ts";
@@ -9,6 +9,7 @@ const EXPOSURE_MAX: Readonly<Record<string, number>> = {
   coordinator: 2.5,
   agent: 5,
   health: 2.5,
+  forget: 2.5,
 };
 
 /** As docs/deploy.md has it: two files, and the unit. */
@@ -27,6 +28,17 @@ export async function agentLives(machine: Machine, deployment: Deployment): Prom
   machine.run("systemctl disable --now burrow-agent");
   expect(machine.run("systemctl show --property=Result --value burrow-agent")).toBe("success");
   expect(machine.run("ip -brief link show dev burrow0", true)).toContain("does not exist");
+}
+
+export async function coordinatorLives(machine: Machine): Promise<void> {
+  await until("the coordinator", 120_000, () => machine.get("http://127.0.0.1:8080/readyz"));
+  await until("the end of the first boot", 20_000, () => machine.run("ls /var/lib/burrow-first-boot/done"));
+  expect(machine.run("burrow token create --for relay")).toMatch(/^burrow_[\w-]+$/m);
+  expect(machine.run("stat -c '%a %U' /var/lib/burrow/coordinator")).toBe("700 burrow");
+  expect(machine.run("systemctl is-active burrow-forget.timer")).toBe("active");
+  machine.run("systemctl start burrow-forget");
+  machine.run("systemctl restart burrow-coordinator");
+  await until("the coordinator again", 20_000, () => machine.get("http://127.0.0.1:8080/readyz"));
 }
 
 export function unitsAreConfined(machine: Machine): void {

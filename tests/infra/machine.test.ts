@@ -13,7 +13,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { inNamespace, type Namespace, withNamespaces } from "../../platform/src/testing/namespaces.ts";
 import { COORDINATOR, Deployment } from "./deployment.ts";
 import { has, ROOT, skipped } from "./files.ts";
-import { agentLives, unitsAreConfined } from "./lives.ts";
+import { agentLives, coordinatorLives, unitsAreConfined } from "./lives.ts";
 import { Machine, makeRoot, removeRoot, runInRoot, until } from "./machine.ts";
 import { Terraform } from "./terraform.ts";
 
@@ -32,6 +32,9 @@ const RELAY = "192.0.2.10";
 /** On which agents reach a relay by UDP. */
 const PORTS = [21820, 443, 53];
 const RELAY_V6 = "2001:db8::10";
+/** Makes of a relay's machine one that has only the package, as if another image had brought it. */
+const NEW_MACHINE = `rm -r /etc/burrow /var/lib/burrow /var/lib/burrow-first-boot /var/lib/cloud /usr/local/sbin/burrow-*
+find /etc/systemd/system -name 'burrow-*' -delete`;
 const target = TARGETS.find(({ arch }) => arch === process.arch);
 
 describe.skipIf(!mayRun || target === undefined)("on Debian", () => {
@@ -159,6 +162,10 @@ describe.skipIf(!mayRun || target === undefined)("on Debian", () => {
           await agentLives(machine, deployment);
           await relayUpgrades(machine, deployment);
           await relayDrains(machine, deployment);
+          await machine.powerOff();
+          expect(runInRoot(root, [], ["sh", "-c", NEW_MACHINE]).stderr).toBe("");
+          machine = new Machine(root, inside, await deployment.coordinatorUserData(own));
+          await coordinatorLives(machine);
           unitsAreConfined(machine);
         } catch (error) {
           if (machine?.up === true) {
