@@ -213,6 +213,30 @@ describe("the side behind the hard NAT", () => {
     expect(sent).toEqual([own.endpoint]);
   });
 
+  test("keeps the socket that a path uses for as long as it does", () => {
+    const closed: number[] = [];
+    const puncher = new Puncher(
+      { probe() {}, introduce() {}, openSockets() {}, closeSockets: (ids) => closed.push(...ids) },
+      randomFrom(5),
+    );
+    const peer = peerAt(0);
+    const nats = { own: "address-dependent", theirs: "endpoint-independent" } as const;
+    puncher.introduced(peer, nats, [reflexive("203.0.113.5:4000")], 0);
+    run(puncher, 0, 400);
+    puncher.socketsOpened([1, 2, 3], 400);
+    const met = { kind: "direct", endpoint: endpointOf("203.0.113.5:4000"), socket: 2 } as const;
+    peer.paths.probedBy(met, "00112233445566aa" as never, 450);
+    for (let now = 401; now <= 40_000; now += 100) {
+      peer.paths.route(now);
+      puncher.tick(now);
+    }
+    expect(closed).toEqual([1, 3]);
+    peer.paths.networkChanged(40_000);
+    for (let now = 40_000; now <= 60_000; now += 100) puncher.tick(now);
+    expect(closed).toEqual([1, 3, 2]);
+    expect(puncher.nextDeadline()).toBeUndefined();
+  });
+
   test("closes sockets that come when nobody waits for them any more", () => {
     const closed: number[] = [];
     const puncher = new Puncher(

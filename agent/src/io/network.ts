@@ -1,5 +1,11 @@
 /** Tells the agent's machine of this machine's addresses and its router, now and whenever they change. */
-import { isTunnelInterface, type LocalNetwork, localNetwork, watchNetwork } from "@burrow/platform";
+import {
+  isTunnelInterface,
+  type LocalAddress,
+  type LocalNetwork,
+  localNetwork,
+  watchNetwork,
+} from "@burrow/platform";
 import { endpoint } from "@burrow/protocol";
 import type { AgentHost } from "./host.ts";
 
@@ -12,12 +18,7 @@ export function reportNetwork(
   overlayInterface: string | undefined,
 ): { readonly close: () => void } {
   const report = ({ addresses, gateway }: LocalNetwork) => {
-    const usable = addresses.filter(({ name, address }) => {
-      // Other overlays number their tunnels like ours: a path through one of them would not carry whole packets.
-      const isOverlays = OVERLAY_V4.test(address) && isTunnelInterface(name);
-      return name !== overlayInterface && !isOverlays;
-    });
-    const local = usable
+    const local = reachableAddresses(addresses, overlayInterface, isTunnelInterface)
       .filter(({ family }) => host.hasFamily(family))
       .map(({ address }) => endpoint(address, host.port));
     host.command({ type: "network", local, gateway });
@@ -25,4 +26,24 @@ export function reportNetwork(
   report(localNetwork());
   const watcher = watchNetwork(report);
   return { close: () => watcher.close() };
+}
+
+/**
+ * Those that a peer may be told of. An address on another VPN's tunnel looks near and is not: packets would be wrapped
+ * twice, go by wherever that VPN goes (perhaps through this one), and carry less. So it counts only where the machine
+ * has no other address of its family. Other overlays number their tunnels like ours, and never count.
+ */
+export function reachableAddresses(
+  addresses: readonly LocalAddress[],
+  overlayInterface: string | undefined,
+  isTunnel: (name: string) => boolean,
+): readonly LocalAddress[] {
+  const tunnels = new Set(addresses.map(({ name }) => name).filter(isTunnel));
+  const usable = addresses.filter(
+    ({ name, address }) => name !== overlayInterface && !(OVERLAY_V4.test(address) && tunnels.has(name)),
+  );
+  const isReal = ({ name, internal, linkLocal }: LocalAddress) =>
+    !internal && !linkLocal && !tunnels.has(name);
+  const families = new Set(usable.filter(isReal).map(({ family }) => family));
+  return usable.filter(({ name, family }) => !tunnels.has(name) || !families.has(family));
 }

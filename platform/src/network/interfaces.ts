@@ -47,10 +47,11 @@ function toLocalAddress(name: string, info: NetworkInterfaceInfo): LocalAddress 
   };
 }
 
-/** Linux: an interface without a link layer (ARPHRD_NONE) is a tunnel, be it TUN or WireGuard. */
+/** Linux: an interface without a link layer (ARPHRD_NONE) is a tunnel, be it TUN or WireGuard; or a mobile modem. */
 export function isTunnelInterface(name: string): boolean {
+  const read = (file: string) => readFileSync(`/sys/class/net/${name}/${file}`, "utf8");
   try {
-    return readFileSync(`/sys/class/net/${name}/type`, "utf8").trim() === "65534";
+    return read("type").trim() === "65534" && !read("uevent").includes("DEVTYPE=wwan");
   } catch {
     return false;
   }
