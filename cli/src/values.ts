@@ -255,6 +255,12 @@ export function agentName(text: string): string {
   throw new InvalidArgumentError("Use letters a-z, digits and -, 63 at most, like office-laptop.");
 }
 
+/** A peer's name, id or address in the overlay; whether there is such a one the agent knows. */
+export function peerName(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("Give a name, an id or an address, as `burrow peers` shows them.");
+}
+
 /** An id of 16 hex digits; `listedBy` names the command that shows them. */
 export function idArgument(listedBy: "agents" | "relays" | "token list"): (text: string) => string {
   return (text) => {

@@ -31,6 +31,8 @@ describe("bad usage: exit code 2", () => {
     ["token", "create", "--for", "agent", "--expires", "never"],
     ["relay", "drain", "xyz"],
     ["token", "remove", "xyz"],
+    ["why", ""],
+    ["ping", " "],
     ["token", "remove"],
     ["operator", "rotate", "now"],
     ["coordinator", "backup"],

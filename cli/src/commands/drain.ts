@@ -91,6 +91,6 @@ function showSet({ id, region, weightMs, avoid }: RelayView): string {
 function showDrain({ id, region, state, sessions }: RelayView): string {
   const left = `${sessions} ${sessions === 1 ? "session" : "sessions"} left`;
   return state === "draining"
-    ? `relay ${id} in ${region} is draining, ${left}: agents bind elsewhere first, then leave\n`
+    ? `relay ${id} in ${region} is draining, ${left}:\nagents bind elsewhere first, then leave\n`
     : `relay ${id} in ${region} is ${state}, ${sessions} ${sessions === 1 ? "session" : "sessions"}\n`;
 }

@@ -7,7 +7,7 @@ import { flag } from "../flags.ts";
 import { pathPaint, pathText } from "../print/path.ts";
 import { milliseconds } from "../print/units.ts";
 import type { Style, Terminal } from "../terminal.ts";
-import { count, durationMs } from "../values.ts";
+import { count, durationMs, peerName } from "../values.ts";
 import { addLocalFlags, agentOf, type LocalFlags } from "./common.ts";
 
 interface PingFlags extends LocalFlags {
@@ -24,7 +24,10 @@ const TIMEOUT_DEFAULT_MS = 3_000;
 
 export function addPing(program: Command, terminal: Terminal): void {
   addLocalFlags(
-    program.command("ping <PEER>").description("ping a peer by name, id or address; shows each path"),
+    program
+      .command("ping")
+      .argument("<PEER>", "its name, id or address", peerName)
+      .description("ping a peer by name, id or address; shows each path"),
   )
     .addOption(
       flag("-c, --count <N>", "how many; 0 goes on until Ctrl-C").argParser(count).default(COUNT_DEFAULT),

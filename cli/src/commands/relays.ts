@@ -3,9 +3,9 @@ import type { Endpoint } from "@burrow/protocol";
 import type { Command } from "commander";
 import type { RelayView } from "../client/shapes.ts";
 import { reachOf } from "../print/reach.ts";
-import { table } from "../print/table.ts";
+import { table, wrap } from "../print/table.ts";
 import { milliseconds } from "../print/units.ts";
-import type { Style, Terminal } from "../terminal.ts";
+import { type Style, type Terminal, COLUMNS as WIDTH } from "../terminal.ts";
 import { addLocalFlags, addWatchFlag, answer, type LocalFlags } from "./common.ts";
 
 export function addRelays(program: Command, terminal: Terminal): void {
@@ -58,9 +58,15 @@ export function showRelays(relays: readonly RelayView[], style: Style): string {
     milliseconds(relay.expectedRttMs),
   ]);
   const home = sorted.find((relay) => relay.home);
-  const why = home?.reason === undefined ? "" : `\n${style.dim("home because:")} ${home.reason}\n`;
+  const why = home?.reason === undefined ? "" : `\n${because(home.reason, style)}\n`;
   const columns = COLUMNS.map((column) => (isWeighted && column.title === "SAMPLES" ? PENALTY : column));
   return table(columns, rows, style) + why + silentNote(sorted, style);
+}
+
+function because(reason: string, style: Style): string {
+  const label = "home because:";
+  const indent = " ".repeat(label.length + 1);
+  return `${style.dim(label)} ${wrap(reason, WIDTH - indent.length).join(`\n${indent}`)}`;
 }
 
 /** Where those that do not answer were tried, and what is likely wrong. */

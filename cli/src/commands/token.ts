@@ -125,11 +125,11 @@ export function addOperator(program: Command, terminal: Terminal): void {
     .addHelpText("after", "\nCommands on the coordinator's machine find the new one in operator.json.")
     .action(async (flags: RotateFlags) => {
       const { api } = await operatorOf(flags);
+      const { writeFileAtomic } = await import("@burrow/platform");
+      // Before the old one ends: a new one that nobody can be told of would lock its operator out.
+      if (flags.out !== undefined) await writeFileAtomic(flags.out, "", 0o600);
       const { token } = await api.rotateOperatorToken();
-      if (flags.out !== undefined) {
-        const { writeFileAtomic } = await import("@burrow/platform");
-        await writeFileAtomic(flags.out, `${token}\n`, 0o600);
-      }
+      if (flags.out !== undefined) await writeFileAtomic(flags.out, `${token}\n`, 0o600);
       if (flags.json === true) terminal.out(`${JSON.stringify({ token }, null, 2)}\n`);
       else if (flags.out === undefined) terminal.out(`${token}\n`);
       terminal.err(terminal.errStyle.dim("The token before and all logins of browsers have ended.\n"));

@@ -1,5 +1,6 @@
 /** What people see of an agent: aligned, within 80 columns, with the reasons. */
 import { expect, test } from "bun:test";
+import type { TokenView } from "@burrow/coordinator";
 import type { AgentStatus, NetcheckView, PeerView, PingLine, RelayView, WhyView } from "../client/shapes.ts";
 import { PLAIN } from "../terminal.ts";
 import { showNetcheck } from "./netcheck.ts";
@@ -7,6 +8,7 @@ import { showPeers } from "./peers.ts";
 import { showPing, showSummary, Tally } from "./ping.ts";
 import { showRelays } from "./relays.ts";
 import { showStatus } from "./status.ts";
+import { showTokens } from "./token.ts";
 import { showWhy } from "./why.ts";
 
 const NOW = 1_790_000_000_000;
@@ -108,6 +110,45 @@ test("status", () => {
   expect(text).toContain("up, for 1m");
   expect(text).toContain("tun:burrow0");
   expect(text).toContain("3 of 4 online; 2 direct, 1 relayed, 1 idle");
+});
+
+test("names as long as they may be, and long reasons, go on below themselves", () => {
+  const home = { relay: "2".repeat(16), region: "r".repeat(40), rttMs: 7.2, reason: "because ".repeat(20) };
+  const long = showStatus(
+    json<AgentStatus>({
+      id: "1".repeat(16),
+      name: "n".repeat(44),
+      network: "w".repeat(30),
+      coordinator: { url: "https://c.example", state: "up", sinceMs: NOW - 61_000 },
+      device: { kind: "none" },
+      peers: { total: 0, online: 0, direct: 0, relayed: 0, idle: 0 },
+      home,
+    }),
+    PLAIN,
+    NOW,
+  );
+  expect(fits(long)).toEqual([]);
+  expect(long).toMatch(/ in\n {13}network w{30}\n/);
+  const relay = { state: "healthy", standby: false, bound: true, samples: 5, id: "2".repeat(16) };
+  const relays = json<RelayView[]>([{ ...relay, region: "us", home: true, rttMs: 98, reason: home.reason }]);
+  expect(fits(showRelays(relays, PLAIN))).toEqual([]);
+});
+
+test("tokens: those that still let somebody in first, the youngest of them before all", () => {
+  const token = { for: "agent", uses: 20, used: 3, expiresAtMs: NOW + 86_400_000, createdAtMs: NOW - 90_000 };
+  const tokens = json<TokenView[]>([
+    { ...token, id: "1".repeat(16), network: "office", state: "used-up", used: 20 },
+    { ...token, id: "2".repeat(16), network: "n".repeat(63), state: "usable" },
+    { ...token, id: "3".repeat(16), network: null, for: "relay", state: "usable", createdAtMs: NOW - 5_000 },
+    { ...token, id: "4".repeat(16), network: "office", state: "expired", expiresAtMs: NOW - 1 },
+  ]);
+  const text = showTokens(tokens, PLAIN, NOW);
+  expect(fits(text)).toEqual([]);
+  const lines = text.split("\n");
+  expect(lines[1]).toMatch(/^3{16} +relay +all +3\/20 +usable +5s +in 24h$/);
+  expect(lines.slice(2, 5).map((line) => line[0])).toEqual(["2", "1", "4"]);
+  expect(lines[4]).toEndWith("-");
+  expect(showTokens([], PLAIN, NOW)).toContain("burrow token create");
 });
 
 test("why: path, reason, history, attempts", () => {

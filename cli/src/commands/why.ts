@@ -6,12 +6,14 @@ import { pathPaint, pathText } from "../print/path.ts";
 import { table, wrap } from "../print/table.ts";
 import { age, milliseconds, timeOfDay } from "../print/units.ts";
 import { COLUMNS, type Style, type Terminal } from "../terminal.ts";
+import { peerName } from "../values.ts";
 import { addLocalFlags, answer, type LocalFlags } from "./common.ts";
 
 export function addWhy(program: Command, terminal: Terminal): void {
   addLocalFlags(
     program
-      .command("why <PEER>")
+      .command("why")
+      .argument("<PEER>", "its name, id or address", peerName)
       .description("why a peer is reached the way it is, with everything that was tried"),
   ).action((peer: string, flags: LocalFlags) =>
     answer<WhyView>(terminal, flags, `/v1/why/${encodeURIComponent(peer)}`, (why) =>

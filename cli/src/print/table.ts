@@ -41,16 +41,18 @@ export function table(
   return titles.every((title) => title === "") ? body : `${line(titles, style.dim)}\n${body}`;
 }
 
-/** Two columns, names to the left: `home  9c2f… in fra, 12 ms`. */
+/** Two columns, names to the left: `home  9c2f… in fra, 12 ms`. What is too long goes on below itself. */
 export function facts(pairs: readonly (readonly [string, Cell | undefined])[], style: Style): string {
   const shown = pairs.filter((pair): pair is readonly [string, Cell] => pair[1] !== undefined);
   const width = Math.max(0, ...shown.map(([name]) => name.length));
   return shown
-    .map(([name, value]) => {
-      const text = typeof value === "string" ? value : value.paint(value.text);
-      return `${style.dim(name.padEnd(width))}${GAP}${text}`.trimEnd();
+    .flatMap(([name, value]) => {
+      const { text, paint } = typeof value === "string" ? { text: value, paint: same } : value;
+      const [first = "", ...rest] = wrap(text, COLUMNS - width - GAP.length);
+      const line = (left: string, right: string) => `${style.dim(left.padEnd(width))}${GAP}${paint(right)}`;
+      return [line(name, first), ...rest.map((part) => line("", part))];
     })
-    .map((line) => `${line}\n`)
+    .map((line) => `${line.trimEnd()}\n`)
     .join("");
 }
 
