@@ -27,6 +27,7 @@ import { EchoBook } from "./echo.ts";
 import { EchoDesk } from "./echo-desk.ts";
 import { HairpinCheck } from "./hairpin.ts";
 import { Introducer } from "./introducer.ts";
+import { KeptNetmap } from "./kept-netmap.ts";
 import { Outlet } from "./outlet.ts";
 import { areAllWireGuard, bytesOf, OnePacket, type Packets, RoomyCopy } from "./packets.ts";
 import { bindForPair } from "./pair-relays.ts";
@@ -54,7 +55,7 @@ export class Agent {
   readonly tunnel: Tunnel;
   /** Datagrams that went no further, by reason; the tunnel counts its own. */
   readonly drops = new Map<string, number>();
-  netmap: Netmap | undefined;
+  readonly #netmap = new KeptNetmap(() => this.#sink.event({ type: "netmap" }));
 
   readonly #sink: AgentSink;
   readonly #options: AgentOptions;
@@ -143,6 +144,11 @@ export class Agent {
     }
   }
 
+  /** What the coordinator told last. */
+  get netmap(): Netmap | undefined {
+    return this.#netmap.now;
+  }
+
   // ── Inputs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Datagrams that came together from one endpoint; WireGuard's are opened where they lie. */
@@ -201,7 +207,7 @@ export class Agent {
       case "peers":
         for (const id of message.remove) this.#removePeer(id);
         for (const info of message.upsert) this.#upsertPeer(info, now);
-        return this.#remember({ peers: [...this.peers.all].map((peer) => peer.info) });
+        return this.#netmap.peers([...this.peers.all].map((peer) => peer.info));
       case "probe-now":
         return this.#introducer.probeNow(message, now);
       case "pair-relays":
@@ -276,8 +282,7 @@ export class Agent {
   // ── What the coordinator says ─────────────────────────────────────────────────────────────────────────────────
 
   #welcomed(welcome: Welcome, now: number): void {
-    const { type: _, ...netmap } = welcome;
-    this.netmap = netmap;
+    const netmap = this.#netmap.replace(welcome);
     const { network, ipv4 } = netmap.agent;
     this.whereabouts.joined(network, (address) => address === ipv4 || this.peers.hasOverlayAddress(address));
     const listed = new Set(welcome.peers.map((peer) => peer.id));
@@ -287,25 +292,17 @@ export class Agent {
     this.relays.grant(welcome.tickets, now);
     this.#refreshCandidates();
     this.#reporter.channelUp(now);
-    this.#remember({});
+    this.#netmap.settled();
   }
 
   #setRelays(relays: readonly RelayInfo[], ranking: readonly RankedRelay[], now: number): void {
     this.relays.setRelays(relays, ranking, now);
-    this.#remember({ relays: [...relays], ranking: [...ranking] });
+    this.#netmap.relays(relays, ranking);
   }
 
   #granted(tickets: readonly GrantedTicket[], now: number): void {
     this.relays.grant(tickets, now);
-    const renewed = new Set(tickets.map((ticket) => ticket.relay));
-    const kept = this.netmap?.tickets.filter((ticket) => !renewed.has(ticket.relay)) ?? [];
-    this.#remember({ tickets: [...kept, ...tickets] });
-  }
-
-  #remember(change: Partial<Netmap>): void {
-    if (this.netmap === undefined) return;
-    this.netmap = { ...this.netmap, ...change };
-    this.#sink.event({ type: "netmap" });
+    this.#netmap.tickets(tickets);
   }
 
   #upsertPeer(info: PeerInfo, now: number): void {
