@@ -31,7 +31,7 @@ import { KeptNetmap } from "./kept-netmap.ts";
 import { Outlet } from "./outlet.ts";
 import { areAllWireGuard, bytesOf, OnePacket, type Packets, RoomyCopy } from "./packets.ts";
 import { bindForPair } from "./pair-relays.ts";
-import type { PathChange, PeerPathsSink } from "./paths/contract.ts";
+import type { PeerPathsSink } from "./paths/contract.ts";
 import type { PathTarget } from "./paths/path.ts";
 import { type Peer, Peers } from "./peers.ts";
 import { leaseText, PortMapper } from "./port-mapping/port-mapper.ts";
@@ -430,11 +430,17 @@ export class Agent {
         if (peer !== undefined) this.#probes.send(peer, target, transaction, form);
       },
       introduce: () => this.#introduce(id),
-      pathChanged: (change) => this.#pathChanged(id, change),
+      pathChanged: (change) => {
+        this.#sink.event({ type: "path", peer: id, name: this.peers.get(id)?.info.name ?? id, ...change });
+        this.#reporter.pathChanged(id, change, this.#now);
+      },
       pathDoubted: (target) => {
         if (target.kind === "relay") this.relays.doubt(target.relay, this.#now);
       },
-      pathProven: () => this.tunnel.kick(id, this.#now),
+      pathProven: () => {
+        this.tunnel.kick(id, this.#now);
+        this.#reporter.pathsChanged(this.#now);
+      },
       mtuChanged: (mtuBytes) => {
         const info = this.peers.get(id)?.info;
         if (info !== undefined) this.#sink.event({ type: "mtu", peer: info, mtuBytes });
@@ -446,12 +452,6 @@ export class Agent {
     const peer = this.peers.get(id);
     if (this.#sink.sendMessage({ type: "introduce", peer: id }) || peer === undefined) return;
     this.#introducer.withoutCoordinator(peer, this.relays.kept, this.#now);
-  }
-
-  #pathChanged(id: AgentId, change: PathChange): void {
-    const name = this.peers.get(id)?.info.name ?? id;
-    this.#sink.event({ type: "path", peer: id, name, ...change });
-    this.#reporter.pathChanged(id, change, this.#now);
   }
 
   #relayLinksSink(): RelayLinksSink {

@@ -72,6 +72,7 @@ export class Reporter {
     this.#homeDueMs = Math.min(this.#homeDueMs ?? Number.POSITIVE_INFINITY, now + MEASURED_PAUSE_MS);
   }
 
+  /** Or one has proven itself: chosen while nobody talked, it was not worth a word then. */
   pathsChanged(now: number): void {
     this.#pathsDueMs ??= now + PATHS_PAUSE_MS;
     this.#figuresDueMs = Math.min(this.#figuresDueMs ?? now + FIGURES_PAUSE_MS, now + FIGURES_PAUSE_MS);
