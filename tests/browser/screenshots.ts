@@ -99,18 +99,22 @@ async function startAgents(coordinator: TestCoordinator, relays: readonly string
     agents.push({ client, id, home: home?.relay ?? "" });
   }
   for (const [i, agent] of agents.entries()) {
-    const peers = [1, 4].flatMap((step) => agents[(i + step) % agents.length] ?? []);
-    const paths = peers.map((peer, k) => {
-      const direct = i % 3 !== 0;
+    const count = agents.length;
+    const paths = [1, 4, count - 1, count - 4].flatMap((step) => {
+      const other = (i + step) % count;
+      const peer = agents[other];
+      if (peer === undefined) return [];
+      // Both sides tell the same.
+      const direct = (i + other) % 3 !== 0;
       const way = direct
-        ? { kind: "direct", endpoint: `203.0.113.${i}:41641` }
+        ? { kind: "direct", endpoint: `203.0.113.${other}:41641` }
         : { kind: "relay", relay: agent.home };
       const reason = direct ? "direct-found" : "relay-first";
       return {
         peer: peer.id,
         ...way,
-        rttMs: 24 + 9 * ((i + k) % 9),
-        sinceMs: Date.now() - 65_000 * i,
+        rttMs: 24 + 9 * ((i + other) % 9),
+        sinceMs: Date.now(),
         reason,
       };
     });

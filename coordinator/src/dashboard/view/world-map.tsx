@@ -10,7 +10,7 @@ import { type Link, links } from "../model/links.ts";
 import type { Agent, Relay } from "../model/mesh.ts";
 import { type Route, routeHash } from "../model/route.ts";
 import { amount } from "../model/units.ts";
-import { fitted, moved, type ViewBox, WHOLE, zoomed } from "../model/view-box.ts";
+import { fitted, moved, type ViewBox, WHOLE, ZOOM_MAX, zoomed } from "../model/view-box.ts";
 import { useGestures } from "./gestures.ts";
 import { useSize } from "./hooks.ts";
 import { KindMark, StateMark, StateShape } from "./marks.tsx";
@@ -31,6 +31,7 @@ const LABEL_HEIGHT = 15;
 const LETTER_WIDTH = 6.6;
 const KEY_STEP = 60;
 const KEY_ZOOM = 1.5;
+const CLUSTER_ZOOM = 2.5;
 
 export function WorldMap(props: MapProps) {
   const frame = useRef<HTMLElement>(null);
@@ -116,7 +117,14 @@ function Drawn({ live, route, pointed, size, frame }: DrawnProps) {
             />
           ))}
         </g>
-        <AgentMarks marks={marks} view={view} agents={model.agents} relays={relays} lit={lit} />
+        <AgentMarks
+          marks={marks}
+          view={view}
+          agents={model.agents}
+          relays={relays}
+          lit={lit}
+          zoomTo={(x, y) => move((now) => zoomed(now, CLUSTER_ZOOM, x, y, size))}
+        />
         <RelayMarks relays={relays} view={view} width={width} lit={lit} />
       </svg>
       <div class="map-tools">
@@ -250,9 +258,11 @@ interface AgentMarksProps {
   readonly agents: ReadonlyMap<string, Agent>;
   readonly relays: readonly PlacedRelay[];
   readonly lit: string | undefined;
+  /** Into a mark that stands for several: where it is, on the screen. */
+  readonly zoomTo: (x: number, y: number) => void;
 }
 
-function AgentMarks({ marks, view, agents, relays, lit }: AgentMarksProps) {
+function AgentMarks({ marks, view, agents, relays, lit, zoomTo }: AgentMarksProps) {
   return (
     <g class="agents">
       {marks.map(({ id, x, y, count }) => {
@@ -264,7 +274,15 @@ function AgentMarks({ marks, view, agents, relays, lit }: AgentMarksProps) {
         );
         return (
           <g key={id} class={lit === id ? "agent lit" : "agent"} transform={`translate(${sx} ${sy})`}>
-            <a href={routeHash(count === 1 ? { page: "agent", id } : { page: "agents" })} tabIndex={-1}>
+            <a
+              href={routeHash(count === 1 ? { page: "agent", id } : { page: "agents" })}
+              tabIndex={-1}
+              onClick={(event) => {
+                if (count === 1 || view.k >= ZOOM_MAX) return;
+                event.preventDefault();
+                zoomTo(sx, sy);
+              }}
+            >
               <title>{name}</title>
               <circle class="hit" r={Math.max(12, radius)} />
               <circle class="dot" r={radius} />
