@@ -1,4 +1,4 @@
-/** One lost probe: each agent, long settled, loses exactly one packet to its home, and nobody may move for it. */
+/** One lost probe: each agent, long settled, loses exactly one packet, and nobody may move for it. */
 import type { AgentId } from "@burrow/protocol";
 import { simulateAgent } from "./agent.ts";
 import { fleetOf } from "./homes.ts";
@@ -7,9 +7,9 @@ import { below, randomFrom, sample } from "./random.ts";
 import { makeResident, makeWorld, QUIET } from "./world.ts";
 
 const MINUTES = 12;
-/** Of about 15 first samples and 20 a minute later on, one that comes after the first minutes. */
-const FIRST_LOST = 60;
-const LOST_RANGE = 60;
+/** One that comes after the first minutes, and before the last ones, in which its loss is to show. */
+const SETTLED_SHARE = 0.4;
+const LOST_SHARE = 0.4;
 
 export function judgeLostProbe(
   matrix: Matrix,
@@ -24,8 +24,10 @@ export function judgeLostProbe(
   for (let n = 0; n < 200; n++) {
     const site = below(random, matrix.sites.length);
     const resident = makeResident(world, site, [seed, n, 22]);
-    const lost = FIRST_LOST + below(random, LOST_RANGE);
     const id = (n * 0x9e3779b1).toString(16).padStart(16, "0").slice(-16) as AgentId;
+    // How many probes it sends follows from how many relays there are: in a small world, not many.
+    const { probes } = simulateAgent(makeResident(world, site, [seed, n, 22]), fleet, id, new Set());
+    const lost = Math.floor(probes * SETTLED_SHARE) + below(random, Math.floor(probes * LOST_SHARE));
     const outcome = simulateAgent(resident, fleet, id, new Set(), lost);
     agents++;
     if (outcome.probes <= lost) throw new Error("the probe to be lost was never sent");

@@ -5,6 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { UserError } from "@burrow/protocol";
 import { killRegion, overbooked, regionOfShare } from "./death.ts";
 import { type HomesPlan, type Judged, simulateHomes } from "./homes.ts";
 import { judgeLostProbe } from "./lost-probe.ts";
@@ -48,7 +49,7 @@ const seed = number(values.seed, "--seed");
 const worlds = number(values.worlds, "--worlds");
 const plots = new Map<string, string>();
 const missed: string[] = [];
-const matrices = (values.matrix ?? ["gcp-2020", "aws-2020"].map((name) => join(DATA, name))).map(readMatrix);
+const matrices = (values.matrix ?? ["gcp-2020", "aws-2020"].map((name) => join(DATA, name))).map(readOrExit);
 const results = matrices.map(judgeMatrix);
 const agents = number(values.agents, "--agents");
 const scale = agents === 0 ? undefined : judgeScale(agents, number(values.relays, "--relays"));
@@ -59,6 +60,16 @@ if (values.plots !== undefined) {
 console.log(missed.length === 0 ? "\nall targets reached" : `\nmissed:\n  ${missed.join("\n  ")}`);
 console.log(JSON.stringify({ seed, matrices: results, scale, missed }));
 process.exit(missed.length === 0 ? 0 : 1);
+
+function readOrExit(directory: string): Matrix {
+  try {
+    return readMatrix(directory);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    console.error(`error: ${error.message}\n  try: ${error.remedy}`);
+    process.exit(2);
+  }
+}
 
 function judgeMatrix(matrix: Matrix) {
   const counts = [0.3, 0.45, 0.6].map((share) => Math.max(2, Math.round(share * matrix.sites.length)));

@@ -77,18 +77,26 @@ test("a region dies: all have a living standby, and no relay gets more than it h
 test("a matrix that is not one says where", () => {
   const directory = mkdtempSync(join(tmpdir(), "burrow-matrix-"));
   const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
+  expect(() => readMatrix(directory)).toThrow("sites.csv cannot be read");
   write("sites.csv", "name,lat,lon\na,1,2\nb,91,0\n");
   expect(() => readMatrix(directory)).toThrow("sites.csv:3");
   write("sites.csv", "name,lat,lon\na,1,2\nb,3,4\n");
-  write("a.dat", "0.1/0.2/0.3/0.1:a\n1/2/3/1:b\n");
+  expect(() => readMatrix(directory)).toThrow("fewer than 3 sites");
+  write("sites.csv", "name,lat,lon\na,1,2\nb,3,4\nc,5,6\n");
+  write("a.dat", "0.1/0.2/0.3/0.1:a\n1/2/3/1:b\n3/4/5/1:c\n");
+  write("c.dat", "3/4/5/1:a\n1/3/3/1:b\n0.1/0.1/0.1/0.1:c\n");
+  expect(() => readMatrix(directory)).toThrow("b.dat cannot be read");
   write("b.dat", "1/2/3/1:a\n");
   expect(() => readMatrix(directory)).toThrow("b.dat: no line for b");
-  write("b.dat", "1/2/3/1:a\n0.1/x/0.3/0.1:b\n");
-  expect(() => readMatrix(directory)).toThrow("b.dat:2");
-  write("b.dat", "1/2/3/1:a\n0.1/0.1/0.3/0.1:b\n");
+  for (const ms of ["x", "NaN", "-1", "Infinity"]) {
+    write("b.dat", `1/2/3/1:a\n0.1/${ms}/0.3/0.1:b\n`);
+    expect(() => readMatrix(directory)).toThrow("b.dat:2");
+  }
+  write("b.dat", "1/2/3/1:a\n0.1/0.1/0.3/0.1:b\n2/3/4/1:c\n");
   expect(readMatrix(directory).rttMs).toEqual([
-    [0.2, 2],
-    [2, 0.1],
+    [0.2, 2, 4],
+    [2, 0.1, 3],
+    [4, 3, 0.1],
   ]);
   rmSync(directory, { recursive: true });
 });
