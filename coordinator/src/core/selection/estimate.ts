@@ -70,6 +70,15 @@ export function measuredEstimate(ms: number): Estimate {
   };
 }
 
+/**
+ * One round trip as both its ends measured it. The longer word counts: no relay draws traffic by telling too little. And
+ * none hides others by telling too much, since the truth may be as short as the shorter word.
+ */
+export function measuredByBoth(ms: number, otherMs: number): Estimate {
+  const longer = measuredEstimate(Math.max(ms, otherMs));
+  return { ...longer, lowMs: measuredEstimate(Math.min(ms, otherMs)).lowMs };
+}
+
 /** An agent this near to a relay measures the others from there, give or take as much. */
 export const BESIDE_MS = 3;
 

@@ -3,12 +3,15 @@
  * which is a prediction; and by the map where nobody has told anything.
  */
 import type { Place, RelayId } from "@burrow/protocol";
-import { besideEstimate, type Estimate, mappedBetweenRelays, measuredEstimate } from "./estimate.ts";
+import { besideEstimate, type Estimate, mappedBetweenRelays, measuredByBoth } from "./estimate.ts";
 
 export interface PlacedRelay {
   readonly id: RelayId;
   readonly at?: Place | undefined;
 }
+
+/** Relays wait no longer for an answer: whoever tells of more has not measured it. */
+const RTT_MAX_MS = 1_000;
 
 export class RelayRtts {
   /** Each direction as it was measured, in ms. */
@@ -19,12 +22,11 @@ export class RelayRtts {
   /** `from` says that it measured this; the newest word counts. */
   report(from: RelayId, rtts: readonly { readonly relay: RelayId; readonly rttMs: number }[]): void {
     const row = rowOf(this.#measured, from);
-    for (const { relay, rttMs } of rtts) {
+    for (const { relay, rttMs: toldMs } of rtts) {
       if (relay === from) continue;
+      const rttMs = Math.min(toldMs, RTT_MAX_MS);
       row.set(relay, rttMs);
-      // The less of both directions: a round trip is one, and noise only adds.
-      const ms = Math.min(rttMs, this.#measured.get(relay)?.get(from) ?? rttMs);
-      const estimate = measuredEstimate(ms);
+      const estimate = measuredByBoth(rttMs, this.#measured.get(relay)?.get(from) ?? rttMs);
       rowOf(this.#estimates, from).set(relay, estimate);
       rowOf(this.#estimates, relay).set(from, estimate);
     }

@@ -272,3 +272,33 @@ describe("pairs", () => {
     expect(choosePairPath(draining, draining, rtts, homes)).toBeUndefined();
   });
 });
+
+describe.each([0.1, 9_000])("a relay that tells %d ms for all its links", (liedMs) => {
+  const rtts = new RelayRtts();
+  const honest: [Region, Region, number][] = [
+    ["frankfurt", "singapore", 160],
+    ["frankfurt", "tokyo", 230],
+    ["singapore", "tokyo", 70],
+  ];
+  for (const [a, b, rttMs] of honest) {
+    rtts.report(relay(a).id, [{ relay: relay(b).id, rttMs: a === "frankfurt" ? liedMs : rttMs }]);
+    rtts.report(relay(b).id, [{ relay: relay(a).id, rttMs }]);
+  }
+
+  test("draws nobody by what it says", () => {
+    expect(rtts.between(relay("frankfurt"), relay("tokyo"))?.ms).toBeGreaterThanOrEqual(230);
+    expect(rtts.between(relay("singapore"), relay("tokyo"))?.ms).toBe(70);
+  });
+
+  test("hides no relay from those that measured it", () => {
+    const fleet = [relay("frankfurt"), relay("singapore"), relay("tokyo")];
+    const singapore: GeoLocation = {
+      at: { lat: 1.3, lon: 103.8 },
+      precision: "country",
+      label: "elsewhere",
+    };
+    // Of an agent in Singapore only Frankfurt is known: the relay beside it must still be worth a probe.
+    const ranking = rankFor({}, rankRelays(singapore, fleet), measured({ frankfurt: 165 }), rtts);
+    expect(selectMore(ranking)).toContain(relay("singapore").id);
+  });
+});
