@@ -146,7 +146,8 @@ test("the side channel's messages and their fields are the code's", () => {
   const named = (of: Readonly<Record<string, { readonly shape: unknown }>>) =>
     Object.entries(of).map(([name, schema]) => [name, fieldsOf(shapeOf(schema))]);
   expect(toldIn("### Hello")).toEqual(named({ agentHello, relayHello }));
-  const { candidate, natPorts, websocketDoor, pairRelay, route, relayLoad, relayReach, place } = protocol;
+  const { candidate, natPorts, websocketDoor, relayCrowd, pairRelay, route, relayLoad, relayReach, place } =
+    protocol;
   expect(toldIn("### Shared fields")).toEqual(
     named({
       candidate,
@@ -157,6 +158,7 @@ test("the side channel's messages and their fields are the code's", () => {
       peerInfo,
       grantedTicket,
       rankedRelay,
+      relayCrowd,
       pairRelay,
       route,
       relayLoad,

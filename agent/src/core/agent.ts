@@ -204,6 +204,8 @@ export class Agent {
         return this.#setRelays(message.relays, message.ranking, now);
       case "tickets":
         return this.#granted(message.tickets, now);
+      case "crowds":
+        return this.relays.setCrowds(message.crowds, now);
       case "peers":
         for (const id of message.remove) this.#removePeer(id);
         for (const info of message.upsert) this.#upsertPeer(info, now);

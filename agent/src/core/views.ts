@@ -159,7 +159,7 @@ export function relayView(agent: Agent, link: RelayLink): RelayView {
     rttMs: link.rtt.leastMs,
     samples: link.rtt.samples,
     expectedRttMs: link.expectedRttMs,
-    penaltyMs: link.penaltyMs,
+    penaltyMs: link.penaltyMs + link.crowdMs,
     observed: link.observed,
     endpoint: link.isWebsocket ? link.info.websocket?.url : link.endpoint,
     transport: link.isWebsocket ? "websocket" : "udp",

@@ -1,7 +1,7 @@
 /** What agents are told once they have measured: on a virtual clock, through the mesh. */
 import { expect, test } from "bun:test";
 import type { AgentId, RelayId, ToAgent } from "@burrow/protocol";
-import { agentRecord, relayRecord, VirtualMesh } from "../testing/mesh.ts";
+import { agentRecord, LOAD, relayRecord, VirtualMesh } from "../testing/mesh.ts";
 import type { GeoLocation } from "./geo.ts";
 
 const PLACES = [
@@ -87,6 +87,70 @@ test("one without a standby is advised one elsewhere, once", () => {
   const advised = map.ranking.filter(({ standby }) => standby === true);
   expect(advised).toHaveLength(1);
   expect(advised[0]?.relay).not.toBe(idOf("frankfurt"));
+});
+
+/** Frankfurt is full; then a relay far away goes, and the map is told anew. */
+function fillAndTell(virtual: VirtualMesh, sessions: number): void {
+  const load = { ...LOAD, sessions, sessionsMax: 100 };
+  virtual.do((of, now) => of.relaySaid(idOf("frankfurt"), { type: "heartbeat", load, draining: false }, now));
+  virtual.heartbeat(idOf("sydney"), true);
+  virtual.pass(1_000);
+}
+
+const NEAR = { frankfurt: 9, amsterdam: 15, london: 22, paris: 24 };
+
+test("a full relay keeps the homes that it has, and repels newcomers", () => {
+  const virtual = mesh();
+  const homes = Array.from({ length: 20 }, (_, n) => agentRecord(n + 10));
+  for (const agent of homes) {
+    virtual.agent(agent, berlin);
+    home(virtual, agent.id, ["frankfurt", "amsterdam"], NEAR);
+  }
+  virtual.forgetOutputs();
+  fillAndTell(virtual, 100);
+  for (const { id } of homes) {
+    home(virtual, id, ["frankfurt", "amsterdam"], NEAR);
+    const maps = virtual.toAgent(id, "relays");
+    expect(maps.length).toBeGreaterThan(0);
+    for (const { ranking } of maps) {
+      expect(ranking.find(({ relay }) => relay === idOf("frankfurt"))?.penaltyMs ?? 0).toBe(0);
+    }
+    for (const { crowds } of virtual.toAgent(id, "crowds")) {
+      expect(crowds.find(({ relay }) => relay === idOf("frankfurt"))?.ms ?? 0).toBeLessThan(5_000);
+    }
+  }
+  virtual.agent(a, berlin);
+  expect(tickets(virtual, a.id)).not.toContain("frankfurt");
+});
+
+test("how crowded its relays are is told to each with its own numbers, when it is news, and taken back", () => {
+  const virtual = mesh();
+  const agents = Array.from({ length: 20 }, (_, n) => agentRecord(n + 10));
+  const report = () => {
+    for (const { id } of agents) home(virtual, id, ["amsterdam", "paris"], NEAR);
+  };
+  const told = ({ id }: { id: AgentId }) =>
+    virtual
+      .toAgent(id, "crowds")
+      .map(({ crowds }) => crowds.find(({ relay }) => relay === idOf("frankfurt"))?.ms ?? 0);
+  for (const agent of agents) virtual.agent(agent, berlin);
+  report();
+  virtual.forgetOutputs();
+  report();
+  expect(agents.flatMap(told)).toEqual([]);
+  fillAndTell(virtual, 99);
+  report();
+  const crowds = agents.flatMap(told);
+  expect(new Set(crowds).size).toBeGreaterThan(10);
+  expect(Math.max(...crowds)).toBeGreaterThan(20);
+  report();
+  expect(agents.flatMap(told)).toEqual(crowds);
+  virtual.forgetOutputs();
+  fillAndTell(virtual, 1);
+  report();
+  const takenBack = agents.flatMap(told);
+  expect(takenBack.length).toBeGreaterThanOrEqual(crowds.filter((ms) => ms > 4).length);
+  expect(Math.max(...takenBack)).toBeLessThan(2);
 });
 
 test("two that want to talk get tickets for what may be the best relay for both", () => {

@@ -7,6 +7,7 @@ import { type Ranked, rankFor } from "./ranking.ts";
 import { RelayEvidence } from "./relay-evidence.ts";
 import type { RelayEntry } from "./relays.ts";
 import type { RankableRelay } from "./selection/cost.ts";
+import { ToldCrowds } from "./selection/crowds.ts";
 import { BESIDE_MS } from "./selection/estimate.ts";
 import { seedOf } from "./selection/hash.ts";
 import { chooseStandby, RelayRtts, Reservations } from "./selection.ts";
@@ -33,6 +34,7 @@ export class Guide {
   readonly #reservations = new Reservations();
   readonly #bookings = new Map<AgentId, Booking>();
   readonly #homes = new Map<RelayId, number>();
+  readonly crowds = new ToldCrowds();
   /** The last advice for a standby: not worth repeating to those who could not follow it. */
   readonly #advised = new Map<AgentId, RelayId>();
 
@@ -53,6 +55,9 @@ export class Guide {
       get load() {
         return Math.max(homes.get(id) ?? 0, entry.load?.sessions ?? 0);
       },
+      get homes() {
+        return homes.get(id) ?? 0;
+      },
     };
   }
 
@@ -64,7 +69,8 @@ export class Guide {
     );
     const measured =
       rtts.length === 0 ? NOTHING_MEASURED : new Map(rtts.map(({ relay, rttMs }) => [relay, rttMs]));
-    return rankFor({ seed: seedOf(id), network, hasOwnRelays }, byMap, measured, this.rtts);
+    const home = this.#bookings.get(id)?.home;
+    return rankFor({ seed: seedOf(id), network, hasOwnRelays, home }, byMap, measured, this.rtts);
   }
 
   /**
@@ -92,6 +98,7 @@ export class Guide {
 
   forget(agent: AgentId): void {
     this.#unbook(agent);
+    this.crowds.forget(agent);
     this.#advised.delete(agent);
   }
 

@@ -179,6 +179,7 @@ export class Mesh {
       tickets: this.#issue(entry, relays, now, true),
       peers: peersOf(this.agents, entry),
     });
+    this.#tellCrowds(record.id, ranking, true);
     this.#happenings.agentConnected(record.id, now);
     this.#peerChanged(entry, now);
   }
@@ -339,7 +340,8 @@ export class Mesh {
       this.agents.networks,
     );
     const ranking = this.#rankingFor(entry);
-    this.#grantMissing(entry, selectMore(ranking), now);
+    const isGranted = this.#grantMissing(entry, selectMore(ranking), now);
+    this.#tellCrowds(id, ranking, isGranted);
     const standby = this.#guide.adviseStandby(id, ranking);
     if (standby === undefined) return;
     this.#grantMissing(entry, [standby], now);
@@ -410,12 +412,17 @@ export class Mesh {
     }
   }
 
-  #grantMissing(entry: AgentEntry, selected: readonly RelayId[], now: number): void {
+  #grantMissing(entry: AgentEntry, selected: readonly RelayId[], now: number): boolean {
     const held = this.#office.held(entry.record.id);
     const missing = selected.filter((relay) => !held.has(relay));
-    if (missing.length === 0) return;
-    const tickets = this.#issue(entry, missing, now, false);
+    const tickets = missing.length === 0 ? [] : this.#issue(entry, missing, now, false);
     if (tickets.length > 0) this.#toAgent(entry.record.id, { type: "tickets", tickets });
+    return tickets.length > 0;
+  }
+
+  #tellCrowds(id: AgentId, ranking: readonly Ranked[], hasNewTickets: boolean): void {
+    const crowds = this.#guide.crowds.toTell(id, ranking, this.#office.held(id), hasNewTickets);
+    if (crowds !== undefined) this.#toAgent(id, { type: "crowds", crowds });
   }
 
   // ── helpers ──

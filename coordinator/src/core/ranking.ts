@@ -7,12 +7,13 @@ import type { RankedRelay, RelayId } from "@burrow/protocol";
 import { distanceKm, type GeoLocation } from "./geo.ts";
 import {
   type Asker,
+  crowdingMs,
   crowdMs,
   mayUse,
   penaltyMs,
   penaltyTerms,
   type RankableRelay,
-  roomOf,
+  roomFor,
   type Term,
 } from "./selection/cost.ts";
 import {
@@ -56,7 +57,7 @@ export class Ranked {
   /** What is added to the round trip, and the sum that is the place in the ranking. */
   readonly penaltyMs: number;
   readonly costMs: number;
-  /** The part of the penalty that changes with its load. */
+  /** The part of the penalty that spreads agents over relays. */
   readonly crowdMs: number;
 
   constructor(
@@ -73,9 +74,14 @@ export class Ranked {
     this.km = km;
     this.estimate = estimate;
     this.asker = asker;
-    this.crowdMs = crowdMs(asker, facts.seed, roomOf(relay));
+    this.crowdMs = crowdMs(asker, facts.seed, roomFor(relay, asker));
     this.penaltyMs = penaltyMs(relay, this.crowdMs, asker);
     this.costMs = (estimate?.ms ?? UNKNOWN_MS) + this.penaltyMs;
+  }
+
+  /** The part of the penalty that comes of its load. */
+  get crowdingMs(): number {
+    return crowdingMs(this.relay, this.crowdMs, this.asker);
   }
 
   get distanceKm(): number | undefined {
@@ -180,16 +186,17 @@ export function rankFor(
 }
 
 /**
- * What agents get of it: relays that are down are no use to them.
+ * What agents get of it: relays that are down are no use to them, and how crowded the others are is for each agent
+ * something else (selection/crowds.ts).
  * @param standby the relay, if any, where the agent is advised to stand by
  */
 export function rankingForAgents(ranked: readonly Ranked[], standby?: RelayId): RankedRelay[] {
   return ranked
     .filter(({ relay }) => relay.state !== "down")
-    .map(({ relay, expectedRttMs, penaltyMs: penalty, reason }) => ({
+    .map(({ relay, expectedRttMs, penaltyMs: penalty, crowdingMs: crowding, reason }) => ({
       relay: relay.id,
       ...(expectedRttMs === undefined ? {} : { expectedRttMs }),
-      ...(penalty === 0 ? {} : { penaltyMs: Math.round(penalty * 100) / 100 }),
+      ...(penalty === crowding ? {} : { penaltyMs: Math.round((penalty - crowding) * 100) / 100 }),
       ...(relay.id === standby ? { standby: true } : {}),
       reason,
     }));

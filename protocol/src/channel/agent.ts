@@ -19,6 +19,7 @@ import {
   publicKey,
   rankedRelay,
   reason,
+  relayCrowd,
   relayedBecause,
   relayId,
   relayInfo,
@@ -127,6 +128,8 @@ export const toAgent = z.discriminatedUnion("type", [
     nat: natMapping,
     natPorts: natPorts.optional(),
   }),
+  /** How crowded the relays are for this agent; those that are not listed are not. Replaces what was said before. */
+  z.object({ type: z.literal("crowds"), crowds: z.array(relayCrowd).max(64) }),
   /** For talking to this peer, beside the homes: both bind there, and measure which way is the shortest. */
   z.object({ type: z.literal("pair-relays"), peer: agentId, relays: z.array(pairRelay).max(4), reason }),
   z.object({ type: z.literal("pong") }),

@@ -196,13 +196,17 @@ export type GrantedTicket = z.output<typeof grantedTicket>;
 export const rankedRelay = z.object({
   relay: relayId,
   expectedRttMs: milliseconds.optional(),
-  /** What the agent adds to the round trip it measures: load and operators' wishes. Less than 0 for a preferred one. */
+  /** What the agent adds to the round trip it measures: operators' wishes. Less than 0 for a preferred one. */
   penaltyMs: z.number().optional(),
   /** Where it should stand by: there is room for it, even if all of its home's region dies. */
   standby: z.boolean().optional(),
   reason,
 });
 export type RankedRelay = z.output<typeof rankedRelay>;
+
+/** What a relay's load adds to the round trip for one agent, beside `penaltyMs`. */
+export const relayCrowd = z.object({ relay: relayId, ms: milliseconds });
+export type RelayCrowd = z.output<typeof relayCrowd>;
 
 /** A relay that may be the best for two agents, and the round trip between the two by it. */
 export const pairRelay = z.object({ relay: relayId, expectedRttMs: milliseconds.optional(), reason });

@@ -2,7 +2,7 @@
  * One agent through its days: tickets from the coordinator's selection, samples on the schedule of the agent's relay
  * links, homes by the agent's rule. What is decided is decided by the real modules; here is only the clock.
  */
-import type { RelayId } from "@burrow/protocol";
+import type { AgentId, RelayId } from "@burrow/protocol";
 import { type HomeOption, Homing } from "../../../agent/src/core/relays/homing.ts";
 import { RttEstimator } from "../../../agent/src/core/rtt.ts";
 import {
@@ -11,6 +11,7 @@ import {
   rankFor,
   rankRelays,
 } from "../../../coordinator/src/core/ranking.ts";
+import { ToldCrowds } from "../../../coordinator/src/core/selection/crowds.ts";
 import { seedOf } from "../../../coordinator/src/core/selection/hash.ts";
 import type { RelayRtts } from "../../../coordinator/src/core/selection/relay-rtts.ts";
 import { selectMore, selectRelays } from "../../../coordinator/src/core/selection.ts";
@@ -84,7 +85,10 @@ class SimulatedAgent {
   #forcedMoves = 0;
   #probes = 0;
   #firstAnswerMs: number | undefined;
+  readonly #told = new ToldCrowds();
   #penalties: ReadonlyMap<RelayId, number> = new Map();
+  #crowds: ReadonlyMap<RelayId, number> = new Map();
+  readonly #id: AgentId;
   readonly #ranks: ReadonlyMap<RelayId, number>;
   #nextReportMs = Number.POSITIVE_INFINITY;
 
@@ -92,9 +96,11 @@ class SimulatedAgent {
     this.#lostProbe = lostProbe;
     this.#resident = resident;
     this.#fleet = fleet;
+    this.#id = id as AgentId;
     this.#seed = seedOf(id);
     this.#byMap = rankRelays(resident.origin, fleet.relays, { seed: this.#seed });
-    this.#ranks = new Map(this.#byMap.map(({ relay }, i) => [relay.id, i]));
+    // The ranking that agents are told is one for all of a place.
+    this.#ranks = new Map(rankRelays(resident.origin, fleet.relays).map(({ relay }, i) => [relay.id, i]));
     this.#indexOf = new Map(fleet.relays.map((relay, i) => [relay.id, i]));
   }
 
@@ -105,7 +111,7 @@ class SimulatedAgent {
     let homeAt5s = -1;
     let minute = 0;
     this.#grant(selectRelays(this.#resident.origin, this.#byMap), COORDINATOR_MS);
-    this.#tell(this.#byMap);
+    this.#tell(this.#byMap, true);
     for (let now = this.#nextMs(); now < minutes * MINUTE_MS; now = this.#nextMs()) {
       if (homeAt5s === -1 && now > 5_000) homeAt5s = this.#home();
       // Each minute is judged at its middle.
@@ -208,6 +214,7 @@ class SimulatedAgent {
         rttMs,
         samples: link.samples,
         penaltyMs: this.#penalties.get(relay.id) ?? 0,
+        crowdMs: this.#crowds.get(relay.id) ?? 0,
         rank: this.#ranks.get(relay.id) ?? this.#fleet.relays.length,
         isReserve: false,
         draining: relay.state === "draining",
@@ -224,12 +231,18 @@ class SimulatedAgent {
   #report(now: number): void {
     this.#nextReportMs = now + REPORT_INTERVAL_MS;
     const ranking = rankFor({ seed: this.#seed }, this.#byMap, this.#measured(), this.#fleet.rtts);
-    this.#tell(ranking);
-    this.#grant(selectMore(ranking), now + COORDINATOR_MS / 2);
+    const more = selectMore(ranking);
+    this.#grant(more, now + COORDINATOR_MS / 2);
+    this.#tell(ranking, more.length > 0);
   }
 
-  #tell(ranking: readonly Ranked[]): void {
-    this.#penalties = new Map(ranking.map(({ relay, penaltyMs }) => [relay.id, penaltyMs]));
+  #tell(ranking: readonly Ranked[], hasNewTickets: boolean): void {
+    this.#penalties = new Map(
+      ranking.map(({ relay, penaltyMs, crowdingMs }) => [relay.id, penaltyMs - crowdingMs]),
+    );
+    const held = new Set([...this.#links.keys()].flatMap((relay) => this.#fleet.relays[relay]?.id ?? []));
+    const crowds = this.#told.toTell(this.#id, ranking, held, hasNewTickets);
+    if (crowds !== undefined) this.#crowds = new Map(crowds.map(({ relay, ms }) => [relay, ms]));
   }
 
   #grant(relays: readonly RelayId[], now: number): void {

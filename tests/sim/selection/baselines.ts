@@ -1,6 +1,5 @@
 /** What others do, in the same world: nearest on the map, at random, first to connect, and Tailscale's rule. */
 
-import { MOVE_GAIN_FACTOR, MOVE_GAIN_MS } from "../../../agent/src/core/relays/homing.ts";
 import { distanceKm } from "../../../coordinator/src/core/geo.ts";
 import { below, type Random, randomFrom } from "./random.ts";
 import { MINUTE_MS, measure, type Resident } from "./world.ts";
@@ -63,6 +62,9 @@ export const firstToConnect: Baseline = (resident, seed) => {
   return { homeByMinute, homeAt5s: homeByMinute[0] ?? -1, moves: [], probes };
 };
 
+const TAILSCALE_GAIN_MS = 10;
+const TAILSCALE_GAIN_FACTOR = 2 / 3;
+
 function race(resident: Resident, atMs: number, random: Random) {
   const tried = resident.world.relays.map((_, i) => i).sort(() => random.next() - 0.5);
   let home = -1;
@@ -81,7 +83,7 @@ function race(resident: Resident, atMs: number, random: Random) {
 }
 
 /**
- * Tailscale's published rule. Every 20 to 26 s the three fastest and the home are measured, every five minutes all;
+ * Tailscale's published rule, with its own numbers whatever ours are. Every 20 to 26 s the three fastest and the home are measured, every five minutes all;
  * per relay counts the best of the last five minutes; the home moves when another is at least 10 ms better and at
  * most two thirds of it, or when it has not answered. Up to three tries per relay in a full round, four for the home.
  */
@@ -136,6 +138,6 @@ export const tailscale: Baseline = (resident, seed) => {
     return others.reduce((a, b) => (bestOf(b) < bestOf(a) ? b : a), others[0] ?? home);
   }
   function worthIt(newMs: number, oldMs: number): boolean {
-    return oldMs - newMs >= MOVE_GAIN_MS && newMs <= MOVE_GAIN_FACTOR * oldMs;
+    return oldMs - newMs >= TAILSCALE_GAIN_MS && newMs <= TAILSCALE_GAIN_FACTOR * oldMs;
   }
 };

@@ -3,13 +3,15 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { simulateAgent } from "./agent.ts";
 import { killRegion, overbooked, regionOfShare } from "./death.ts";
-import { simulateHomes } from "./homes.ts";
+import { fleetOf, simulateHomes } from "./homes.ts";
 import { judgeLostProbe } from "./lost-probe.ts";
 import { readMatrix } from "./matrix.ts";
 import { judgePairs } from "./pairs.ts";
+import { randomFrom } from "./random.ts";
 import { makeCrowd, makeFleet, rebook, settle } from "./scale.ts";
-import { NOISY, QUIET } from "./world.ts";
+import { makeResident, makeWorld, NOISY, QUIET } from "./world.ts";
 
 // Seconds of computing, and more where the machine is shared.
 setDefaultTimeout(120_000);
@@ -72,6 +74,23 @@ test("a region dies: all have a living standby, and no relay gets more than it h
   expect(death).toMatchObject({ unserved: 0, relaysAboveRoom: 0, relaysAboveRoomAfterSecondDeath: 0 });
   expect(death.servedAfterMs.max).toBeLessThan(2_000);
   expect(death.stampede.fullest).toBeGreaterThan(1.5);
+});
+
+test("relays of one place share the agents there in proportion to their room", () => {
+  const [matrix] = matrices;
+  if (matrix === undefined) throw new Error("no matrix");
+  const world = makeWorld(matrix, QUIET, [0, 0], 3, randomFrom(5));
+  const { rtts, relays } = fleetOf(world, 5, true);
+  const [capacity, loads] = [100, [75, 25]];
+  const fleet = { rtts, relays: relays.map((relay, i) => ({ ...relay, capacity, load: loads[i] ?? 0 })) };
+  let atSecond = 0;
+  for (let n = 1; n <= 200; n++) {
+    const id = (n * 0x9e3779b1).toString(16).padStart(16, "0");
+    const { homeAt5s } = simulateAgent(makeResident(world, 1, [5, n]), fleet, id, new Set());
+    if (homeAt5s === 1) atSecond++;
+  }
+  expect(atSecond).toBeGreaterThan(130);
+  expect(atSecond).toBeLessThan(170);
 });
 
 test("a matrix that is not one says where", () => {

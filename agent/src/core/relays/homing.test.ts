@@ -16,6 +16,7 @@ function option(name: string, rttMs: number, more: Partial<HomeOption> = {}): Ho
     rttMs,
     samples: 5,
     penaltyMs: 0,
+    crowdMs: 0,
     rank: 9,
     isReserve: false,
     draining: false,
@@ -155,6 +156,34 @@ test("the coordinator's ranking decides among those that the round trip cannot t
     option("c", 22, { rank: 0 }),
   ];
   expect(new Homing().decide(options, true, 0).home).toBe(id("b"));
+});
+
+test("of those equally far the crowd decides, before the ranking, and moves nobody who has a home", () => {
+  const options = [option("a", 20, { rank: 0, crowdMs: 0.3 }), option("b", 20.4, { rank: 1, crowdMs: 0.1 })];
+  expect(new Homing().decide(options, true, 0).home).toBe(id("b"));
+  const homing = atHome(option("b", 20.4, { crowdMs: 0.1 }));
+  expect(live(homing, () => options, 2, HOUR_MS)).toEqual([]);
+});
+
+test("what is added to both relays does not hide the gain", () => {
+  const added = { penaltyMs: 10_000 };
+  const homing = atHome();
+  expect(homing.decide([option("a", 90, added), option("b", 20, added)], false, 2).home).toBe(id("b"));
+});
+
+test("a move says what it gains over the relay that it leaves, by the one that it goes to", () => {
+  const homing = atHome();
+  // `c` is the best by a hair, and only just appeared: it is `b` against which staying has cost enough.
+  const options = (now: number) => [
+    option("a", 30),
+    option("b", 25.5),
+    ...(now > 700 * SECOND_MS ? [option("c", 24)] : []),
+  ];
+  live(homing, options, 2, 15 * MINUTE_MS);
+  expect(homing.homes).toMatchObject({
+    home: id("b"),
+    reason: expect.stringMatching(/4\.5 ms better than a: b/),
+  });
 });
 
 test("the standby is of another region where there is one, stays, and follows advice", () => {

@@ -30,8 +30,9 @@ export interface HomeOption {
   readonly region: string;
   readonly rttMs: number;
   readonly samples: number;
-  /** What the coordinator adds for load, weight and wishes. */
+  /** What the coordinator adds for weight and wishes, and for load. */
   readonly penaltyMs: number;
+  readonly crowdMs: number;
   /** Place in the coordinator's ranking, from 0: decides where the round trip cannot tell. */
   readonly rank: number;
   /** The coordinator's choice for a standby: with room even if the home's whole region dies. */
@@ -109,16 +110,14 @@ export class Homing {
     if (current.draining && !best.draining) return [best, `the home is draining: ${describe(best)}`];
     if (settling) return [best, `nearest of those that answered: ${describe(best)}`];
     const regretted = this.#addRegret(current, options, seconds);
-    const gainMs = scoreOf(current) - scoreOf(best);
-    const why = `${gainMs.toFixed(1)} ms better than ${current.region}: ${describe(best)}`;
     const isQuick = gains(best, current) && best.samples >= MOVE_SAMPLES_MIN;
     if (isQuick && this.#moves.length < QUICK_MOVES_MAX) {
       this.#moves.push(now);
-      return [best, why];
+      return [best, gainOf(best, current)];
     }
     if (regretted !== undefined && regretted.samples >= MOVE_SAMPLES_MIN) {
       this.#moves.push(now);
-      return [regretted, `long enough ${why}`];
+      return [regretted, `long enough ${gainOf(regretted, current)}`];
     }
     return [current, reason];
   }
@@ -153,24 +152,39 @@ export class Homing {
   }
 }
 
-function scoreOf({ rttMs, penaltyMs }: HomeOption): number {
-  return rttMs + penaltyMs;
+function addedOf({ penaltyMs, crowdMs }: HomeOption): number {
+  return penaltyMs + crowdMs;
 }
 
-/** The best by score; of those that noise cannot tell from it, the first in the ranking. */
+function scoreOf(option: HomeOption): number {
+  return option.rttMs + addedOf(option);
+}
+
+/**
+ * The best by score. Of those that noise cannot tell from it, the one that the crowd speaks for, which spreads agents in
+ * proportion to the relays' room; else the first in the ranking.
+ */
 function leastOf(options: readonly HomeOption[]): HomeOption | undefined {
   const leastMs = Math.min(...options.map(scoreOf));
   let best: HomeOption | undefined;
   for (const option of options) {
     if (scoreOf(option) - leastMs > NOISE_MS) continue;
-    if (best === undefined || option.rank < best.rank) best = option;
+    const order = best === undefined ? -1 : option.crowdMs - best.crowdMs || option.rank - best.rank;
+    if (order < 0) best = option;
   }
   return best;
 }
 
 function gains(challenger: HomeOption, holder: HomeOption): boolean {
-  const [new_, old] = [scoreOf(challenger), scoreOf(holder)];
+  // What is added to both says nothing about the part that is gained.
+  const common = Math.min(addedOf(challenger), addedOf(holder));
+  const [new_, old] = [scoreOf(challenger) - common, scoreOf(holder) - common];
   return old - new_ >= MOVE_GAIN_MS && new_ <= MOVE_GAIN_FACTOR * old;
+}
+
+function gainOf(better: HomeOption, than: HomeOption): string {
+  const gainMs = scoreOf(than) - scoreOf(better);
+  return `${gainMs.toFixed(1)} ms better than ${than.region}: ${describe(better)}`;
 }
 
 function describe(option: HomeOption): string {

@@ -69,6 +69,7 @@ export class RelayLink {
   rankReason = "";
   /** What the coordinator adds to the round trip, and whether it advises to stand by here. */
   penaltyMs = 0;
+  crowdMs = 0;
   isReserve = false;
 
   state: LinkState = "unbound";

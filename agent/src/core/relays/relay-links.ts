@@ -17,6 +17,7 @@ import {
   NONCE_LENGTH,
   openBound,
   type RankedRelay,
+  type RelayCrowd,
   type RelayId,
   type RelayInfo,
   type Sealer,
@@ -163,6 +164,13 @@ export class RelayLinks {
     }
     this.#decide(now);
     this.grant(this.#strayTickets, now);
+  }
+
+  /** How crowded each is for this agent. */
+  setCrowds(crowds: readonly RelayCrowd[], now: number): void {
+    const known = new Map(crowds.map(({ relay, ms }) => [relay, ms]));
+    for (const link of this.#links.values()) link.crowdMs = known.get(link.info.id) ?? 0;
+    this.#decide(now);
   }
 
   grant(tickets: readonly GrantedTicket[], now: number): void {
@@ -356,9 +364,10 @@ export class RelayLinks {
       if (!link.isBound || rttMs === undefined) return [];
       // Down, says the coordinator; but it answers us, and where there is no other it will do.
       const draining = link.draining || link.info.state !== "healthy";
-      const { rank, penaltyMs, isReserve, rtt, info } = link;
+      const { rank, penaltyMs, crowdMs, isReserve, rtt, info } = link;
       const { id: relay, region } = info;
-      return { relay, region, rttMs, samples: rtt.samples, rank, penaltyMs, isReserve, draining };
+      const { samples } = rtt;
+      return { relay, region, rttMs, samples, rank, penaltyMs, crowdMs, isReserve, draining };
     });
     const before = this.#homing.homes;
     const homes = this.#homing.decide(options, settling, now);

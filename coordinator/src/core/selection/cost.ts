@@ -13,6 +13,8 @@ export interface RankableRelay extends PlacedRelay {
   /** How many homes it states to have room for, and how many it has. Without a limit it is never crowded. */
   readonly capacity?: number | undefined;
   readonly load?: number | undefined;
+  /** Of the load, the homes: what crowds those who have a place there already. */
+  readonly homes?: number | undefined;
   /** An operator's wish: it counts as so many ms further than it is; less than 0, as nearer. */
   readonly weightMs?: number | undefined;
   /** An operator's wish: to be used only when there is nothing else. */
@@ -26,6 +28,8 @@ export interface Asker {
   readonly network?: NetworkId | undefined;
   /** Whether the network has relays of its own; then all others are its fallback. */
   readonly hasOwnRelays?: boolean | undefined;
+  /** Where it has a place already. */
+  readonly home?: RelayId | undefined;
   /** `seedOf(agent)`: tells agents apart where all else is equal. */
   readonly seed?: number | undefined;
 }
@@ -72,6 +76,13 @@ export function roomOf({ capacity, load = 0 }: Room): number {
   return capacity <= 0 ? 0 : Math.max(0, 1 - load / capacity);
 }
 
+/** Its home is never full to an agent: only the homes of others crowd it there. */
+export function roomFor(relay: RankableRelay, asker: Asker): number {
+  if (relay.id !== asker.home) return roomOf(relay);
+  const { capacity, homes = relay.load ?? 0 } = relay;
+  return Math.max(ROOM_LEAST, roomOf({ capacity, load: homes - 1 }));
+}
+
 export type Room = Pick<RankableRelay, "capacity" | "load">;
 
 /**
@@ -83,12 +94,16 @@ export function crowdMs(asker: Asker, relaySeed: number, room: number): number {
   return asker.seed === undefined ? shareMs - CROWD_MS : shareMs * -Math.log(unit(asker.seed, relaySeed));
 }
 
-/** All that is added to the round trip. @param crowd the relay's `crowdMs` for this asker */
+/** What comes of the relay's load. @param crowd the relay's `crowdMs` for this asker */
+export function crowdingMs(relay: RankableRelay, crowd: number, asker: Asker): number {
+  return crowd + (roomFor(relay, asker) < ROOM_LEAST ? CLASS_MS.full : 0);
+}
+
+/** All that is added to the round trip. */
 export function penaltyMs(relay: RankableRelay, crowd: number, asker: Asker): number {
   return (
     (relay.weightMs ?? 0) +
-    crowd +
-    (roomOf(relay) < ROOM_LEAST ? CLASS_MS.full : 0) +
+    crowdingMs(relay, crowd, asker) +
     (isFallback(relay, asker) ? CLASS_MS.fallback : 0) +
     (relay.avoid === true ? CLASS_MS.avoid : 0) +
     (relay.state === "healthy" ? 0 : CLASS_MS[relay.state])
@@ -99,7 +114,7 @@ export function penaltyMs(relay: RankableRelay, crowd: number, asker: Asker): nu
 export function penaltyTerms(relay: RankableRelay, crowd: number, asker: Asker): Term[] {
   const terms: Term[] = [];
   const add = (name: TermName, ms: number, reason: string) => terms.push({ name, ms, reason });
-  const room = roomOf(relay);
+  const room = roomFor(relay, asker);
   const percent = Math.round(room * 100);
   const { weightMs = 0 } = relay;
   if (weightMs !== 0) {
