@@ -347,6 +347,20 @@ describe("restraint", () => {
     expect(probes).toBe(0);
     expect(peer.paths.journal.entries.at(-1)?.event).toBe("both-nats-hard");
   });
+
+  test("two hard NATs of which one forwards a port need no punching, and nobody says that they are hard", () => {
+    let probes = 0;
+    const puncher = new Puncher(
+      { probe: () => probes++, introduce() {}, openSockets() {}, closeSockets() {} },
+      randomFrom(9),
+    );
+    const peer = peerAt(0);
+    const nats = { own: "address-dependent", theirs: "address-dependent", isForwarded: true } as const;
+    puncher.introduced(peer, nats, [reflexive("198.51.100.9:4000")], 0);
+    run(puncher, 0, 10_000);
+    expect(probes).toBe(0);
+    expect(peer.paths.journal.entries.at(-1)?.event).toBe("port-forwarded");
+  });
 });
 
 function portFrom([high = 0, low = 0]: Uint8Array): number {
