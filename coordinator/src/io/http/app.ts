@@ -99,7 +99,10 @@ export function createHttpApp(parts: HttpParts): Hono<HttpEnv> {
     if (error instanceof HTTPException && error.status < 500) {
       return badRequest("The request was not understood.");
     }
-    if (error instanceof StoreUnavailable) return storeUnavailable(error);
+    if (error instanceof StoreUnavailable) {
+      parts.metrics.storeFailures.inc({ what: "operator's change" });
+      return storeUnavailable(error);
+    }
     log.error("a request failed: {problem}", { problem: String(error) });
     return problem(
       "internal",

@@ -197,6 +197,7 @@ describe("answers are as described", () => {
     other.run("CREATE TRIGGER stuck BEFORE DELETE ON tokens BEGIN SELECT RAISE(ABORT, 'full'); END");
     expect((await client.ask("createToken", "", { ...write, body: '{"for":"relay"}' })).status).toBe(503);
     expect((await client.ask("removeToken", made.id, write)).status).toBe(503);
+    expect(await coordinator.metric(`store_failures_total{what="operator's change"}`)).toBe(6);
     for (const trigger of ["full", "stuck"]) other.run(`DROP TRIGGER ${trigger}`);
     for (const table of torn) other.run(`ALTER TABLE ${table}_torn RENAME TO ${table}`);
     other.close();
