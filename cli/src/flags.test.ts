@@ -38,6 +38,7 @@ const FLAGS: readonly (readonly [readonly string[], string, string, unknown])[] 
   [["coordinator"], "--state", "/srv/c", "/srv/c"],
   [["coordinator"], "--geoip", "city.mmdb", "city.mmdb"],
   [["coordinator"], "--store", "sqlite", "sqlite"],
+  [["coordinator"], "--agent-rate", "10G", "10G"],
   [["coordinator"], "--log-level", "debug", "debug"],
   [["demo"], "--log-level", "debug", "debug"],
   [["relay"], "--coordinator", "https://c.example/", "https://c.example"],
@@ -214,6 +215,7 @@ test("what a command does without flags is as documented", async () => {
   expect(await parsed(["coordinator"])).toMatchObject({
     listen: { address: "127.0.0.1", port: 8080 },
     store: "sqlite",
+    agentRate: "1G",
   });
   expect(await parsed(["relay", ...RELAY_NEEDS])).toMatchObject({
     listen: { address: "0.0.0.0", port: 21820 },
@@ -283,6 +285,11 @@ const WRONG: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["an id that is none", ["relay", "drain", "fra"], /16 hex digits/],
   ["a log level", ["coordinator", "--log-level", "loud"], /trace, debug/],
   ["NATS, not built yet", ["coordinator", "--store", "nats://127.0.0.1:4222"], /not there yet/],
+  [
+    "a rate that relays do not know",
+    ["coordinator", "--agent-rate", "2G"],
+    /choices are.*none.*10M.*100M.*1G.*10G/i,
+  ],
   [
     "a token twice",
     ["up", "--coordinator", "http://127.0.0.1:1", "--token", "a", "--token-file", "b"],

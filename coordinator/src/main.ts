@@ -7,7 +7,7 @@ import {
   randomBytes,
   sealerOf,
 } from "@burrow/platform";
-import { type NetworkId, toHex } from "@burrow/protocol";
+import { type NetworkId, type RateName, toHex } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import type { GeoResolver } from "./core/geo.ts";
 import type { Happening } from "./core/happenings.ts";
@@ -56,6 +56,8 @@ export interface CoordinatorConfig {
   /** Believe the direct peer's X-Forwarded-For: only behind a reverse proxy. */
   readonly trustProxy?: boolean | undefined;
   readonly store?: "sqlite" | undefined;
+  /** What each agent may send through a relay; heard of with its next tickets. Default RATE_DEFAULT. */
+  readonly agentRate?: RateName | undefined;
   /** Whether to look at relays' UDP ports from here. Default true. */
   readonly probesRelays?: boolean | undefined;
   /** Unix milliseconds. */
@@ -132,7 +134,8 @@ async function serve(
 
   const { agents, relays, networks } = await store.load();
   const networkNames = new Map<NetworkId, string>(networks.map(({ id, name }) => [id, name]));
-  const mesh = new Mesh({ agents, relays, sealer: sealerOf(keys), random, now: now() });
+  const { agentRate } = config;
+  const mesh = new Mesh({ agents, relays, sealer: sealerOf(keys), random, now: now(), agentRate });
   let connections = () => 0;
   const census = new Census(mesh.agents);
   let eventStreams = () => 0;

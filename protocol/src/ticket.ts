@@ -31,6 +31,16 @@ const FLAG_ACCEPTS_OUTSIDE = 1;
 
 export const TICKET_LENGTH = NONCE_LENGTH + PLAINTEXT_LENGTH + TAG_LENGTH;
 
+/**
+ * What an agent may send through a relay: the indices into the relay's table that have a name, and so must never change
+ * their meaning. 0 is no limit that anybody could meet.
+ */
+export const RATE_CLASS = { none: 0, "10M": 1, "100M": 2, "1G": 3, "10G": 4 } as const;
+export type RateName = keyof typeof RATE_CLASS;
+
+/** 1 Gbit/s, so that no agent alone takes a relay's line from all others. */
+export const RATE_DEFAULT: RateName = "1G";
+
 export interface Ticket {
   readonly agentKey: PublicKey;
   readonly network: NetworkId;

@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { RateName } from "@burrow/protocol";
 import { type Bench, CheckError } from "./case.ts";
 import type { Host } from "./host.ts";
 import type { LabProcess } from "./process.ts";
@@ -154,21 +155,32 @@ class Daemon {
   }
 }
 
+interface CoordinatorSettings {
+  readonly geoip?: string;
+  /** What each agent may send through a relay. */
+  readonly agentRate?: RateName;
+}
+
 export class CoordinatorDaemon extends Daemon {
   readonly url: string;
   /** The same door for those that have IPv6 alone; `url` again where its host has no address of that kind. */
   readonly url6: string;
 
-  constructor(bench: Bench, host: Host, options: { geoip?: string } = {}) {
+  constructor(bench: Bench, host: Host, options: CoordinatorSettings = {}) {
     const { address, address6 } = host;
     const listen = address6 === undefined ? `${address}:${COORDINATOR_PORT}` : `[::]:${COORDINATOR_PORT}`;
     const geoip = options.geoip === undefined ? [] : ["--geoip", options.geoip];
-    super(bench, host, "coordinator", ["coordinator", "--listen", listen, ...geoip]);
+    const rate = options.agentRate === undefined ? [] : ["--agent-rate", options.agentRate];
+    super(bench, host, "coordinator", ["coordinator", "--listen", listen, ...geoip, ...rate]);
     this.url = `http://${address}:${COORDINATOR_PORT}`;
     this.url6 = address6 === undefined ? this.url : `http://[${address6}]:${COORDINATOR_PORT}`;
   }
 
-  static async start(bench: Bench, host: Host, options: { geoip?: string } = {}): Promise<CoordinatorDaemon> {
+  static async start(
+    bench: Bench,
+    host: Host,
+    options: CoordinatorSettings = {},
+  ): Promise<CoordinatorDaemon> {
     const coordinator = new CoordinatorDaemon(bench, host, options);
     await bench.until("the coordinator is ready", async () => {
       coordinator.mustRun();

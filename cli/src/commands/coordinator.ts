@@ -1,4 +1,5 @@
 /** `burrow coordinator`: the part that knows who is there. */
+import { RATE_CLASS, RATE_DEFAULT, type RateName } from "@burrow/protocol";
 import type { LogLevel } from "@logtape/logtape";
 import type { Command } from "commander";
 import { runDaemon } from "../daemon.ts";
@@ -13,6 +14,7 @@ interface CoordinatorFlags {
   readonly listen: ListenAddress;
   readonly state?: string;
   readonly geoip?: string;
+  readonly agentRate: RateName;
   readonly trustProxy?: boolean;
   readonly logLevel: LogLevel;
   readonly json?: boolean;
@@ -38,6 +40,11 @@ export function addCoordinator(program: Command, terminal: Terminal): void {
         .default("sqlite", "sqlite"),
     )
     .addOption(
+      flag("--agent-rate <RATE>", "what each agent may send through a relay, in bit/s")
+        .choices(Object.keys(RATE_CLASS))
+        .default(RATE_DEFAULT),
+    )
+    .addOption(
       flag("--trust-proxy", "take client addresses from X-Forwarded-For (behind a reverse proxy only)"),
     )
     .addOption(logLevelFlag())
@@ -59,6 +66,7 @@ async function coordinator(flags: CoordinatorFlags, terminal: Terminal): Promise
       startCoordinator({
         listen: flags.listen,
         stateDir,
+        agentRate: flags.agentRate,
         ...(flags.geoip === undefined ? {} : { geoipFile: flags.geoip }),
         ...(flags.trustProxy === true ? { trustProxy: true } : {}),
       }),

@@ -1,9 +1,9 @@
 /** Who is told what and when, introductions and tickets, on a virtual clock. */
 import { describe, expect, test } from "bun:test";
 import type { AgentId, Candidate, FromAgent, NetworkId, RelayId } from "@burrow/protocol";
-import { endpoint, fromBase64, nobleSealer, openTicket } from "@burrow/protocol";
+import { endpoint, fromBase64, nobleSealer, openTicket, RATE_CLASS, type RateName } from "@burrow/protocol";
 import { agentRecord, NETWORK, relayRecord, VirtualMesh } from "../testing/mesh.ts";
-import { RATE_CLASS_DEFAULT, TICKET_LIFE_MS, TICKET_RENEWAL_MS } from "./ticket-office.ts";
+import { TICKET_LIFE_MS, TICKET_RENEWAL_MS, TicketOffice } from "./ticket-office.ts";
 
 const [a, b, c] = [agentRecord(1), agentRecord(2), agentRecord(3)];
 const stranger = agentRecord(4, { network: "00000000000000bb" as NetworkId });
@@ -228,9 +228,20 @@ describe("tickets", () => {
     const sealed = fromBase64(given?.tickets[0]?.ticket ?? "") ?? new Uint8Array();
     expect(openTicket(sealed, relay.id, relay.ticketKey, nobleSealer)).toMatchObject({
       network: NETWORK.id,
-      rateClass: RATE_CLASS_DEFAULT,
+      rateClass: RATE_CLASS["1G"],
     });
     expect(openTicket(sealed, other.id, other.ticketKey, nobleSealer)).toBe("bad-seal");
+  });
+
+  test("say what the operator lets each agent send", () => {
+    for (const name of Object.keys(RATE_CLASS) as RateName[]) {
+      const office = new TicketOffice(nobleSealer, (length) => new Uint8Array(length).fill(7), name);
+      const [granted] = office.issue(a, false, [relay], 0, true);
+      const sealed = fromBase64(granted?.ticket ?? "") ?? new Uint8Array();
+      expect(openTicket(sealed, relay.id, relay.ticketKey, nobleSealer)).toMatchObject({
+        rateClass: RATE_CLASS[name],
+      });
+    }
   });
 
   test("for a new relay reach those who are near it without their asking", () => {

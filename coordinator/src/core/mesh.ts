@@ -8,6 +8,8 @@ import {
   type FromAgent,
   type FromRelay,
   type NetworkId,
+  RATE_DEFAULT,
+  type RateName,
   type RelayId,
   type Sealer,
   type ToAgent,
@@ -40,6 +42,8 @@ export interface MeshStart {
   readonly sealer: Sealer;
   readonly random: RandomBytes;
   readonly now: number;
+  /** What each agent may send through a relay. Default RATE_DEFAULT. */
+  readonly agentRate?: RateName | undefined;
 }
 
 export class Mesh {
@@ -64,7 +68,7 @@ export class Mesh {
     this.#outlook = new Outlook(this.relays, this.#guide);
     this.#happenings = new Happenings(this.relays.all().map(({ record, state }) => [record.id, state]));
     this.#introductions = new Introductions(this.agents);
-    this.#office = new TicketOffice(start.sealer, start.random);
+    this.#office = new TicketOffice(start.sealer, start.random, start.agentRate ?? RATE_DEFAULT);
     this.#matchmaker = new Matchmaker({
       agents: this.agents,
       rtts: this.#guide.rtts,

@@ -5,6 +5,8 @@ import {
   type GrantedTicket,
   invariant,
   NONCE_LENGTH,
+  RATE_CLASS,
+  type RateName,
   type RelayId,
   type Sealer,
   SYMMETRIC_KEY_LENGTH,
@@ -17,11 +19,6 @@ import type { AgentRecord, RelayRecord } from "./records.ts";
 export const TICKET_LIFE_MS = 24 * 60 * 60 * 1000;
 /** Renewed at half their life, so that one missed renewal does no harm. */
 export const TICKET_RENEWAL_MS = TICKET_LIFE_MS / 2;
-/**
- * What an agent may send through a relay, as an index into the relay's table (relay/README.md, Rate classes): 1 Gbit/s, so
- * that no agent alone takes a relay's line from all others.
- */
-export const RATE_CLASS_DEFAULT = 3;
 /** An agent may ask for tickets beyond our selection; this bounds what is renewed for it. */
 const HELD_MAX = 32;
 
@@ -30,14 +27,17 @@ export type RandomBytes = (length: number) => Uint8Array;
 export class TicketOffice {
   readonly #sealer: Sealer;
   readonly #random: RandomBytes;
+  readonly #agentRate: RateName;
   /** Per agent the relays it has tickets for. */
   readonly #held = new Map<AgentId, Set<RelayId>>();
   /** When each agent's tickets are to be renewed. All live equally long, so insertion order is the order of time. */
   readonly #renewals = new Map<AgentId, number>();
 
-  constructor(sealer: Sealer, random: RandomBytes) {
+  /** `agentRate`: what each agent may send through a relay (relay/README.md, Rate classes). */
+  constructor(sealer: Sealer, random: RandomBytes, agentRate: RateName) {
     this.#sealer = sealer;
     this.#random = random;
+    this.#agentRate = agentRate;
   }
 
   held(agent: AgentId): ReadonlySet<RelayId> {
@@ -96,7 +96,7 @@ export class TicketOffice {
     const agentKey = fromBase64(agent.key);
     invariant(agentKey !== undefined, "a stored key is not base64");
     const expiresAtMs = now + TICKET_LIFE_MS;
-    const rateClass = RATE_CLASS_DEFAULT;
+    const rateClass = RATE_CLASS[this.#agentRate];
     const ticket = sealTicket(
       { agentKey, network: agent.network, sessionKey, rateClass, acceptsOutside, expiresAtMs },
       relay.id,

@@ -5,6 +5,7 @@
 import {
   type Bytes,
   type NetworkId,
+  RATE_CLASS,
   TokenBucket,
   wireGuardReceiver,
   wireGuardSender,
@@ -27,7 +28,7 @@ const HOSTS = 4096;
 /** Outside clients are of no network: no route, probe or declared flow may lead to them. */
 const OUTSIDE_NETWORK = "outside" as NetworkId;
 /** 1 Gbit/s, as the coordinator gives to agents: nobody sends without a limit. */
-const OUTSIDE_RATE_CLASS = 3;
+const OUTSIDE_RATE_CLASS = RATE_CLASS["1G"];
 
 export interface HandshakeDeskParts {
   readonly parties: Parties;

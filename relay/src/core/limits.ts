@@ -110,7 +110,14 @@ const rate = (megabitsPerSecond: number): RateClass => {
 };
 
 /**
- * By the ticket's rate class (relay/README.md); an index past the end is taken for class 0, which no agent can fill.
+ * By the ticket's rate class (RATE_CLASS of protocol/src/ticket.ts); an index past the end is taken for class 0, which
+ * no agent can fill.
  * Only the coordinator makes tickets.
  */
-export const RATE_CLASSES: readonly RateClass[] = [rate(100_000), rate(10), rate(100), rate(1_000)];
+export const RATE_CLASSES: readonly RateClass[] = [
+  rate(100_000),
+  rate(10),
+  rate(100),
+  rate(1_000),
+  rate(10_000),
+];

@@ -1,5 +1,6 @@
 /** The rate classes of tickets: each but the first holds an agent to what its name says. */
 import { expect, test } from "bun:test";
+import { RATE_CLASS } from "@burrow/protocol";
 import { RATE_CLASSES } from "./limits.ts";
 import { RateLimiter } from "./token-buckets.ts";
 
@@ -36,4 +37,19 @@ test("a run takes its tokens whole or not at all", () => {
   expect(limiter.take(0, 3, 1, 0)).toBe(false);
   expect(limiter.take(0, 2, 100, 0)).toBe(true);
   expect(limiter.take(0, 1, 0, 0)).toBe(false);
+});
+
+test.each([
+  ["10M", 10],
+  ["100M", 100],
+  ["1G", 1_000],
+  ["10G", 10_000],
+] as const)("the class that is called %s lets %i Mbit/s through", (name, megabits) => {
+  const limiter = new RateLimiter(4, RATE_CLASSES);
+  let now = 1_000_000;
+  limiter.reset(3, RATE_CLASS[name], now);
+  while (limiter.take(3, 1, 1_400, now));
+  let bytes = 0;
+  for (const end = now + 500; now < end; now += 1) while (limiter.take(3, 1, 1_400, now)) bytes += 1_400;
+  expect((bytes * 16) / (megabits * 1e6)).toBeWithin(0.97, 1.01);
 });
