@@ -28,6 +28,34 @@ const VARIANTS = [
   { name: "portable", environment: { BURROW_SOCKET: "portable" }, packets: "portable" },
 ] as const;
 
+/** ECT(0) in a header's traffic class. */
+const SERVICE_CAPABLE = 2;
+/** A sender that hears of congestion with every round trip sends two segments at a time. */
+const MARKED_BYTES = 500_000;
+/** Marks whatever can be marked outside, as a queue that is always full would, and counts what comes inside. */
+const MARKING = `
+table inet marking {
+  counter outer_capable {}
+  counter inner_capable {}
+  counter inner_congested4 {}
+  counter inner_congested6 {}
+  counter inner_plain {}
+  chain before {
+    type filter hook prerouting priority mangle;
+    iifname "${DEVICE}" ip protocol icmp ip ecn ce counter name inner_congested4
+    iifname "${DEVICE}" ip protocol icmp ip ecn ect0 counter name inner_capable
+    iifname "${DEVICE}" ip protocol icmp ip ecn not-ect counter name inner_plain
+    iifname "${DEVICE}" icmpv6 type echo-request ip6 ecn ce counter name inner_congested6
+    iifname "${DEVICE}" icmpv6 type echo-request ip6 ecn ect0 counter name inner_capable
+    iifname "${DEVICE}" icmpv6 type echo-request ip6 ecn not-ect counter name inner_plain
+    iifname != "${DEVICE}" udp dport != 53 ip ecn ect0 counter name outer_capable ip ecn set ce
+  }
+}
+`;
+interface Counters {
+  readonly nftables: readonly { readonly counter?: { readonly name: string; readonly packets: number } }[];
+}
+
 const skip = skipWithoutInterop("agent-io.test.ts");
 
 describe.skipIf(skip)("an agent's packets", () => {
@@ -70,6 +98,13 @@ describe.skipIf(skip)("an agent's packets", () => {
     }
   }
 
+  async function untilDirect(one: AgentDaemon, other: AgentDaemon): Promise<void> {
+    await bench.until("the path is direct", async () => {
+      const paths = await Promise.all([one.pathTo(other), other.pathTo(one)]);
+      return paths.every((path) => path?.kind === "direct");
+    });
+  }
+
   /** Any bytes, as if the system had sent them into the tunnel. */
   async function junkInto({ host: { namespace } }: AgentDaemon): Promise<void> {
     const script = join(import.meta.dir, "junk.py");
@@ -107,4 +142,38 @@ describe.skipIf(skip)("an agent's packets", () => {
       4 * TIMEOUT_MS,
     );
   }
+
+  test(
+    "what queues on the way mark is heard of inside, and only by those who can hear",
+    async () => {
+      const marked = await agent("marked", 9, {});
+      const [near, far] = [reference.host.namespace, marked.host.namespace];
+      await untilPinged(near, marked.address, 10_000);
+      await untilDirect(reference, marked);
+      await far.run(["nft", "-f", "-"], { stdin: MARKING });
+      const { ipv6 } = await marked.status();
+      for (const address of [marked.address, ipv6]) {
+        expect(await ping(near, address, { count: 20, service: SERVICE_CAPABLE })).toMatchObject({ lost: 0 });
+        expect(await ping(near, address, { count: 20 })).toMatchObject({ lost: 0 });
+      }
+      const { stdout } = await far.run(["nft", "-j", "list", "counters"]);
+      const heard = new Map(
+        (JSON.parse(stdout) as Counters).nftables.flatMap(({ counter }) =>
+          counter === undefined ? [] : [[counter.name, counter.packets] as const],
+        ),
+      );
+      expect(heard.get("outer_capable")).toBeGreaterThanOrEqual(40);
+      expect(heard.get("inner_congested4")).toBe(20);
+      expect(heard.get("inner_congested6")).toBe(20);
+      expect(heard.get("inner_capable")).toBe(0);
+      expect(heard.get("inner_plain")).toBeGreaterThanOrEqual(40);
+      for (const { namespace } of [reference.host, marked.host]) {
+        await namespace.run(["sysctl", "-qw", "net.ipv4.tcp_ecn=1"]);
+      }
+      const small = await makePayload(lab, MARKED_BYTES);
+      expect(await transfer(small, near, reference.address, far)).toBe("whole");
+      expect(await transfer(small, far, marked.address, near)).toBe("whole");
+    },
+    2 * TIMEOUT_MS,
+  );
 });

@@ -10,6 +10,8 @@ export interface PingOptions {
   readonly count: number;
   readonly intervalMs?: number;
   readonly payloadBytes?: number;
+  /** The traffic class of its packets. */
+  readonly service?: number;
 }
 
 export interface PingResult {
@@ -22,8 +24,8 @@ export interface PingResult {
 
 /** Pings `count` times with `intervalMs` in between, never in fragments. */
 export async function ping(from: Namespace, to: string, options: PingOptions): Promise<PingResult> {
-  const { count, intervalMs = 10, payloadBytes = 56 } = options;
-  const words = `-c ${count} -i ${intervalMs / 1000} -s ${payloadBytes} -M do -W 1`.split(" ");
+  const { count, intervalMs = 10, payloadBytes = 56, service = 0 } = options;
+  const words = `-c ${count} -i ${intervalMs / 1000} -s ${payloadBytes} -Q ${service} -M do -W 1`.split(" ");
   // Not one answer makes ping fail; that is an answer too.
   const command = ["sh", "-c", 'ping "$@" || true', "ping", ...words, to];
   const { stdout } = await from.run(command, { timeoutMs: PING_TIMEOUT_MS });

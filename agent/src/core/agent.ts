@@ -155,16 +155,17 @@ export class Agent {
   receiveDatagrams(datagrams: Packets, from: Endpoint, now: number, socket?: number): void {
     this.#now = now;
     if (areAllWireGuard(datagrams)) return this.#receiveWireGuard(datagrams, from, now, socket);
-    for (let i = 0; i < datagrams.count; i++) this.receiveDatagram(bytesOf(datagrams, i), from, now, socket);
+    const { count, ecn } = datagrams;
+    for (let i = 0; i < count; i++) this.receiveDatagram(bytesOf(datagrams, i), from, now, socket, ecn);
   }
 
   /** A datagram from the socket. Any bytes from anyone: what is not understood is counted and dropped. */
-  receiveDatagram(datagram: Uint8Array, from: Endpoint, now: number, socket?: number): void {
+  receiveDatagram(datagram: Uint8Array, from: Endpoint, now: number, socket?: number, ecn?: number): void {
     this.#now = now;
     switch (classify(datagram)) {
       case "wireguard":
         // Opened in a copy: whoever has the datagram may want it again.
-        return this.#receiveWireGuard(new OnePacket(datagram.slice()), from, now, socket);
+        return this.#receiveWireGuard(new OnePacket(datagram.slice(), ecn), from, now, socket);
       case "bound":
         if (!this.relays.receiveBound(datagram, from, now)) this.#drop("bound-refused");
         return;

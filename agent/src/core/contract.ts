@@ -35,7 +35,7 @@ export interface SendOptions {
 export interface AgentSink {
   sendDatagram(datagram: Uint8Array, to: Endpoint, how?: SendOptions): void;
   /** Many to one endpoint, in order; valid during the call, or, where they are not copied, until it sends them all. */
-  sendDatagrams(datagrams: Packets, to: Endpoint, socket: number | undefined): void;
+  sendDatagrams(datagrams: Packets, to: Endpoint, socket: number | undefined, ecn: number): void;
   /** Open further UDP sockets (IPv4); `Agent.socketsOpened` is called with their ids, which are not zero. */
   openSockets(count: number): void;
   closeSockets(ids: readonly number[]): void;

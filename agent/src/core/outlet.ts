@@ -1,6 +1,7 @@
 /** Sends what leaves to where it goes: by a path that is named, or by the ones that a peer's paths name for data. */
 import type { Endpoint, RelayId } from "@burrow/protocol";
 import type { AgentSink } from "./contract.ts";
+import { Ecn } from "./ecn.ts";
 import type { Packets } from "./packets.ts";
 import type { PathTarget } from "./paths/path.ts";
 import type { Peer } from "./peers.ts";
@@ -29,7 +30,9 @@ export class Outlet {
   sendAll(target: PathTarget, datagrams: Packets): void {
     const endpoint = this.#endpointOf(target);
     if (endpoint === undefined) return this.#parts.drop("relay-without-endpoint", datagrams.count);
-    this.#parts.sink.sendDatagrams(datagrams, endpoint, socketOf(target));
+    // Relays do not carry marks on: what is not capable of them is dropped in a full queue, which all understand.
+    const ecn = target.kind === "relay" ? Ecn.notCapable : datagrams.ecn;
+    this.#parts.sink.sendDatagrams(datagrams, endpoint, socketOf(target), ecn);
   }
 
   /** One decision for packets that leave together. */

@@ -3,11 +3,14 @@
  * where they lie, so that nothing is allocated for each, and they are sealed and opened in place.
  */
 import { WireGuardType } from "@burrow/protocol";
+import { Ecn } from "./ecn.ts";
 
 /** Whoever is handed packets has them until the call returns, and may change them where they lie. */
 export interface Packets {
   readonly memory: Uint8Array;
   readonly count: number;
+  /** Of datagrams: the ECN field that the IP headers around them came with, or are to leave with. All have the same. */
+  readonly ecn: number;
   offset(i: number): number;
   length(i: number): number;
 }
@@ -23,12 +26,14 @@ const RUN_MAX = 1_024;
 export class PacketRun implements Packets {
   memory: Uint8Array = new Uint8Array(0);
   count = 0;
+  ecn: number = Ecn.notCapable;
   readonly #offsets = new Int32Array(RUN_MAX);
   readonly #lengths = new Int32Array(RUN_MAX);
 
-  begin(memory: Uint8Array): this {
+  begin(memory: Uint8Array, ecn: number = Ecn.notCapable): this {
     this.memory = memory;
     this.count = 0;
+    this.ecn = ecn;
     return this;
   }
 
@@ -55,9 +60,11 @@ export class PacketRun implements Packets {
 export class OnePacket implements Packets {
   readonly memory: Uint8Array;
   readonly count = 1;
+  readonly ecn: number;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, ecn: number = Ecn.notCapable) {
     this.memory = bytes;
+    this.ecn = ecn;
   }
 
   offset(): number {
@@ -73,6 +80,7 @@ export class OnePacket implements Packets {
 export class RoomyCopy implements Packets {
   readonly memory: Uint8Array;
   readonly count = 1;
+  readonly ecn = Ecn.notCapable;
   #length = 0;
 
   constructor(lengthMax: number) {

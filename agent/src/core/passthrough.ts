@@ -81,11 +81,11 @@ export class Passthrough implements Tunnel {
   /** Packets that the interface sent to the endpoint which stands for `id`. */
   fromInterface(id: AgentId, datagrams: Packets): void {
     const known = this.#peers.get(id);
-    const run = this.#run.begin(datagrams.memory);
+    const run = this.#run.begin(datagrams.memory, datagrams.ecn);
     for (let i = 0; i < datagrams.count; i++) {
       if (run.isFull) {
         this.#sink.transmit(id, run, undefined);
-        run.begin(datagrams.memory);
+        run.begin(datagrams.memory, datagrams.ecn);
       }
       const length = datagrams.length(i);
       if (known === undefined || !this.#isFromInterface(known, datagrams, i)) this.#drop("not-wireguard");
@@ -99,16 +99,16 @@ export class Passthrough implements Tunnel {
 
   receive(datagrams: Packets, from: PathTarget, now: number): boolean {
     const { memory, count } = datagrams;
-    const run = this.#run.begin(memory);
+    const run = this.#run.begin(memory, datagrams.ecn);
     let peer: PassthroughPeer | undefined;
     for (let i = 0; i < count; i++) {
       const at = datagrams.offset(i);
       const length = datagrams.length(i);
       if (!isTransport(memory, at, length)) {
         this.#hand(peer, from, "data");
-        run.begin(memory);
+        run.begin(memory, datagrams.ecn);
         this.#receiveHandshake(bytesOf(datagrams, i), at, from, now);
-        run.begin(memory);
+        run.begin(memory, datagrams.ecn);
         continue;
       }
       const owner = this.#byLocalIndex.get(readU32(memory, at + WireGuardTransport.receiver));
@@ -118,7 +118,7 @@ export class Passthrough implements Tunnel {
       }
       if (owner !== peer || run.isFull) {
         this.#hand(peer, from, "data");
-        run.begin(memory);
+        run.begin(memory, datagrams.ecn);
         peer = owner;
       }
       run.push(at, length);

@@ -41,12 +41,14 @@ export class FurtherSockets {
   }
 
   /** Queues datagrams where they lie: they must stay as they are until the flush. */
-  sendAll(datagrams: Packets, to: Endpoint, id: number | undefined): void {
+  sendAll(datagrams: Packets, to: Endpoint, id: number | undefined, ecn: number): void {
     const socket = this.#socketFor(id);
     if (socket === undefined) return;
     const handle = socket.addresses.internEndpoint(to);
     const { memory, count } = datagrams;
-    for (let i = 0; i < count; i++) socket.borrow(handle, memory, datagrams.offset(i), datagrams.length(i));
+    for (let i = 0; i < count; i++) {
+      socket.borrow(handle, memory, datagrams.offset(i), datagrams.length(i), ecn);
+    }
   }
 
   flush(): void {

@@ -26,6 +26,7 @@ import {
 } from "@burrow/platform";
 import { WireGuardType } from "@burrow/protocol";
 import type { AgentCommand } from "../core/commands.ts";
+import { Ecn } from "../core/ecn.ts";
 import { bytesOf, type Packets } from "../core/packets.ts";
 import type { QuestionKind } from "../core/questions.ts";
 import { StandingQueue } from "../core/standing-queue.ts";
@@ -110,6 +111,7 @@ class PacketLoop implements SocketMaker {
       return adoptBatchedUdp(fd, {
         ...bound,
         ...this.#offloads,
+        hearsEcn: true,
         addresses,
         onBatch: batchesOf(queue),
       });
@@ -144,7 +146,7 @@ class PacketLoop implements SocketMaker {
 
   /** SocketMaker. */
   open(options: UdpOptions): DatagramSocket {
-    const socket = openBatchedUdp({ ...options, ...this.#offloads, isMinor: true });
+    const socket = openBatchedUdp({ ...options, ...this.#offloads, hearsEcn: true, isMinor: true });
     this.#further.add(socket);
     this.#isChanged = true;
     return socket;
@@ -268,6 +270,7 @@ function isData(batch: DatagramBatch, i: number): boolean {
 class TunPackets implements Packets {
   #batch: TunBatch | undefined;
   #first = 0;
+  readonly ecn = Ecn.notCapable;
   memory = new Uint8Array(0);
   count = 0;
 

@@ -115,7 +115,7 @@ export class AgentShell {
           if (isDoor(to)) parts.report({ type: "door-datagram", datagram: datagram.slice(), to });
           else this.#further.send(datagram, to, how);
         },
-        sendDatagrams: (datagrams, to, socket) => this.#sendAll(datagrams, to, socket),
+        sendDatagrams: (datagrams, to, socket, ecn) => this.#sendAll(datagrams, to, socket, ecn),
         openSockets: (count) => this.#further.open(count),
         closeSockets: (ids) => this.#further.close(ids),
         requestHttp: (id, request) => parts.report({ type: "http", id, request }),
@@ -236,7 +236,7 @@ export class AgentShell {
     this.settle();
   }
 
-  /** Datagrams from `first` on into the run: as many as lie in one memory, and, if asked, came from one source. */
+  /** Datagrams from `first` on into the run: as many as lie in one memory with one ECN field, and, if asked, one source. */
   #gather(batch: DatagramBatch, first: number, isOneSource: boolean): number {
     const run = this.#run;
     if (!(batch instanceof ReceivedBatch)) {
@@ -245,16 +245,18 @@ export class AgentShell {
       return first + 1;
     }
     const source = batch.source(first);
-    run.begin(batch.memory.bytes);
+    const ecn = batch.ecn(first);
+    run.begin(batch.memory.bytes, ecn);
     let i = first;
-    for (; i < batch.count && run.count < RUN_MAX && (!isOneSource || batch.source(i) === source); i++) {
+    for (; i < batch.count && run.count < RUN_MAX && batch.ecn(i) === ecn; i++) {
+      if (isOneSource && batch.source(i) !== source) break;
       run.push(batch.at(i), batch.length(i));
     }
     return i;
   }
 
-  #sendAll(datagrams: Packets, to: Endpoint, socket: number | undefined): void {
-    if (!isDoor(to)) return this.#further.sendAll(datagrams, to, socket);
+  #sendAll(datagrams: Packets, to: Endpoint, socket: number | undefined, ecn: number): void {
+    if (!isDoor(to)) return this.#further.sendAll(datagrams, to, socket, ecn);
     for (let i = 0; i < datagrams.count; i++) {
       this.#parts.report({ type: "door-datagram", datagram: bytesOf(datagrams, i).slice(), to });
     }

@@ -151,9 +151,10 @@ export class StandIns {
     const standIn = this.#standIns.get(id);
     if (standIn === undefined) return;
     const { socket, waiting } = standIn;
+    const { memory, ecn } = datagrams;
     for (let i = 0; i < datagrams.count; i++) {
       if (socket !== undefined) {
-        socket.borrow(this.#interface, datagrams.memory, datagrams.offset(i), datagrams.length(i));
+        socket.borrow(this.#interface, memory, datagrams.offset(i), datagrams.length(i), ecn);
       } else if (waiting.length < WAITING_MAX) waiting.push(bytesOf(datagrams, i).slice());
     }
     if (socket !== undefined) this.#used.add(socket);

@@ -4,9 +4,17 @@ import { inNamespace, withNamespaces } from "../testing/namespaces.ts";
 import { needs } from "../testing/needs.ts";
 import { testedOffloads } from "./linux/offload.ts";
 import { Poller } from "./linux/poller.ts";
+import { ReceivedBatch } from "./linux/receiver.ts";
 import { type BatchedSocket, type BatchedUdpOptions, openBatchedUdp } from "./linux/socket.ts";
 import { openSteeredUdp } from "./linux/steering.ts";
-import { clearEvent, closeDescriptor, hasBatchedCalls, openEvent, signalEvent } from "./linux/system.ts";
+import {
+  clearEvent,
+  closeDescriptor,
+  hasBatchedCalls,
+  openEvent,
+  PinnedMemory,
+  signalEvent,
+} from "./linux/system.ts";
 import { udpContract, until } from "./socket.contract.ts";
 import type { DatagramBatch, DatagramSocket } from "./socket.ts";
 
@@ -187,6 +195,49 @@ describe.skipIf(!isHere)("runs", () => {
       expect(longest).toBeGreaterThan(30);
     }
   });
+
+  test.each([4, 6] as const)(
+    "IPv%i: what is marked arrives so, and what is not does not, in order",
+    async (family) => {
+      if (family === 6 && !hasV6) return;
+      const address = family === 4 ? "127.0.0.1" : "::1";
+      for (const offloads of [testedOffloads(), OFF]) {
+        const got: string[] = [];
+        const hearing = {
+          address,
+          port: 0,
+          family,
+          offloads,
+          hearsEcn: true,
+          recvBufferBytes: 1 << 22,
+        } as const;
+        const sink = await openPumped({
+          ...hearing,
+          onBatch(batch) {
+            if (!(batch instanceof ReceivedBatch)) throw new Error("not a batch of a batched socket");
+            for (let i = 0; i < batch.count; i++) {
+              got.push(`${batch.ecn(i)} ${Buffer.from(batch.bytes(i)).toString("latin1").trim()}`);
+            }
+          },
+        });
+        const source = await openPumped({ ...hearing, onBatch() {} });
+        const to = source.addresses.intern(address, sink.port);
+        const { bytes } = new PinnedMemory(400 * 100);
+        const random = seeded(family);
+        const expected: string[] = [];
+        for (let n = 0, ecn = 0; n < 400; n++) {
+          if (random(5) === 0) ecn = random(4);
+          const at = n * 100;
+          bytes.set(Buffer.from(`${n}`.padEnd(100)), at);
+          source.borrow(to, bytes, at, 100, ecn);
+          expected.push(`${ecn} ${n}`);
+        }
+        source.flush();
+        await until(() => got.length === expected.length);
+        expect(got).toEqual(expected);
+      }
+    },
+  );
 
   test.skipIf(!hasV6)("IPv6: runs, answers, and what came by IPv4 leaves from where it lies", async () => {
     const got: string[] = [];

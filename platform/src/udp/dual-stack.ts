@@ -136,8 +136,8 @@ class DualStackSocket implements DatagramSocket {
     return this.#of(to).forward(to, batch, i);
   }
 
-  borrow(to: AddressHandle, memory: Uint8Array, at: number, length: number): boolean {
-    return this.#of(to).borrow(to, memory, at, length);
+  borrow(to: AddressHandle, memory: Uint8Array, at: number, length: number, ecn?: number): boolean {
+    return this.#of(to).borrow(to, memory, at, length, ecn);
   }
 
   get isBlocked(): boolean {

@@ -29,6 +29,7 @@ const PAIRS: readonly (readonly [string, number])[] = [
   ["(long)CMSG_SPACE(2)", layout.CMSG_SPACE],
   ["(long)CMSG_SPACE(4)", layout.CMSG_SPACE],
   ["(long)CMSG_LEN(2)", layout.CMSG_LENGTH_U16],
+  ["(long)CMSG_LEN(4)", layout.CMSG_LENGTH_U32],
   [O("sockaddr_in", "sin_family"), layout.SockaddrIn.family],
   [O("sockaddr_in", "sin_port"), layout.SockaddrIn.port],
   [O("sockaddr_in", "sin_addr"), layout.SockaddrIn.address],

@@ -76,9 +76,10 @@ export interface DatagramSocket {
 
   /**
    * Queues a datagram that lies in `memory`, without copying where this socket can (from a `PinnedMemory`): it must
-   * stay as it is until the next flush. False as for `send`.
+   * stay as it is until the next flush. `ecn`: this field in its IP header, where this socket can (RFC 3168 §5). False as
+   * for `send`.
    */
-  borrow(to: AddressHandle, memory: Uint8Array, at: number, length: number): boolean;
+  borrow(to: AddressHandle, memory: Uint8Array, at: number, length: number, ecn?: number): boolean;
 
   /** The kernel took no more at the last flush; what is queued waits for room. */
   readonly isBlocked: boolean;

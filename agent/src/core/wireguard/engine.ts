@@ -9,6 +9,7 @@
  *   engine.tick(now);                         // no later than engine.nextDeadline()
  */
 import { invariant, keyToText, WireGuardTransport, WireGuardType, wireGuardKind } from "@burrow/protocol";
+import { Ecn } from "../ecn.ts";
 import type { Packets } from "../packets.ts";
 import { type AllowedIp, AllowedIps } from "./allowed-ips.ts";
 import { readU32 } from "./bytes.ts";
@@ -176,7 +177,7 @@ export class WireGuardEngine<P> {
   receive(datagram: Uint8Array, from: P, now: number): DropReason | undefined {
     if (datagram.length > DATAGRAM_BYTES_MAX) return this.#counted(DropReason.tooLarge);
     this.#copy.set(datagram);
-    this.#opening.begin(this.#copy);
+    this.#opening.begin(this.#copy, Ecn.notCapable);
     const reason = this.#counted(this.#dispatch(this.#copy, 0, datagram.length, from, now));
     this.#opening.finish(from, now);
     return reason;
@@ -186,7 +187,7 @@ export class WireGuardEngine<P> {
   receiveAll(datagrams: Packets, from: P, now: number): boolean {
     const { memory, count } = datagrams;
     let isKnown = true;
-    this.#opening.begin(memory);
+    this.#opening.begin(memory, datagrams.ecn);
     for (let i = 0; i < count; i++) {
       const at = datagrams.offset(i);
       const reason = this.#dispatch(memory, at, datagrams.length(i), from, now);

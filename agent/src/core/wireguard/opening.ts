@@ -3,6 +3,7 @@
  * row are one run, for which the layer above hears once that the peer is there and is handed what it may deliver.
  */
 import { WireGuardTransport } from "@burrow/protocol";
+import { combineEcn, Ecn } from "../ecn.ts";
 import { PacketRun } from "../packets.ts";
 import type { AllowedIps } from "./allowed-ips.ts";
 import { readU32, readU64 } from "./bytes.ts";
@@ -26,6 +27,7 @@ export class Opening<P> {
   readonly #options: OpeningOptions;
   /** What the present run delivers, and whose it is. */
   readonly #run = new PacketRun();
+  #ecn: number = Ecn.notCapable;
   #index = -1;
   #entry: IndexEntry | undefined;
   #bytes = 0;
@@ -37,9 +39,10 @@ export class Opening<P> {
     this.#options = options;
   }
 
-  /** Begins with datagrams in `memory`; each is handed to `add`, and `finish` ends it. */
-  begin(memory: Uint8Array): void {
+  /** Begins with datagrams in `memory` that came with this ECN field; each is handed to `add`, and `finish` ends it. */
+  begin(memory: Uint8Array, ecn: number): void {
     this.#run.begin(memory);
+    this.#ecn = ecn;
   }
 
   /** Opens transport data where it lies. Why it went no further, if it did not. */
@@ -101,6 +104,7 @@ export class Opening<P> {
     const owner =
       version === 4 ? allowedIps.find4(memory, at + IPV4_SOURCE) : allowedIps.find6(memory, at + IPV6_SOURCE);
     if (owner !== peer) return DropReason.sourceNotAllowed;
+    if (this.#ecn !== Ecn.notCapable) combineEcn(memory, at, this.#ecn);
     this.#run.push(at, packetLength);
     return undefined;
   }

@@ -1,13 +1,14 @@
 /** Many packets at a time: the same outcome as one by one, with one word to the layer above for each run. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { Ecn } from "../ecn.ts";
 import { PacketRun, type Packets, SEAL_HEADROOM, SEAL_TAILROOM } from "../packets.ts";
 import { blocks, ipv4, type Pair, pair, type Sent } from "./testkit.ts";
 
 const DATA = new Uint8Array(40).fill(7);
 
 /** Packets in one piece of memory with room around each. */
-function laidOut(packets: readonly Uint8Array[], head = SEAL_HEADROOM, tail = SEAL_TAILROOM): Packets {
+function laidOut(packets: readonly Uint8Array[], head = SEAL_HEADROOM, tail = SEAL_TAILROOM): PacketRun {
   const room = packets.reduce((sum, { length }) => sum + head + length + tail, 0);
   const run = new PacketRun().begin(new Uint8Array(room));
   let at = 0;
@@ -79,6 +80,7 @@ test("a run is longer than what is gathered at a time", () => {
   const memory = received(all.slice(0, 1_000)).memory;
   const twice: Packets = {
     memory,
+    ecn: Ecn.notCapable,
     count: 2_000,
     offset: (i) => (i % 1_000) * (all[0]?.length ?? 0),
     length: () => all[0]?.length ?? 0,
@@ -87,6 +89,26 @@ test("a run is longer than what is gathered at a time", () => {
   b.engine.receiveAll(twice, "a", world.now);
   expect(b.delivered.length).toBe(1_000);
   expect(b.drops.length).toBe(1_000);
+});
+
+test("what a packet says of congestion stands outside too, and what was written there comes inside", () => {
+  const { world, a, b } = connected();
+  const { notCapable, capable0, congested } = Ecn;
+  const fields = [notCapable, capable0, capable0, notCapable, congested];
+  const packets = fields.map((ecn) => {
+    const packet = ipv4(1, 2, DATA);
+    packet[1] = ecn;
+    return packet;
+  });
+  const before = a.sent.length;
+  a.engine.sendAll(laidOut(packets), world.now);
+  const sent = a.sent.slice(before);
+  expect(sent.map(({ ecn }) => ecn)).toEqual(fields);
+  const arrived = received(datagramsOf(sent));
+  arrived.ecn = congested;
+  b.engine.receiveAll(arrived, "a", world.now);
+  const inside = b.delivered.map((packet) => packet[1]);
+  expect(inside).toEqual([notCapable, congested, congested, notCapable, congested]);
 });
 
 test("packets of several peers go to each; those of nobody are dropped by name", () => {

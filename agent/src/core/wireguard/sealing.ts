@@ -4,6 +4,7 @@
  * and the choice of a path are for the run.
  */
 import { WireGuardTransport, WireGuardType } from "@burrow/protocol";
+import { Ecn, ecnOf } from "../ecn.ts";
 import { PacketRun, type Packets, RoomyCopy } from "../packets.ts";
 import type { AllowedIps } from "./allowed-ips.ts";
 import { writeU32, writeU64 } from "./bytes.ts";
@@ -50,9 +51,10 @@ export class Sealing<P> {
         this.#context.drop(owner);
         continue;
       }
-      if (owner !== peer || run.isFull) {
+      const ecn = ecnOf(memory, at);
+      if (owner !== peer || ecn !== run.ecn || run.isFull) {
         if (peer !== undefined && keypair !== undefined) this.#finish(peer, keypair, now);
-        run.begin(memory);
+        run.begin(memory, ecn);
         peer = owner;
         keypair = this.#sendable(owner, now);
       }
@@ -119,7 +121,7 @@ export class Sealing<P> {
 
   #sealAlone(peer: Peer, keypair: Keypair, packet: Uint8Array, now: number): void {
     const { memory } = this.#copy.of(packet);
-    this.#run.begin(memory);
+    this.#run.begin(memory, packet.length > 0 ? ecnOf(packet, 0) : Ecn.notCapable);
     this.#seal(keypair, memory, this.#copy.offset(), packet.length);
     this.#finish(peer, keypair, now);
   }

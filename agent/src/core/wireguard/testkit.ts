@@ -13,6 +13,7 @@ const DEFAULT_DELAY_MS = 10;
 export interface Sent {
   readonly atMs: number;
   readonly datagram: Uint8Array;
+  readonly ecn: number;
   readonly replyTo: string | undefined;
 }
 
@@ -47,7 +48,7 @@ export class Node implements WireGuardSink<string> {
   transmit(_peer: PeerHandle | undefined, datagrams: Packets, replyTo: string | undefined): void {
     for (let i = 0; i < datagrams.count; i++) {
       const datagram = bytesOf(datagrams, i).slice();
-      this.sent.push({ atMs: this.world.now, datagram, replyTo });
+      this.sent.push({ atMs: this.world.now, datagram, ecn: datagrams.ecn, replyTo });
       this.world.carry(this, datagram);
     }
   }

@@ -38,9 +38,10 @@ export const SockFilter = { code: 0, jumpTrue: 2, jumpFalse: 3, k: 4, size: 8 } 
 export const SockFprog = { count: 0, filters: 8, size: 16 } as const;
 export const Pollfd = { fd: 0, events: 4, revents: 6, size: 8 } as const;
 
-/** CMSG_SPACE of one 16- or 32-bit number, and CMSG_LEN of a 16-bit one. */
+/** CMSG_SPACE of one number of 8 to 32 bits, and CMSG_LEN of one of 16 bits and of one of 32. */
 export const CMSG_SPACE = 24;
 export const CMSG_LENGTH_U16 = 18;
+export const CMSG_LENGTH_U32 = 20;
 
 /** The same on both architectures: asm-generic/{socket,fcntl,poll,mman-common}.h, linux/{in,in6,udp,socket}.h. */
 export const LinuxNumber = {
@@ -53,8 +54,10 @@ export const LinuxNumber = {
   SO_REUSEPORT: 15,
   SO_ATTACH_REUSEPORT_CBPF: 51,
   IPPROTO_IP: 0,
+  IP_TOS: 1,
   IP_TTL: 2,
   IP_MTU_DISCOVER: 10,
+  IP_RECVTOS: 13,
   IP_PMTUDISC_WANT: 1,
   IP_PMTUDISC_PROBE: 3,
   IP_PMTUDISC_OMIT: 5,
@@ -62,6 +65,8 @@ export const LinuxNumber = {
   IPV6_MTU_DISCOVER: 23,
   IPV6_UNICAST_HOPS: 16,
   IPV6_V6ONLY: 26,
+  IPV6_RECVTCLASS: 66,
+  IPV6_TCLASS: 67,
   SOL_UDP: 17,
   UDP_SEGMENT: 103,
   UDP_GRO: 104,

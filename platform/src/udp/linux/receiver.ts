@@ -26,7 +26,9 @@ const SLOT_BYTES = 65_536 + 320;
 /** Datagrams told apart of one call: what senders of the usual 64 segments can cause, twice over. */
 const DATAGRAMS_MAX = SLOTS * SEGMENTS_MAX * 2;
 const NAME_BYTES = 32;
-const CONTROL_BYTES = 32;
+/** The size of merged datagrams, and the traffic class. */
+const CONTROL_BYTES = 2 * CMSG_SPACE;
+const ECN_MASK = 3;
 const MAPPED_PREFIX = 0xffff;
 /** By so many bytes, besides source and length, datagrams of a run are alike. */
 const RUN_HEAD_BYTES = 8;
@@ -37,6 +39,7 @@ export class ReceivedBatch implements DatagramBatch {
   readonly #at = new Int32Array(DATAGRAMS_MAX);
   readonly #length = new Int32Array(DATAGRAMS_MAX);
   readonly #source = new Int32Array(DATAGRAMS_MAX);
+  readonly #ecn = new Uint8Array(DATAGRAMS_MAX);
   count = 0;
 
   constructor(memory: PinnedMemory) {
@@ -91,19 +94,25 @@ export class ReceivedBatch implements DatagramBatch {
     return end;
   }
 
+  /** The ECN field that datagram `i` came with (RFC 3168 §5); 0 from sockets that do not ask for it. */
+  ecn(i: number): number {
+    return this.#ecn[i] ?? 0;
+  }
+
   /** Where the kernel finds datagram `i`. */
   address(i: number): number {
     return this.#memory.address + (this.#at[i] ?? 0);
   }
 
   /** Adds a message of `length` bytes as the datagrams of `segment` that it is made of. How many there was room for. */
-  push(at: number, length: number, segment: number, source: AddressHandle): number {
+  push(at: number, length: number, segment: number, source: AddressHandle, ecn: number): number {
     const first = this.count;
     let i = first;
     for (let done = 0; i < DATAGRAMS_MAX && (done < length || i === first); done += segment) {
       this.#at[i] = at + done;
       this.#length[i] = Math.min(segment, length - done);
       this.#source[i] = source;
+      this.#ecn[i] = ecn;
       i++;
     }
     this.count = i;
@@ -137,7 +146,7 @@ class ReceiveMemory {
   /** What the kernel overwrites in every call. */
   arm(header: number): void {
     this.headers.u32[(header + Mmsghdr.nameLength) >> 2] = NAME_BYTES;
-    this.headers.u32[(header + Mmsghdr.controlLength) >> 2] = CMSG_SPACE;
+    this.headers.u32[(header + Mmsghdr.controlLength) >> 2] = CONTROL_BYTES;
   }
 }
 
@@ -162,6 +171,11 @@ export class Receiver {
   readonly #call: number;
 
   readonly #memory = sharedMemory();
+  readonly #ecnLevel: number;
+  readonly #ecnType: number;
+  /** Of the present message: the size of the datagrams that were merged (where none were, more than any has), and ECN. */
+  #segment = SLOT_BYTES;
+  #ecn = 0;
 
   constructor(fd: number, family: 4 | 6, door: number, addresses: AddressTable, counters: UdpCounters) {
     this.#fd = fd;
@@ -171,6 +185,8 @@ export class Receiver {
     this.#counters = counters;
     this.#call = callNumbers()?.recvmmsg ?? -1;
     this.batch = this.#memory.batch;
+    const { IPPROTO_IP, IP_TOS, IPPROTO_IPV6, IPV6_TCLASS } = LinuxNumber;
+    [this.#ecnLevel, this.#ecnType] = family === 4 ? [IPPROTO_IP, IP_TOS] : [IPPROTO_IPV6, IPV6_TCLASS];
   }
 
   /** Fills the batch with what waits, as far as one call brings it. The errno when there was nothing, else 0. */
@@ -188,35 +204,44 @@ export class Receiver {
       if (i === 0 || !this.#isSameName(i - 1, i)) source = this.#sourceOf(i);
       const length = words[(header + Mmsghdr.length) >> 2] ?? 0;
       const isCut = ((words[(header + Mmsghdr.flags) >> 2] ?? 0) & LinuxNumber.MSG_TRUNC) !== 0;
-      const hasControl = (words[(header + Mmsghdr.controlLength) >> 2] ?? 0) !== 0;
-      this.#split(i, length, hasControl ? this.#segmentOf(i, header) : SLOT_BYTES, source, isCut);
+      this.#readControls(i, words[(header + Mmsghdr.controlLength) >> 2] ?? 0);
+      this.#split(i, length, source, isCut);
       words[(header + Mmsghdr.nameLength) >> 2] = NAME_BYTES;
-      words[(header + Mmsghdr.controlLength) >> 2] = CMSG_SPACE;
+      words[(header + Mmsghdr.controlLength) >> 2] = CONTROL_BYTES;
     }
     return 0;
   }
 
-  #split(slot: number, length: number, segment: number, source: AddressHandle, isCut: boolean): void {
+  #split(slot: number, length: number, source: AddressHandle, isCut: boolean): void {
     const counters = this.#counters;
+    const segment = this.#segment;
     // A datagram may be empty; a merged one is not.
     const datagrams = length <= segment ? 1 : Math.ceil(length / segment);
     counters.received += datagrams;
     counters.receivedBytes += length;
     if (isCut) counters.dropTruncated += datagrams;
     else if (source === NO_ADDRESS) counters.dropUnanswerable += datagrams;
-    else counters.dropTruncated += datagrams - this.batch.push(slot * SLOT_BYTES, length, segment, source);
+    else {
+      const taken = this.batch.push(slot * SLOT_BYTES, length, segment, source, this.#ecn);
+      counters.dropTruncated += datagrams - taken;
+    }
   }
 
-  /** The size of the datagrams that were merged; where none were, more than any has. */
-  #segmentOf(i: number, header: number): number {
-    if ((this.#memory.headers.u32[(header + Mmsghdr.controlLength) >> 2] ?? 0) < Cmsghdr.data + 4)
-      return SLOT_BYTES;
+  /** What the kernel says beside the bytes: each entry has one number and takes CMSG_SPACE. */
+  #readControls(i: number, length: number): void {
+    this.#segment = SLOT_BYTES;
+    this.#ecn = 0;
     const words = this.#memory.controls.u32;
-    const control = i * CONTROL_BYTES;
-    const isGro =
-      words[(control + Cmsghdr.level) >> 2] === LinuxNumber.SOL_UDP &&
-      words[(control + Cmsghdr.type) >> 2] === LinuxNumber.UDP_GRO;
-    return isGro ? Math.max(1, words[(control + Cmsghdr.data) >> 2] ?? 1) : SLOT_BYTES;
+    const first = i * CONTROL_BYTES;
+    const end = first + length;
+    for (let at = first; at + CMSG_SPACE <= end; at += CMSG_SPACE) {
+      const level = words[(at + Cmsghdr.level) >> 2];
+      const type = words[(at + Cmsghdr.type) >> 2];
+      const value = words[(at + Cmsghdr.data) >> 2] ?? 0;
+      if (level === LinuxNumber.SOL_UDP && type === LinuxNumber.UDP_GRO) this.#segment = Math.max(1, value);
+      // Of IPv4 only the first byte is written.
+      else if (level === this.#ecnLevel && type === this.#ecnType) this.#ecn = value & ECN_MASK;
+    }
   }
 
   #isSameName(i: number, j: number): boolean {

@@ -11,6 +11,7 @@ import type { AddressHandle, AddressTable } from "../address-table.ts";
 import { dropReasonOf, type UdpCounters, type UdpDropReason } from "../socket.ts";
 import {
   CMSG_LENGTH_U16,
+  CMSG_LENGTH_U32,
   CMSG_SPACE,
   Cmsghdr,
   callNumbers,
@@ -38,6 +39,8 @@ export const MAJOR_QUEUE: QueueSize = { messages: 256, pieces: 2_048 };
 export const MINOR_QUEUE: QueueSize = { messages: 16, pieces: 256 };
 
 const NAME_BYTES = 32;
+/** The size of the datagrams of a run, then the traffic class: a message is told of either, both or none. */
+const CONTROL_BYTES = 2 * CMSG_SPACE;
 /** Copies that may wait for the kernel: some 700 full datagrams. */
 const COPIES_BYTES = 1 << 20;
 /** An ICMP error of an earlier datagram fails a send at most this often before it counts as the send's own. */
@@ -66,6 +69,8 @@ export class Sender {
   readonly #last: Int32Array;
   /** 1 while another datagram of the same length may join. */
   readonly #open: Uint8Array;
+  /** The ECN field that all of them leave with. */
+  readonly #ecn: Uint8Array;
   /** By destination: the message that it may join, if that is still its. */
   readonly #latest: Int32Array;
 
@@ -102,12 +107,13 @@ export class Sender {
     this.#first = new Int32Array(messages);
     this.#last = new Int32Array(messages);
     this.#open = new Uint8Array(messages);
+    this.#ecn = new Uint8Array(messages);
     this.#address = new Float64Array(pieces);
     this.#length = new Int32Array(pieces);
     this.#next = new Int32Array(pieces);
     this.#keptAt = new Int32Array(messages);
     this.#names = new PinnedMemory(messages * NAME_BYTES);
-    this.#controls = new PinnedMemory(messages * CMSG_SPACE);
+    this.#controls = new PinnedMemory(messages * CONTROL_BYTES);
     this.#iovecs = new PinnedMemory(pieces * Iovec.size);
     this.#headers = new PinnedMemory(messages * Mmsghdr.size);
     this.#fd = fd;
@@ -120,15 +126,19 @@ export class Sender {
     this.#latest = new Int32Array(addresses.capacity).fill(NONE);
     for (let i = 0; i < messages; i++) {
       const header = i * Mmsghdr.size;
-      const control = i * CMSG_SPACE;
+      const control = i * CONTROL_BYTES;
       const isV4 = family === 4;
       this.#names.view.setUint16(i * NAME_BYTES, isV4 ? LinuxNumber.AF_INET : LinuxNumber.AF_INET6, true);
       this.#headers.setAddress(header + Mmsghdr.name, this.#names.address + i * NAME_BYTES);
       this.#headers.u32[(header + Mmsghdr.nameLength) >> 2] = isV4 ? SockaddrIn.size : SockaddrIn6.size;
-      this.#headers.setAddress(header + Mmsghdr.control, this.#controls.address + control);
       this.#controls.setAddress(control + Cmsghdr.length, CMSG_LENGTH_U16);
       this.#controls.u32[(control + Cmsghdr.level) >> 2] = LinuxNumber.SOL_UDP;
       this.#controls.u32[(control + Cmsghdr.type) >> 2] = LinuxNumber.UDP_SEGMENT;
+      const { IPPROTO_IP, IP_TOS, IPPROTO_IPV6, IPV6_TCLASS } = LinuxNumber;
+      const service = control + CMSG_SPACE;
+      this.#controls.setAddress(service + Cmsghdr.length, CMSG_LENGTH_U32);
+      this.#controls.u32[(service + Cmsghdr.level) >> 2] = isV4 ? IPPROTO_IP : IPPROTO_IPV6;
+      this.#controls.u32[(service + Cmsghdr.type) >> 2] = isV4 ? IP_TOS : IPV6_TCLASS;
     }
   }
 
@@ -149,26 +159,26 @@ export class Sender {
     }
     this.#copies ??= new PinnedMemory(COPIES_BYTES);
     this.#copies.bytes.set(bytes, this.#copied);
-    this.#add(to, this.#copies.address + this.#copied, bytes.length);
+    this.#add(to, this.#copies.address + this.#copied, bytes.length, 0);
     this.#copied += bytes.length;
     return true;
   }
 
-  /** Queues memory as it lies, which must stay so until the next flush. False as in `copy`. */
-  borrow(to: AddressHandle, address: number, length: number): boolean {
+  /** Queues memory as it lies, which must stay so until the next flush, to leave with this ECN field. False as in `copy`. */
+  borrow(to: AddressHandle, address: number, length: number, ecn: number): boolean {
     if (this.#isFull()) {
       this.flush();
       if (this.#isFull()) return false;
     }
-    this.#add(to, address, length);
+    this.#add(to, address, length, ecn);
     return true;
   }
 
-  /** Queues datagrams `from` to `end - 1` of a batch, all of one length, as `borrow` would. How many there was room for. */
+  /** Queues datagrams `from` to `end - 1` of a batch, all of one length, as `borrow` would, unmarked. How many there was room for. */
   borrowRun(to: AddressHandle, batch: ReceivedBatch, from: number, end: number): number {
     let i = from;
     while (i < end) {
-      if (!this.borrow(to, batch.address(i), batch.length(i))) break;
+      if (!this.borrow(to, batch.address(i), batch.length(i), 0)) break;
       i++;
       if (i < end) i = this.#joinRun(this.#latest[to] ?? 0, batch, i, end);
     }
@@ -220,10 +230,10 @@ export class Sender {
     return this.#messages === messages || this.#pieces === pieces;
   }
 
-  #add(to: AddressHandle, address: number, length: number): void {
+  #add(to: AddressHandle, address: number, length: number, ecn: number): void {
     const known = this.#latest[to] ?? NONE;
     if (known !== NONE && known < this.#messages && this.#to[known] === to && this.#open[known] === 1) {
-      if (this.#join(known, address, length)) return;
+      if (this.#ecn[known] === ecn && this.#join(known, address, length)) return;
     }
     const i = this.#messages++;
     this.#to[i] = to;
@@ -231,6 +241,7 @@ export class Sender {
     this.#count[i] = 1;
     this.#bytes[i] = length;
     this.#open[i] = this.#segments && length > 0 ? 1 : 0;
+    this.#ecn[i] = ecn;
     this.#latest[to] = i;
     this.#writeName(i, to);
     const piece = this.#newPiece(address, length);
@@ -309,9 +320,21 @@ export class Sender {
       }
       words[(header + Mmsghdr.iovCount) >> 2] = iovec - before;
       const isRun = (this.#count[i] ?? 0) > 1;
-      words[(header + Mmsghdr.controlLength) >> 2] = isRun ? CMSG_SPACE : 0;
-      if (isRun) this.#controls.view.setUint16(i * CMSG_SPACE + Cmsghdr.data, this.#size[i] ?? 0, true);
+      if (isRun) this.#controls.view.setUint16(i * CONTROL_BYTES + Cmsghdr.data, this.#size[i] ?? 0, true);
+      this.#setControls(i, isRun);
     }
+  }
+
+  /** What message `i` tells the kernel beside its bytes. */
+  #setControls(i: number, isRun: boolean): void {
+    const header = i * Mmsghdr.size;
+    const first = i * CONTROL_BYTES;
+    const ecn = this.#ecn[i] ?? 0;
+    if (ecn !== 0) this.#controls.u32[(first + CMSG_SPACE + Cmsghdr.data) >> 2] = ecn;
+    const begin = isRun ? 0 : CMSG_SPACE;
+    const end = ecn === 0 ? CMSG_SPACE : CONTROL_BYTES;
+    this.#headers.setAddress(header + Mmsghdr.control, this.#controls.address + first + begin);
+    this.#headers.u32[(header + Mmsghdr.controlLength) >> 2] = end - begin;
   }
 
   #writeName(i: number, to: AddressHandle): void {
@@ -341,7 +364,7 @@ export class Sender {
     const words = this.#headers.u32;
     const header = i * Mmsghdr.size;
     const size = this.#size[i] ?? 0;
-    words[(header + Mmsghdr.controlLength) >> 2] = 0;
+    this.#setControls(i, false);
     words[(header + Mmsghdr.iovCount) >> 2] = 1;
     const whole = new PinnedMemory(this.#bytes[i] ?? 0);
     this.#gather(i, whole.address);
@@ -406,6 +429,7 @@ export class Sender {
       this.#count[to] = this.#count[i] ?? 0;
       this.#bytes[to] = bytes;
       this.#open[to] = 0;
+      this.#ecn[to] = this.#ecn[i] ?? 0;
       this.#keptAt[to] = used;
       // The name as it was written: by now the handle may stand for somebody else.
       this.#names.bytes.copyWithin(to * NAME_BYTES, i * NAME_BYTES, (i + 1) * NAME_BYTES);

@@ -51,6 +51,8 @@ export interface BatchedSocket extends DatagramSocket {
 export interface BatchedUdpOptions extends UdpOptions {
   /** Default: what the self-test found. */
   readonly offloads?: Offloads;
+  /** Ask the kernel for the ECN field of what arrives: `ReceivedBatch.ecn`. */
+  readonly hearsEcn?: boolean;
   /** Fewer messages may wait at a time: for hundreds of sockets, most of which send little. */
   readonly isMinor?: boolean;
 }
@@ -83,6 +85,7 @@ class LinuxSocket implements BatchedSocket {
     const tested = options.offloads ?? testedOffloads();
     const gro = tested.gro && setOption(fd, LinuxNumber.SOL_UDP, LinuxNumber.UDP_GRO, 1);
     this.offloads = { gso: tested.gso, gro };
+    if (options.hearsEcn === true) hearEcn(fd, options.family);
     this.#receiver = new Receiver(fd, options.family, options.door ?? 0, this.addresses, this.counters);
     const size = options.isMinor === true ? MINOR_QUEUE : MAJOR_QUEUE;
     this.#sender = new Sender(fd, options.family, this.addresses, this.counters, tested.gso, size);
@@ -134,7 +137,7 @@ class LinuxSocket implements BatchedSocket {
     return queued;
   }
 
-  borrow(to: AddressHandle, memory: Uint8Array, at: number, length: number): boolean {
+  borrow(to: AddressHandle, memory: Uint8Array, at: number, length: number, ecn = 0): boolean {
     if (memory !== this.#lastBorrowed) {
       this.#lastBorrowed = memory;
       this.#lastPinned = PinnedMemory.of(memory);
@@ -143,7 +146,7 @@ class LinuxSocket implements BatchedSocket {
     if (pinned === undefined) return this.send(to, memory.subarray(at, at + length));
     const refusal = this.#refusal(to, length);
     if (refusal !== undefined) return this.#drop(refusal);
-    return this.#sender.borrow(to, pinned.address + at, length) || this.#drop("dropQueueFull");
+    return this.#sender.borrow(to, pinned.address + at, length, ecn) || this.#drop("dropQueueFull");
   }
 
   sendWithTtl(to: AddressHandle, bytes: Uint8Array, ttl: number): boolean {
@@ -208,6 +211,12 @@ class LinuxSocket implements BatchedSocket {
     if (this.#options.family === 4) setOption(this.fd, IPPROTO_IP, IP_TTL, ttl);
     else setOption(this.fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl);
   }
+}
+
+function hearEcn(fd: number, family: 4 | 6): void {
+  const { IPPROTO_IP, IP_RECVTOS, IPPROTO_IPV6, IPV6_RECVTCLASS } = LinuxNumber;
+  if (family === 4) setOption(fd, IPPROTO_IP, IP_RECVTOS, 1);
+  else setOption(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 }
 
 /** What both options take for "the system's default". */
