@@ -47,6 +47,8 @@ type KindCounts = Partial<Record<WireGuardKind | "other", number>>;
 export interface HostReport {
   /** Without what had no route: the system sends multicast of its own into every device. */
   readonly drops: Readonly<Record<string, number>>;
+  /** Of transport data that came. */
+  readonly transportDrops: Readonly<Record<string, number>>;
   readonly sent: KindCounts;
   readonly received: KindCounts;
   /** Initiations and responses that carried a MAC2. */
@@ -64,6 +66,7 @@ const primitives = nativePrimitives();
 const now = () => performance.now();
 
 const counts = { sent: {} as KindCounts, received: {} as KindCounts };
+const transportDrops: Partial<Record<DropReason, number>> = {};
 const sessions: { role: string; atMs: number }[] = [];
 const initiators = new Set<string>();
 let sentWithCookie = 0;
@@ -95,7 +98,10 @@ const socket = await openUdp({
         const key = initiatorOf(primitives, privateKey, datagram);
         if (key !== undefined) initiators.add(keyToText(key));
       }
-      engine.receive(datagram, addresses.endpoint(batch.source(i)), now());
+      const reason = engine.receive(datagram, addresses.endpoint(batch.source(i)), now());
+      if (kind === "transport" && reason !== undefined) {
+        transportDrops[reason] = (transportDrops[reason] ?? 0) + 1;
+      }
     }
     settle();
   },
@@ -182,6 +188,7 @@ for await (const line of console) {
     const initiatorTexts = [...initiators];
     const report: HostReport = {
       drops,
+      transportDrops,
       ...counts,
       sentWithCookie,
       sessions,
