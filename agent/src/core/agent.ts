@@ -29,6 +29,7 @@ import { HairpinCheck } from "./hairpin.ts";
 import { Introducer } from "./introducer.ts";
 import { KeptNetmap } from "./kept-netmap.ts";
 import { Outlet } from "./outlet.ts";
+import { OutsidePaths } from "./outside-paths.ts";
 import { areAllWireGuard, bytesOf, OnePacket, type Packets, RoomyCopy } from "./packets.ts";
 import { bindForPair } from "./pair-relays.ts";
 import type { PeerPathsSink } from "./paths/contract.ts";
@@ -61,7 +62,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #echoes = new EchoBook();
   readonly #echoDesk: EchoDesk;
-  readonly #outside = new Map<AgentId, { lastHeardVia: PathTarget | undefined }>();
+  readonly #outside = new OutsidePaths();
   readonly #reporter: Reporter;
   readonly #awake = new Set<Peer>();
   readonly #outlet: Outlet;
@@ -139,7 +140,7 @@ export class Agent {
     });
     for (const { key, allowedIps } of options.outsideClients) {
       const id = agentIdOf(key);
-      this.#outside.set(id, { lastHeardVia: undefined });
+      this.#outside.add(id);
       this.tunnel.setPeer({ id, key, allowedIps }, this.#now);
     }
   }
@@ -403,7 +404,7 @@ export class Agent {
       this.#awake.add(peer);
       return this.#outlet.sendToPeer(peer, datagrams, this.#now);
     }
-    const via = id === undefined ? undefined : this.#outside.get(id)?.lastHeardVia;
+    const via = this.#outside.of(id);
     if (via === undefined) this.#drop("no-path", datagrams.count);
     else this.#outlet.sendAll(via, datagrams);
   }
@@ -411,11 +412,7 @@ export class Agent {
   #authenticated(id: AgentId, from: PathTarget, carriesData: boolean): void {
     if (from.kind === "relay") this.relays.heardFrom(from.relay, this.#now);
     const peer = this.peers.get(id);
-    if (peer === undefined) {
-      const outside = this.#outside.get(id);
-      if (outside !== undefined) outside.lastHeardVia = from;
-      return;
-    }
+    if (peer === undefined) return this.#outside.heard(id, from);
     this.#awake.add(peer);
     peer.lastHeardVia = from;
     peer.paths.heard(from, this.#now);
