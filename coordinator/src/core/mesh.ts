@@ -18,7 +18,7 @@ import {
 } from "@burrow/protocol";
 import { type AgentEntry, AgentRegistry, type Presence } from "./agents.ts";
 import { FigureSums } from "./figures.ts";
-import { distanceKm, type GeoLocation } from "./geo.ts";
+import type { GeoLocation } from "./geo.ts";
 import { Guide, type Told } from "./guide.ts";
 import { Happenings, pathChanges } from "./happenings.ts";
 import { Introductions } from "./introduce.ts";
@@ -31,7 +31,7 @@ import { type Ranked, rankingForAgents } from "./ranking.ts";
 import type { AgentRecord, NetworkRecord, RelayRecord } from "./records.ts";
 import { type RelayEntry, RelayRegistry } from "./relays.ts";
 import { mayUse } from "./selection/cost.ts";
-import { BESIDE_MS, type Estimate } from "./selection/estimate.ts";
+import type { Estimate } from "./selection/estimate.ts";
 import { selectMore, selectRelays } from "./selection.ts";
 import { allRoutes, peerNews, peersOf, routeNews } from "./telling.ts";
 import { type RandomBytes, TICKET_LIFE_MS, TicketOffice } from "./ticket-office.ts";
@@ -338,7 +338,9 @@ export class Mesh {
     const home = homeId === undefined ? undefined : this.relays.get(homeId);
     const told = toldBy(entry);
     this.#guide.book(
-      home === undefined ? told : { ...told, rtts: told.rtts.filter((rtt) => this.#isPossible(home, rtt)) },
+      home === undefined
+        ? told
+        : { ...told, rtts: told.rtts.filter((rtt) => this.relays.isPossible(home, rtt)) },
       home === undefined ? undefined : this.#guide.rankable(home),
       standbyId,
       this.agents.networks,
@@ -354,14 +356,6 @@ export class Mesh {
       ranking: rankingForAgents(ranking, standby),
     };
     this.#toAgent(id, { type: "relays", ...advice });
-  }
-
-  /** Whether light could have made it: an agent beside `home` that measured it tells of the way between the relays. */
-  #isPossible(home: RelayEntry, { relay, rttMs }: AgentEntry["rtts"][number]): boolean {
-    const at = this.relays.get(relay)?.record.at;
-    const from = home.record.at;
-    if (at === undefined || from === undefined) return true;
-    return rttMs + BESIDE_MS >= distanceKm(from, at) / LIGHT_RTT_KM_PER_MS;
   }
 
   #introduce(entry: AgentEntry, peer: AgentId, now: number): void {
@@ -495,9 +489,6 @@ export class Mesh {
     this.#outputs.push({ to: "relay", relay, message });
   }
 }
-
-/** There and back through fibre, 200,000 km/s one way: nothing is faster. */
-const LIGHT_RTT_KM_PER_MS = 100;
 
 function toldBy({ record: { id, network }, rtts }: AgentEntry): Told {
   return { id, network, rtts };

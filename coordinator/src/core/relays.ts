@@ -11,6 +11,7 @@ import {
   type RelayState,
 } from "@burrow/protocol";
 import { Damping } from "./damping.ts";
+import { distanceKm } from "./geo.ts";
 import {
   Reachability,
   type Verdict as ReachVerdict,
@@ -19,6 +20,7 @@ import {
   verdictOf,
 } from "./reachability.ts";
 import type { RelayRecord } from "./records.ts";
+import { BESIDE_MS } from "./selection/estimate.ts";
 
 /** After our own start relays get this long to come back before their silence counts: it was we who were away. */
 export const RECONNECT_GRACE_MS = 15_000;
@@ -26,6 +28,8 @@ export const RECONNECT_GRACE_MS = 15_000;
 const OWN_GAP_MAX_MS = 1_500;
 /** So a machine with relays up asks to be ticked at least this often. */
 const TICK_INTERVAL_MS = 500;
+/** There and back through fibre, 200,000 km/s one way: nothing is faster. */
+const LIGHT_RTT_KM_PER_MS = 100;
 
 export interface RelayEntry {
   readonly record: RelayRecord;
@@ -62,6 +66,17 @@ export class RelayRegistry {
 
   get(id: RelayId): RelayEntry | undefined {
     return this.#entries.get(id);
+  }
+
+  /** Whether light could have made it: an agent beside `home` that measured it tells of the way between the relays. */
+  isPossible(
+    home: RelayEntry,
+    { relay, rttMs }: { readonly relay: RelayId; readonly rttMs: number },
+  ): boolean {
+    const at = this.get(relay)?.record.at;
+    const from = home.record.at;
+    if (at === undefined || from === undefined) return true;
+    return rttMs + BESIDE_MS >= distanceKm(from, at) / LIGHT_RTT_KM_PER_MS;
   }
 
   all(): readonly RelayEntry[] {
