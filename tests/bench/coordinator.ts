@@ -7,12 +7,12 @@
  * The coordinator is the one that ships, with its store on disk; agents are real channels with real proofs, from processes
  * of their own, over loopback. The last line is JSON: {"bench":"coordinator","agents":…,"bytes_per_agent":…,…}.
  */
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { operatorClient, readOperatorFile } from "@burrow/coordinator";
 import { TestClient } from "../../coordinator/src/testing/client.ts";
-import { type Child, costOf, Workshop } from "./processes.ts";
+import { type Child, type Cost, costOf, Workshop } from "./processes.ts";
 
 /** Files that the coordinator and a child have open beside their channels. */
 const FILES_BESIDE = 500;
@@ -64,20 +64,20 @@ async function main(): Promise<void> {
       return token;
     }),
   );
-  const empty = await costOf(coordinator.pid);
+  const empty = await lastingCostOf(coordinator.pid);
 
   const joinedFromMs = performance.now();
   const children = await startAgents(url, tokens);
   const counts = await Promise.all(children.map(async (child) => (await said(child, "in")).count ?? 0));
   const joinMs = performance.now() - joinedFromMs;
   const agents = counts.reduce((sum, count) => sum + count, 0);
-  const joined = await costOf(coordinator.pid);
+  const joined = await lastingCostOf(coordinator.pid);
   console.log(`${agents} agents in ${(joinMs / 1000).toFixed(1)} s`);
 
   await Bun.sleep(SETTLE_MS);
-  const before = await costOf(coordinator.pid);
+  const before = await lastingCostOf(coordinator.pid);
   await Bun.sleep(idleMs);
-  const after = await costOf(coordinator.pid);
+  const after = await lastingCostOf(coordinator.pid);
 
   const pushMs: number[] = [];
   for (let n = 0; n < CHANGES; n++) {
@@ -88,7 +88,9 @@ async function main(): Promise<void> {
     await operator.drainRelay(relay, false);
     await Bun.sleep(2_000);
   }
-  const end = await costOf(coordinator.pid);
+  const pushed = await lastingCostOf(coordinator.pid);
+  await Bun.sleep(SETTLE_MS);
+  const end = await lastingCostOf(coordinator.pid);
   const perAgent = (bytes: number) => Math.round((bytes - empty.residentBytes) / agents);
   const result = {
     bench: "coordinator",
@@ -97,6 +99,7 @@ async function main(): Promise<void> {
     relays: relayCount,
     bytes_per_agent: perAgent(after.residentBytes),
     bytes_per_agent_just_joined: perAgent(joined.residentBytes),
+    bytes_per_agent_just_told: perAgent(pushed.residentBytes),
     bytes_per_agent_at_end: perAgent(end.residentBytes),
     resident_mb: { empty: megabytes(empty.residentBytes), full: megabytes(after.residentBytes) },
     joins_per_s: Math.round(agents / (joinMs / 1000)),
@@ -105,6 +108,14 @@ async function main(): Promise<void> {
     push_ms: pushMs,
   };
   console.log(JSON.stringify(result));
+}
+
+/** Threads come and go here, and the system forgets what one has cost: the process's own sum, in ticks (USER_HZ, 100). */
+async function lastingCostOf(pid: number): Promise<Cost> {
+  const { residentBytes } = await costOf(pid);
+  const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
+  // proc(5): utime and stime are the 14th and 15th of all.
+  return { cpuNs: (Number(fields[11]) + Number(fields[12])) * 1e7, residentBytes };
 }
 
 /** What the system grants, at most `wanted`. */
