@@ -51,5 +51,7 @@ export const PACKET_BYTES_MAX = 65_472;
 
 /** A kick repeats an initiation that is younger than this, and replaces an older one (see handshaker.ts). */
 export const KICK_REPEATS_WITHIN_MS = 1_000;
+/** So long after a kick new initiations are KICK_REPEATS_WITHIN_MS apart. Three tries at 5 % loss fail once in 1000. */
+export const HURRIED_FOR_MS = 4_000;
 /** How often one initiation is repeated for kicks; repeats are INITIATION_SPACING_MS apart at least. */
 export const KICK_REPEATS_MAX = 4;

@@ -164,6 +164,13 @@ describe("a kick", () => {
     a.engine.kick(bAtA, world.now);
     world.run(1_400);
     expect(a.sentOf(1).length).toBe(3);
+    world.run(4_600);
+    const hurried = a.sentOf(1).length;
+    expect(hurried).toBeGreaterThanOrEqual(5);
+    expect(hurried).toBeLessThanOrEqual(7);
+    // From then on at the usual pace.
+    world.run(3_000);
+    expect(a.sentOf(1).length).toBe(hurried);
   });
 });
 

@@ -8,7 +8,7 @@
  * did arrive, the second is refused as a replay and the response under way stays good, whatever the round trip.
  * Only when the initiation is older than a second (so that its response can hardly be under way), or a cookie has come
  * for it, a kick makes a new one, far more than the 20 ms apart that responders demand. After any kick
- * the next new initiation follows in one second rather than five.
+ * new initiations follow one another in one second rather than five, for a few seconds: a live path may lose packets.
  */
 import {
   keyToText,
@@ -19,6 +19,7 @@ import {
 } from "@burrow/protocol";
 import { OnePacket } from "../packets.ts";
 import {
+  HURRIED_FOR_MS,
   INITIATION_SPACING_MS,
   KICK_REPEATS_MAX,
   KICK_REPEATS_WITHIN_MS,
@@ -80,6 +81,7 @@ export class Handshaker<P> {
 
   /** A path has come to life: see above. True when something was sent. */
   kick(peer: Peer, now: number): boolean {
+    peer.hurriedUntilMs = now + HURRIED_FOR_MS;
     const outstanding = peer.outstanding;
     if (outstanding === undefined) {
       // Nothing waits, or we answered the peer a moment ago and its first packet may be under way.
@@ -265,7 +267,8 @@ export class Handshaker<P> {
     peer.lastHandshakeSentMs = now;
     peer.timers.anyAuthenticatedPacketSent();
     peer.timers.anyAuthenticatedPacketTraversal(now);
-    peer.timers.handshakeInitiated(now);
+    const isHurried = now < peer.hurriedUntilMs;
+    peer.timers.handshakeInitiated(now, isHurried ? KICK_REPEATS_WITHIN_MS : undefined);
     transmitTo(this.#context, peer, datagram);
     return true;
   }

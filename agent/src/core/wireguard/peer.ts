@@ -44,6 +44,8 @@ export class Peer implements PeerHandle {
   /** An initiation or a response was sent; initiations keep rekeyTimeout from it. */
   lastHandshakeSentMs = LONG_AGO;
   lastInitiationTakenMs = LONG_AGO;
+  /** A path came to life a moment ago: until then an unanswered initiation was more likely lost than in vain. */
+  hurriedUntilMs = LONG_AGO;
   /** The greatest timestamp received; what is not later is a replay. */
   readonly lastTimestamp = new Uint8Array(TIMESTAMP_LENGTH);
   /** The greatest timestamp sent, so that ours rise even when the wall clock is set back. */
