@@ -13,7 +13,8 @@ import { skipWithoutInterop } from "./require.ts";
 import { makePayload, type Payload, ping, transfer, untilPinged } from "./traffic.ts";
 
 const TIMEOUT_MS = 60_000;
-const MEGABYTES = Number(process.env["BURROW_INTEROP_MB"] ?? 30);
+const { BURROW_INTEROP_MB = "30" } = process.env;
+const MEGABYTES = Number(BURROW_INTEROP_MB);
 /** An ICMP payload that fills an IPv4 packet of the tunnel's MTU, and one that has to go in fragments. */
 const WHOLE_PACKET = 1_360 - 20 - 8;
 const FRAGMENTS = 4_000;
