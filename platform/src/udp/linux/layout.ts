@@ -99,6 +99,9 @@ export function callNumbers(): { readonly recvmmsg: number; readonly sendmmsg: n
 
 /** UDP_MAX_SEGMENTS of kernels before 6.9 (linux/udp.h); newer ones take more. */
 export const SEGMENTS_MAX = 64;
-/** The largest UDP payload: 65,535 less the headers that the kernel counts. */
-export const PAYLOAD_MAX_V4 = 65_507;
-export const PAYLOAD_MAX_V6 = 65_487;
+/**
+ * The most bytes of one run: 65,535 less the headers of UDP, IP and the link (Ethernet with a VLAN tag). A longer one
+ * leaves as well, but the kernel cuts it up before the device sees it (gso_max_size, net/core/dev.c).
+ */
+export const RUN_BYTES_MAX_V4 = 65_489;
+export const RUN_BYTES_MAX_V6 = 65_469;

@@ -18,8 +18,8 @@ import {
   Iovec,
   LinuxNumber,
   Mmsghdr,
-  PAYLOAD_MAX_V4,
-  PAYLOAD_MAX_V6,
+  RUN_BYTES_MAX_V4,
+  RUN_BYTES_MAX_V6,
   SEGMENTS_MAX,
   SockaddrIn,
   SockaddrIn6,
@@ -53,7 +53,7 @@ export class Sender {
   readonly #addresses: AddressTable;
   readonly #counters: UdpCounters;
   readonly #call: number;
-  readonly #payloadMax: number;
+  readonly #runBytesMax: number;
   readonly #queueSize: QueueSize;
   /** GSO is worth trying: the self-test passed, and no device has refused it since. */
   #segments: boolean;
@@ -121,7 +121,7 @@ export class Sender {
     this.#addresses = addresses;
     this.#counters = counters;
     this.#call = callNumbers()?.sendmmsg ?? -1;
-    this.#payloadMax = family === 4 ? PAYLOAD_MAX_V4 : PAYLOAD_MAX_V6;
+    this.#runBytesMax = family === 4 ? RUN_BYTES_MAX_V4 : RUN_BYTES_MAX_V6;
     this.#segments = segments;
     this.#latest = new Int32Array(addresses.capacity).fill(NONE);
     for (let i = 0; i < messages; i++) {
@@ -253,7 +253,7 @@ export class Sender {
     const size = this.#size[i] ?? 0;
     const bytes = (this.#bytes[i] ?? 0) + length;
     const count = (this.#count[i] ?? 0) + 1;
-    if (length > size || length === 0 || bytes > this.#payloadMax) return false;
+    if (length > size || length === 0 || bytes > this.#runBytesMax) return false;
     this.#bytes[i] = bytes;
     this.#count[i] = count;
     // A shorter one can only be the last.
@@ -275,7 +275,7 @@ export class Sender {
     if (this.#open[i] !== 1) return from;
     const length = batch.length(from);
     if (length !== this.#size[i]) return from;
-    const room = Math.floor((this.#payloadMax - (this.#bytes[i] ?? 0)) / length);
+    const room = Math.floor((this.#runBytesMax - (this.#bytes[i] ?? 0)) / length);
     const last = Math.min(end, from + Math.min(room, SEGMENTS_MAX - (this.#count[i] ?? 0)));
     let piece = this.#last[i] ?? 0;
     let next = (this.#address[piece] ?? 0) + (this.#length[piece] ?? 0);
