@@ -41,6 +41,13 @@ test("lengths that lie never make it run for ever, or read beyond the end", () =
   for (const length of [0, 1, 16, 0x7fff_ffff, 0xffff_fffd, 0xffff_ffff]) {
     changes(joined(message(20, 0, length), message(16, 0)));
   }
+  // Behind others a negative step would lead back to them.
+  for (const length of [0, 17, 0x7fff_ffff, 0xffff_fff0, 0xffff_fffd, 0xffff_ffff]) {
+    expect(changes(joined(message(24, 0), message(16, 0), message(20, 0, length)))).toEqual([
+      "link",
+      "route",
+    ]);
+  }
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
       expect(networkChanges(bytes).size).toBeLessThanOrEqual(3);

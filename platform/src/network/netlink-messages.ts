@@ -27,12 +27,10 @@ export function networkChanges(datagram: Uint8Array): ReadonlySet<NetworkChange>
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.length);
   for (let at = 0; at + HEADER_LENGTH <= datagram.length; ) {
     const length = view.getUint32(at, true);
-    if (length < HEADER_LENGTH) break;
+    if (length < HEADER_LENGTH || length > datagram.length - at) break;
     const kind = KINDS[view.getUint16(at + 4, true)];
     if (kind !== undefined) found.add(kind);
     at += (length + 3) & ~3;
-    // A length near 2^32 comes out negative.
-    if (at <= 0) break;
   }
   return found;
 }
