@@ -67,6 +67,7 @@ test("only plain HTTP at the router itself is asked", () => {
     `http://${HOST}@127.0.0.1/`,
     `http://${HOST}.example.net/`,
     `http://${HOST}:0/`,
+    `http://${HOST}:65536/`,
     `http://${HOST}/a b`,
     `http://${HOST}/\r\nHost: x`,
     `http://${HOST}/${"x".repeat(600)}`,

@@ -27,11 +27,13 @@ export interface Control {
 const SERVICE = /^urn:schemas-upnp-org:service:(WANIPConnection:[12]|WANPPPConnection:1)$/;
 const CONTROLS_MAX = 4;
 const URL_LENGTH_MAX = 512;
+const PORT_MAX = 65_535;
 
 /** A URL of plain HTTP at exactly this host; undefined for any other. */
 export function urlAt(host: string, url: string): string | undefined {
   const match = /^http:\/\/([0-9.]+)(?::([1-9][0-9]{0,4}))?(\/[\x21-\x7e]*)?$/i.exec(url);
   if (match === null || match[1] !== host || url.length > URL_LENGTH_MAX) return undefined;
+  if (Number(match[2] ?? 80) > PORT_MAX) return undefined;
   const port = match[2] === undefined ? "" : `:${match[2]}`;
   return `http://${host}${port}${match[3] ?? "/"}`;
 }
