@@ -47,6 +47,7 @@ class MainThreadHost implements AgentHost {
       socket,
       sockets: PORTABLE_SOCKETS,
       report,
+      isBehind: () => false,
       settled: () => this.#setTimer(),
     });
   }

@@ -76,6 +76,8 @@ export type FromLoop =
 const LONG_BATCH = 128;
 /** Poll's limit is an integer; nothing in the machine waits as long. */
 const WAIT_MAX_MS = 60_000;
+/** Packets that wait for a relay's WebSocket, which the main thread serves: as much as its connection may hold up. */
+const BACKLOG_MAX = 512;
 const NO_OFFLOADS = { gso: false, gro: false } as const;
 const EVENT = 0;
 /** Everybody's packets wait for this thread, so it goes before what fills a machine; as much as the system allows. */
@@ -120,6 +122,7 @@ class PacketLoop implements SocketMaker {
       socket: joinFamilies(this.#main),
       sockets: this,
       report: (report) => end.tell({ type: "report", report }),
+      isBehind: () => end.backlog >= BACKLOG_MAX,
       settled() {},
     });
   }

@@ -35,6 +35,8 @@ export const clock = (): number => performance.timeOrigin + performance.now();
 const RUN_MAX = 128;
 /** A large network's map is copied between threads and written to a file: not for every change of many at once. */
 const NETMAP_PAUSE_MS = 250;
+/** Why packets for a relay's WebSocket are dropped: their queue is full, as a network's would be. */
+const DOOR_BEHIND = "door-behind";
 
 /** The agent's settings that its machine needs: plain data, for whichever thread it runs in. */
 export interface ShellSettings {
@@ -76,6 +78,8 @@ export interface ShellParts {
   readonly socket: DatagramSocket;
   readonly sockets: SocketMaker;
   report(report: ShellReport): void;
+  /** Reports wait to be heard, as many as ought to: no packets are to be added. */
+  isBehind(): boolean;
   /** An input has been dealt with: the deadline may be another one. */
   settled(): void;
 }
@@ -257,6 +261,11 @@ export class AgentShell {
 
   #sendAll(datagrams: Packets, to: Endpoint, socket: number | undefined, ecn: number): void {
     if (!isDoor(to)) return this.#further.sendAll(datagrams, to, socket, ecn);
+    if (this.#parts.isBehind()) {
+      const { drops } = this.agent;
+      drops.set(DOOR_BEHIND, (drops.get(DOOR_BEHIND) ?? 0) + datagrams.count);
+      return;
+    }
     for (let i = 0; i < datagrams.count; i++) {
       this.#parts.report({ type: "door-datagram", datagram: bytesOf(datagrams, i).slice(), to });
     }

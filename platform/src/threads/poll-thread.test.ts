@@ -4,13 +4,17 @@ import { Worker } from "node:worker_threads";
 import { hasBatchedCalls } from "../udp/linux/system.ts";
 import { PollThread } from "./poll-thread.ts";
 
-type To = { readonly echo: number } | "close";
+type To = { readonly echo: number } | "backlog" | "close";
 
-const start = (heard: (message: number) => void, settings: { readonly fails: boolean }) =>
-  PollThread.start<To, number, { readonly fails: boolean }>(
+/** What the child has not told yet. */
+const UNTOLD = -1;
+const backlog = new Int32Array(new SharedArrayBuffer(4));
+
+const start = (heard: (message: number) => void, { fails }: { readonly fails: boolean }) =>
+  PollThread.start<To, number, { readonly fails: boolean; readonly backlog: Int32Array }>(
     (workerData, transferList) =>
       new Worker(new URL("./poll-thread.child.ts", import.meta.url), { workerData, transferList }),
-    settings,
+    { fails, backlog },
     heard,
   );
 
@@ -29,6 +33,25 @@ test.skipIf(!hasBatchedCalls())(
     expect(heard.length).toBe(100);
   },
 );
+
+test.skipIf(!hasBatchedCalls())("it knows how many of its messages are not heard yet", async () => {
+  let heard = 0;
+  const thread = start(() => heard++, { fails: false });
+  await thread.ready;
+  const asked = () => {
+    Atomics.store(backlog, 0, UNTOLD);
+    thread.tell("backlog");
+    const patience = performance.now() + 10_000;
+    // Without the event loop, which would hear the answers.
+    while (Atomics.load(backlog, 0) === UNTOLD && performance.now() < patience) Bun.sleepSync(1);
+    return Atomics.load(backlog, 0);
+  };
+  for (let i = 0; i < 100; i++) thread.tell({ echo: i });
+  expect(asked()).toBe(100);
+  while (heard < 100) await Bun.sleep(1);
+  expect(asked()).toBe(0);
+  await thread.close("close");
+});
 
 test.skipIf(!hasBatchedCalls())("one that cannot start says so", async () => {
   const thread = start(() => {}, { fails: true });

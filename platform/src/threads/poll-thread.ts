@@ -28,7 +28,12 @@ import { clearEvent, closeDescriptor, openEvent, signalEvent } from "../udp/linu
 
 /** What the thread is started with, beside its own settings. */
 interface Start<Settings> {
-  readonly pollThread: { readonly port: MessagePort; readonly eventFd: number };
+  readonly pollThread: {
+    readonly port: MessagePort;
+    readonly eventFd: number;
+    /** How many of the thread's messages were heard, modulo 2^32. */
+    readonly heard: Int32Array<SharedArrayBuffer>;
+  };
   readonly settings: Settings;
 }
 
@@ -47,11 +52,13 @@ export class PollThread<To, From> {
     worker: Worker,
     port: MessagePort,
     eventFd: number,
+    heard: Int32Array<SharedArrayBuffer>,
     onMessage: (message: From) => void,
   ) {
     this.#port = port;
     this.#eventFd = eventFd;
     port.on("message", (message: From | typeof READY) => {
+      Atomics.add(heard, 0, 1);
       if (message !== READY) return onMessage(message as From);
       this.#isReady = true;
       this.#ready.resolve();
@@ -81,9 +88,10 @@ export class PollThread<To, From> {
   ): PollThread<To, From> {
     const channel = new MessageChannel();
     const eventFd = openEvent();
-    const start: Start<Settings> = { pollThread: { port: channel.port2, eventFd }, settings };
+    const heard = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    const start: Start<Settings> = { pollThread: { port: channel.port2, eventFd, heard }, settings };
     const worker = newWorker(start, [channel.port2, ...transferList]);
-    return new PollThread<To, From>(worker, channel.port1, eventFd, onMessage);
+    return new PollThread<To, From>(worker, channel.port1, eventFd, heard, onMessage);
   }
 
   /** Rejects when the thread could not start. */
@@ -116,10 +124,13 @@ export class PollThreadEnd<To, From> {
   /** Readable when there are messages. */
   readonly eventFd: number;
   readonly #port: MessagePort;
+  readonly #heard: Int32Array<SharedArrayBuffer>;
+  #told = 0;
 
-  private constructor(port: MessagePort, eventFd: number) {
+  private constructor({ port, eventFd, heard }: Start<unknown>["pollThread"]) {
     this.#port = port;
     this.eventFd = eventFd;
+    this.#heard = heard;
   }
 
   static ofThisThread<Settings, To, From>(): {
@@ -127,15 +138,20 @@ export class PollThreadEnd<To, From> {
     readonly end: PollThreadEnd<To, From>;
   } {
     const { pollThread, settings } = workerData as Start<Settings>;
-    return { settings, end: new PollThreadEnd(pollThread.port, pollThread.eventFd) };
+    return { settings, end: new PollThreadEnd(pollThread) };
   }
 
   ready(): void {
-    this.#port.postMessage(READY);
+    this.#post(READY);
   }
 
   tell(message: From): void {
-    this.#port.postMessage(message);
+    this.#post(message);
+  }
+
+  /** Messages that were told and not heard yet. They wait without a bound: whoever tells many looks at this. */
+  get backlog(): number {
+    return (this.#told - Atomics.load(this.#heard, 0)) | 0;
   }
 
   /** The messages that came; makes the event unsignalled. */
@@ -151,5 +167,10 @@ export class PollThreadEnd<To, From> {
   /** Lets the thread end. */
   close(): void {
     this.#port.close();
+  }
+
+  #post(message: From | typeof READY): void {
+    this.#told++;
+    this.#port.postMessage(message);
   }
 }
