@@ -218,6 +218,7 @@ class SimulatedAgent {
         rank: this.#ranks.get(relay.id) ?? this.#fleet.relays.length,
         isReserve: false,
         draining: relay.state === "draining",
+        isDown: false,
       });
     }
     return options;

@@ -20,6 +20,7 @@ function option(name: string, rttMs: number, more: Partial<HomeOption> = {}): Ho
     rank: 9,
     isReserve: false,
     draining: false,
+    isDown: false,
     ...more,
   };
 }
@@ -141,6 +142,13 @@ test("a draining home is left for one that stays, and kept where there is none",
   const draining = option("a", 10, { draining: true });
   expect(atHome().decide([draining, option("b", 200)], false, 2).home).toBe(id("b"));
   expect(atHome().decide([draining], false, 2).home).toBe(id("a"));
+});
+
+test("the reason for leaving says whether the home drains or is down", () => {
+  const reasonOf = (isDown: boolean) =>
+    atHome().decide([option("a", 10, { draining: true, isDown }), option("b", 200)], false, 2).reason;
+  expect(reasonOf(false)).toBe("the home is draining: b at 200.0 ms, 5 samples");
+  expect(reasonOf(true)).toBe("the home is down: b at 200.0 ms, 5 samples");
 });
 
 test("what the coordinator adds counts like distance", () => {

@@ -37,7 +37,10 @@ export interface HomeOption {
   readonly rank: number;
   /** The coordinator's choice for a standby: with room even if the home's whole region dies. */
   readonly isReserve: boolean;
+  /** To be left: it drains, or is down. */
   readonly draining: boolean;
+  /** The coordinator calls it down, though it answers us. */
+  readonly isDown: boolean;
 }
 
 export interface Homes {
@@ -107,7 +110,9 @@ export class Homing {
       this.#addRegret(current, options, seconds);
       return [current, reason];
     }
-    if (current.draining && !best.draining) return [best, `the home is draining: ${describe(best)}`];
+    if (current.draining && !best.draining) {
+      return [best, `the home is ${current.isDown ? "down" : "draining"}: ${describe(best)}`];
+    }
     if (settling) return [best, `nearest of those that answered: ${describe(best)}`];
     const regretted = this.#addRegret(current, options, seconds);
     const isQuick = gains(best, current) && best.samples >= MOVE_SAMPLES_MIN;

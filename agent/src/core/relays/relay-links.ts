@@ -363,11 +363,12 @@ export class RelayLinks {
       const rttMs = link.rtt.leastMs;
       if (!link.isBound || rttMs === undefined) return [];
       // Down, says the coordinator; but it answers us, and where there is no other it will do.
+      const isDown = link.info.state === "down";
       const draining = link.draining || link.info.state !== "healthy";
       const { rank, penaltyMs, crowdMs, isReserve, rtt, info } = link;
       const { id: relay, region } = info;
       const { samples } = rtt;
-      return { relay, region, rttMs, samples, rank, penaltyMs, crowdMs, isReserve, draining };
+      return { relay, region, rttMs, samples, rank, penaltyMs, crowdMs, isReserve, draining, isDown };
     });
     const before = this.#homing.homes;
     const homes = this.#homing.decide(options, settling, now);
