@@ -34,7 +34,14 @@ export class AgentApi {
 
   /** The JSON lines of an answer, as they come; ends when the agent ends it or `signal` aborts. */
   async *lines<Line>(path: string, signal: AbortSignal): AsyncGenerator<Line> {
-    const response = await this.#fetch(path, signal);
+    let response: Response;
+    try {
+      response = await this.#fetch(path, signal);
+    } catch (error) {
+      // Nothing had come yet.
+      if (signal.aborted) return;
+      throw error;
+    }
     const decoder = new TextDecoder();
     let held = "";
     try {

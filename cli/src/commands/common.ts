@@ -25,20 +25,22 @@ export function agentOf(flags: LocalFlags): AgentApi {
   return new AgentApi(flags.state ?? findStateDir("agent"));
 }
 
-/** Asks one question and prints the answer: as it came under --json, else as `show` puts it. */
+/** Asks one question and prints the answer: as it came under --json, else as `show` puts it at the moment `now`. */
 export async function answer<Answer>(
   terminal: Terminal,
   flags: LocalFlags,
   path: string,
-  show: (answer: Answer) => string,
+  show: (answer: Answer, now: number) => string,
 ): Promise<void> {
   const agent = agentOf(flags);
   const isJson = flags.json === true;
   const isWatched = flags.watch === true;
   const render = async () => {
     const got = await agent.get<Answer>(path);
-    return isJson ? `${JSON.stringify(got, null, isWatched ? undefined : 2)}\n` : show(got);
+    if (!isJson) return { text: show(got, Date.now()), told: show(got, 0) };
+    const told = JSON.stringify(got, (key, value: unknown) => (key === "nowMs" ? undefined : value));
+    return { text: `${JSON.stringify(got, null, isWatched ? undefined : 2)}\n`, told };
   };
   if (isWatched) await watch(render, terminal, terminal.outIsTerminal && !isJson);
-  else terminal.out(await render());
+  else terminal.out((await render()).text);
 }

@@ -13,8 +13,8 @@ export function addPeers(program: Command, terminal: Terminal): void {
       program.command("peers").description("the other agents, and by which path each is reached"),
     ),
   ).action((flags: LocalFlags) =>
-    answer<PeerView[]>(terminal, flags, "/v1/peers", (peers) =>
-      showPeers(peers, terminal.outStyle, Date.now()),
+    answer<PeerView[]>(terminal, flags, "/v1/peers", (peers, now) =>
+      showPeers(peers, terminal.outStyle, now),
     ),
   );
 }

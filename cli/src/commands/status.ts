@@ -11,8 +11,8 @@ export function addStatus(program: Command, terminal: Terminal): void {
   addWatchFlag(
     addLocalFlags(program.command("status").description("this agent: addresses, home relay, coordinator")),
   ).action((flags: LocalFlags) =>
-    answer<AgentStatus>(terminal, flags, "/v1/status", (status) =>
-      showStatus(status, terminal.outStyle, Date.now()),
+    answer<AgentStatus>(terminal, flags, "/v1/status", (status, now) =>
+      showStatus(status, terminal.outStyle, now),
     ),
   );
 }

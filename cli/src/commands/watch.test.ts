@@ -13,20 +13,20 @@ test("a screen is drawn over line by line, and never longer than the window", ()
 
 test("elsewhere only what changed is shown, and an error ends it", async () => {
   const terminal = captured();
-  const answers = ["a\n", "a\n", "b\n"];
-  const render = async () => {
-    const next = answers.shift();
-    if (next === undefined) throw new Error("gone");
-    return next;
-  };
+  const answers = [
+    { text: "a, for 1s\n", told: "a" },
+    { text: "a, for 2s\n", told: "a" },
+    { text: "b, for 0s\n", told: "b" },
+  ];
+  const render = async () => answers.shift() ?? Promise.reject(new Error("gone"));
   expect(watch(render, terminal, false, 1)).rejects.toThrow("gone");
   await Bun.sleep(200);
-  expect(terminal.stdout()).toBe("a\n\nb\n");
+  expect(terminal.stdout()).toBe("a, for 1s\n\nb, for 0s\n");
 });
 
 test("JSON is a line each", async () => {
   const terminal = captured();
-  const answers = ['{"a":1}\n', '{"a":2}\n'];
+  const answers = ['{"a":1}', '{"a":2}'].map((told) => ({ text: `${told}\n`, told }));
   const render = async () => answers.shift() ?? Promise.reject(new Error("gone"));
   expect(watch(render, terminal, false, 1)).rejects.toThrow("gone");
   await Bun.sleep(200);

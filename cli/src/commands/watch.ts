@@ -9,9 +9,16 @@ const HOME = "\x1b[H";
 const TO_LINE_END = "\x1b[K";
 const TO_SCREEN_END = "\x1b[J";
 
-/** Until SIGINT or SIGTERM. `render` gives text of whole lines; rejects as `render` does. */
+export interface Shown {
+  /** Whole lines. */
+  readonly text: string;
+  /** The same without clocks and ages, which change when nothing has. */
+  readonly told: string;
+}
+
+/** Until SIGINT or SIGTERM; rejects as `render` does. */
 export async function watch(
-  render: () => Promise<string>,
+  render: () => Promise<Shown>,
   terminal: Terminal,
   isDrawnOver: boolean,
   everyMs: number = EVERY_MS,
@@ -21,10 +28,10 @@ export async function watch(
   let before: string | undefined;
   try {
     while (!signal.received) {
-      const text = await render();
+      const { text, told } = await render();
       if (isDrawnOver) terminal.out(drawnOver(text, before === undefined, rowsOf(process.stdout)));
-      else if (text !== before) terminal.out(before === undefined || isJson(text) ? text : `\n${text}`);
-      before = text;
+      else if (told !== before) terminal.out(before === undefined || isJson(text) ? text : `\n${text}`);
+      before = told;
       await Promise.race([Bun.sleep(everyMs), wake.promise]);
     }
   } finally {

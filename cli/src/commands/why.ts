@@ -16,8 +16,8 @@ export function addWhy(program: Command, terminal: Terminal): void {
       .argument("<PEER>", "its name, id or address", peerName)
       .description("why a peer is reached the way it is, with everything that was tried"),
   ).action((peer: string, flags: LocalFlags) =>
-    answer<WhyView>(terminal, flags, `/v1/why/${encodeURIComponent(peer)}`, (why) =>
-      showWhy(why, terminal.outStyle, Date.now()),
+    answer<WhyView>(terminal, flags, `/v1/why/${encodeURIComponent(peer)}`, (why, now) =>
+      showWhy(why, terminal.outStyle, now),
     ),
   );
 }
