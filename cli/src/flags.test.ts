@@ -244,6 +244,7 @@ test("repeatable flags add up, and their variables take commas", async () => {
 const WRONG: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["no command", [], /Usage: burrow/],
   ["an unknown command", ["staus"], /Did you mean status/],
+  ["help for an unknown command", ["help", "relay", "dran"], /^error: unknown command 'relay dran'\n/],
   ["an unknown flag", ["status", "--jsn"], /Did you mean --json/],
   ["too many arguments", ["status", "bob"], /too many arguments/],
   ["a missing argument", ["ping"], /missing required argument 'PEER'/],
@@ -328,6 +329,14 @@ describe("help", () => {
       expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
     });
   }
+
+  test("is the same asked for by `help`, for commands of commands too", async () => {
+    for (const path of [[], ["why"], ["relay", "drain"]]) {
+      const asked = await burrow(["help", ...path]);
+      expect(asked).toEqual(await burrow([...path, "--help"]));
+      expect(asked.exitCode).toBe(0);
+    }
+  });
 
   test("--version prints the version alone", async () => {
     const { exitCode, stdout } = await burrow(["--version"]);

@@ -74,9 +74,8 @@ export function buildProgram(terminal: Terminal): Command {
     )
     .version(VERSION, "--version", "print the version")
     .helpOption("-h, --help", "show help")
-    .addHelpCommand(
-      new Command("help").argument("[COMMAND]").description("show help for a command").helpGroup("Other:"),
-    )
+    // Commander's own shows all help, and no error, for a command that is none.
+    .helpCommand(false)
     .configureOutput({
       writeOut: (text) => terminal.out(text),
       writeErr: (text) => terminal.err(text),
@@ -117,8 +116,26 @@ export function buildProgram(terminal: Terminal): Command {
   addSet(relay, terminal);
   program.commandsGroup("Other:");
   addCompletion(program, terminal);
+  addHelp(program);
   pointToHelp(program, "burrow");
   return program;
+}
+
+/** `burrow help relay drain`. */
+function addHelp(program: Command): void {
+  program
+    .command("help")
+    .argument("[COMMAND...]")
+    .description("show help for a command")
+    .action((names: readonly string[]) => {
+      let found = program;
+      for (const name of names) {
+        found =
+          found.commands.find((command) => command.name() === name) ??
+          program.error(`error: unknown command '${names.join(" ")}'`);
+      }
+      found.help();
+    });
 }
 
 /** After a usage error, every command points to its own help. */
