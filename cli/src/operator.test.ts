@@ -29,7 +29,8 @@ test("a new operator token goes to a file or to standard output alone, and comma
   expect(await processes.run(["token", "list", ...at()])).toMatchObject({ exitCode: 0 });
   const old = await processes.run(["agents", "--operator-token-file", file, ...at()]);
   expect(old).toMatchObject({ exitCode: 1 });
-  expect(old.stderr).toContain("This is for operators only");
+  expect(old.stderr).toMatch(/^error: the coordinator at http:\S+ does not take this operator token\n/);
+  expect(old.stderr).toContain("operator.json");
 });
 
 test("where the new one could not be written, the old one stays", async () => {

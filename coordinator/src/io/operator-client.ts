@@ -132,6 +132,12 @@ async function answer<T>(
     return { body: told as T, next: /<(\/[^>]*)>; rel="next"/.exec(response.headers.get("link") ?? "")?.[1] };
   }
   const problem = problemBody.safeParse(told);
+  if (problem.success && response.status === 401) {
+    throw new UserError(
+      `the coordinator at ${access.url} does not take this operator token`,
+      "its own is in operator.json of its state directory; a BURROW_OPERATOR_TOKEN or --operator-token-file from before `burrow operator rotate` is void",
+    );
+  }
   throw problem.success
     ? new UserError(problem.data.message, problem.data.remedy)
     : new UserError(
