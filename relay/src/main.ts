@@ -287,12 +287,11 @@ class Relay implements RunningRelay, RelayView {
         ...clocks,
       });
     }
-    const further =
-      plane.furtherPorts.length === 0 ? "" : `, and on ports ${plane.furtherPorts.join(" and ")}`;
-    log.info("relay {id} listens on {local}{further}", {
+    const { furtherPorts } = plane;
+    log.info(`relay {id} listens on {local}${furtherPorts.length === 0 ? "" : ", and on ports {further}"}`, {
       id: this.id,
       local: plane.local.join(" and "),
-      further,
+      ...(furtherPorts.length === 0 ? {} : { further: furtherPorts.join(" and ") }),
     });
     return plane;
   }
