@@ -64,6 +64,14 @@ test("compressed for those who take it: a quarter of a megabyte would be too muc
   expect(zipped).toBeLessThan((plain ?? 0) / 2);
 });
 
+test("the page and its files are read and nothing else", async () => {
+  for (const path of ["/", ...(await assets())]) {
+    const response = await fetch(coordinator.url + path, { method: "POST", body: "x" });
+    expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+    expect(await response.json()).toMatchObject({ code: "method-not-allowed" });
+  }
+});
+
 test("what is no file of its is not found", async () => {
   for (const path of ["/assets/", "/assets/index.html", "/assets/..%2fpackage.json", "/assets/x.js"]) {
     const response = await ask(path);

@@ -4,7 +4,7 @@ import { gzipSync } from "bun";
 import { type Context, Hono } from "hono";
 import { type DashboardFile, dashboardFiles } from "../dashboard-files.ts";
 import type { HttpEnv } from "./app.ts";
-import { problem } from "./problem.ts";
+import { methodNotAllowed, problem } from "./problem.ts";
 
 /** Own files and own API, nothing else: no inline script, no eval, no text as markup, no other origin, no frame. */
 const PAGE_POLICY = [
@@ -49,6 +49,7 @@ export function dashboardApp(): Hono<HttpEnv> {
     if (file !== undefined) return answer(context, file, { "cache-control": FOR_EVER });
     return problem("not-found", "There is no such file.", "Load the page again: GET /");
   });
+  for (const path of ["/", "/assets/:name"]) app.all(path, () => methodNotAllowed(["GET", "HEAD"]));
   return app;
 }
 

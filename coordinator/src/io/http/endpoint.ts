@@ -11,7 +11,14 @@ import {
 import type { Context, Hono } from "hono";
 import type { z } from "zod";
 import type { HttpEnv } from "./app.ts";
-import { PROBLEM_TYPE, PROBLEMS, type ProblemCode, problem, problemView } from "./problem.ts";
+import {
+  methodNotAllowed,
+  PROBLEM_TYPE,
+  PROBLEMS,
+  type ProblemCode,
+  problem,
+  problemView,
+} from "./problem.ts";
 
 export const BODY_BYTES_MAX = 64 * 1024;
 
@@ -86,10 +93,7 @@ export class Api {
     for (const [route, methods] of Map.groupBy(this.#endpoints, routeOf)) {
       const allowed = methods.map(({ method }) => method.toUpperCase());
       if (allowed.includes("GET")) allowed.push("HEAD");
-      const allow = allowed.join(", ");
-      this.#app.all(route, () =>
-        problem("method-not-allowed", "This path is for other methods.", `Use one of: ${allow}`, { allow }),
-      );
+      this.#app.all(route, () => methodNotAllowed(allowed));
     }
   }
 

@@ -67,3 +67,8 @@ export function problem(
     headers: { "content-type": PROBLEM_TYPE, ...headers },
   });
 }
+
+export function methodNotAllowed(allowed: readonly string[]): Response {
+  const allow = allowed.join(", ");
+  return problem("method-not-allowed", "This path is for other methods.", `Use one of: ${allow}`, { allow });
+}
