@@ -11,8 +11,8 @@ const PROBES_PER_SECOND_MAX = 32;
 const PROBES_TO_SILENT_MAX = 24;
 /** Hard NATs are punched by 1,000 a second at most (agent/src/core/puncher.ts), and a burst at the window's edge. */
 const PUNCHING_PER_SECOND_MAX = 1_010;
-/** Beside that, to each peer: a direct path and one by a relay in doubt. */
-const DOUBTED_PATHS_MAX = 2;
+/** Beside that, to each peer: direct paths and those by relays, all in doubt together. */
+const DOUBTED_PATHS_MAX = 4;
 const BINDS_PER_SECOND_MAX = 10;
 const INTRODUCTIONS_MAX = 8;
 
