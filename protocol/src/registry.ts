@@ -4,7 +4,6 @@
  *   0x01..0x04 + three zero bytes   WireGuard (§5.4), forwarded untouched; no STUN method has such a type
  *   0x00..0x3f                      STUN (RFC 8489 §5: the first two bits are zero), never ours
  *   0xb1..0xb8                      Burrow, below; of RFC 7983's ranges in that of RTP, which never comes here
- *   0xb1..0xb8                      Burrow, below; of RFC 7983's ranges in that of RTP, which never comes here
  *
  * A number given here once is never used for anything else, not even after its packet is gone.
  */

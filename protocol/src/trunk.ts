@@ -7,7 +7,7 @@
  *   8  counter       8   one more with every packet of this boot, LE
  *  16  source        8   agent id
  *  24  destination   8   agent id
- *  32  packet        n   WireGuard, Probe or Probe-ack, as the agent sent it
+ *  32  packet        n   WireGuard, Probe, Probe-ack or Introduction, as the agent sent it
  *  32+n  tag        16   ChaCha20-Poly1305 over nothing, with bytes 0..31+n as additional data
  *
  * Key: from the two relays' static keys and the direction (seal.ts `trunkKey`). Nonce: boot as 4 bytes, counter as 8.
@@ -27,7 +27,7 @@ import { type SymmetricKey, TAG_LENGTH } from "./seal.ts";
 const PACKET_AT = 32;
 const BOOT_MAX = 0xff_ffff;
 const NOTHING = new Uint8Array(0);
-const TRAVELS: ReadonlySet<PacketKind> = new Set(["wireguard", "probe", "probeAck"]);
+const TRAVELS: ReadonlySet<PacketKind> = new Set(["wireguard", "probe", "probeAck", "introduction"]);
 
 export const TRUNK_OVERHEAD = PACKET_AT + TAG_LENGTH;
 /** Smallest inner packet: a WireGuard keepalive, 32 bytes. */

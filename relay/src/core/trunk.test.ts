@@ -43,6 +43,8 @@ describe("between two relays", () => {
     expect(across(left, right, transport(2, 1_400), a.at)).toEqual([`wireguard ${B_AT}`]);
     expect(across(right, left, transport(1), b.at)).toEqual([`wireguard ${A_AT}`]);
     expect(across(left, right, a.probeTo(b), a.at)).toEqual([`probe ${B_AT}`]);
+    expect(across(left, right, a.introductionTo(b), a.at)).toEqual([`introduction ${B_AT}`]);
+    expect(across(right, left, b.introductionTo(a), b.at)).toEqual([`introduction ${A_AT}`]);
     expect([left.drops(), right.drops()]).toEqual([{}, {}]);
   });
 
