@@ -18,6 +18,7 @@ import type { ShellReport } from "./shell.ts";
 import { openThreadHost } from "./thread-host.ts";
 
 const PATIENCE_MS = 10_000;
+const AGAIN_MS = 200;
 const NETWORK = "00000000000000aa" as NetworkId;
 
 async function until(what: string, condition: () => boolean): Promise<void> {
@@ -147,15 +148,26 @@ describe.each(KINDS.filter(({ skip }) => !skip))("$name", ({ open }) => {
     );
   const ping = (from: Member, to: Member, sequence: number) =>
     from.host.command({ type: "ping", peer: to.info.id, identifier: 7, sequence });
+  const sequencesOf = (member: Member) => new Set(echoesOf(member).map(({ sequence }) => sequence));
+  /** Without a relay, whoever has not proven its own way back yet drops the answer: so it is asked again. */
+  const talking = async (from: Member, to: Member) => {
+    let askedMs = Number.NEGATIVE_INFINITY;
+    await until("the first echo", () => {
+      if (performance.now() - askedMs > AGAIN_MS) {
+        askedMs = performance.now();
+        ping(from, to, 1);
+      }
+      return echoesOf(from).length > 0;
+    });
+  };
   const troubles = (...members: readonly Member[]) =>
     members.flatMap(({ reports }) => reports.filter(({ type }) => type === "trouble"));
 
   test("two agents find each other and talk through the tunnel", async () => {
     const [a, b] = await pair();
-    ping(a, b, 1);
-    await until("the first echo", () => echoesOf(a).length > 0);
+    await talking(a, b);
     for (let i = 2; i <= 200; i++) ping(a, b, i);
-    await until("the other echoes", () => echoesOf(a).length === 200);
+    await until("the other echoes", () => sequencesOf(a).size === 200);
     expect(echoesOf(a).every(({ via }) => via.kind === "direct")).toBe(true);
     const [peer] = await a.host.ask("peers", undefined);
     expect(peer).toMatchObject({ id: b.info.id, path: { kind: "direct" } });
@@ -188,8 +200,7 @@ describe.each(KINDS.filter(({ skip }) => !skip))("$name", ({ open }) => {
 
   test("any bytes at its port, and the tunnel goes on", async () => {
     const [a, b] = await pair();
-    ping(a, b, 1);
-    await until("the first echo", () => echoesOf(a).length > 0);
+    await talking(a, b);
     const { randomBytes } = nativePrimitives();
     const socket = await openUdp({ address: "127.0.0.1", port: 0, family: 4, onBatch() {} });
     const target = socket.addresses.intern("127.0.0.1", a.host.port);
