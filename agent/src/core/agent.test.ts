@@ -19,6 +19,7 @@ import { EngineTunnel } from "./engine-tunnel.ts";
 import type { AgentEvent } from "./events.ts";
 import { bytesOf } from "./packets.ts";
 import { FakeRelay } from "./relays/testkit.ts";
+import type { TunnelSink } from "./tunnel.ts";
 
 const NETWORK = "00000000000000cc" as never;
 const LOCAL = "198.51.100.7:4000" as Endpoint;
@@ -43,6 +44,7 @@ class AgentUnderTest {
   readonly events: AgentEvent[] = [];
   readonly relay = new FakeRelay(1, 10);
   isConnected = true;
+  tunnelSink: TunnelSink | undefined;
   readonly agent: Agent;
 
   constructor() {
@@ -77,14 +79,16 @@ class AgentUnderTest {
         sealer: nobleSealer,
         agreement: nobleAgreement,
         random,
-        makeTunnel: (sink) =>
-          new EngineTunnel(sink, {
+        makeTunnel: (sink) => {
+          this.tunnelSink = sink;
+          return new EngineTunnel(sink, {
             privateKey,
             primitives: noblePrimitives,
             random,
             wallClock: () => this.now,
             mtuBytes: 1_360,
-          }),
+          });
+        },
         answersEchoes: true,
         loopbackCandidates: false,
         punchesHardNats: true,
@@ -265,6 +269,15 @@ describe("the coordinator's messages", () => {
     one.hear({ type: "peers", upsert: [peerInfo(1)], remove: [] });
     one.ping(1);
     expect(one.agent.peers.get(keys(1).id)).toBeDefined();
+  });
+
+  test("a handshake that an interface is sent again and again leaves the session in use with its relays", () => {
+    const one = world();
+    one.hear(one.welcome);
+    for (const index of [7, 8, 8, 8, 8]) one.tunnelSink?.flowEstablished(keys(1).id, index);
+    expect(one.agent.peers.get(keys(1).id)?.flows).toEqual([7, 8]);
+    for (const index of [9, 10]) one.tunnelSink?.flowEstablished(keys(1).id, index);
+    expect(one.agent.peers.get(keys(1).id)?.flows).toEqual([8, 9, 10]);
   });
 
   test("a peer whose id is not that of its key, or whose key is ours, is not taken", () => {

@@ -389,7 +389,8 @@ export class Agent {
       authenticated: (id, from, carriesData) => this.#authenticated(id, from, carriesData),
       flowEstablished: (id, receiverIndex) => {
         const peer = this.peers.get(id);
-        if (peer === undefined) return;
+        // A handshake that comes twice (by two paths, repeated, replayed) must not push out the sessions in use.
+        if (peer === undefined || peer.flows.includes(receiverIndex)) return;
         const forgotten = peer.addFlow(receiverIndex);
         if (forgotten !== undefined) this.relays.removeFlow(forgotten);
         this.relays.addFlow(receiverIndex, id, this.#now);
