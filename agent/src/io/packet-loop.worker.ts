@@ -171,6 +171,7 @@ class PacketLoop implements SocketMaker {
     this.#polled = [...this.#main, ...this.#further];
     const device = this.#tun === undefined ? [] : [this.#tun.fd];
     this.#poller = new Poller([this.#end.eventFd, ...this.#polled.map(({ fd }) => fd), ...device]);
+    this.#watchQueues();
   }
 
   #moveDatagrams(): void {
@@ -195,13 +196,19 @@ class PacketLoop implements SocketMaker {
       if (!poller.canRead(device) || !tun.receive()) this.#queue.isShort();
       if (tun.isGone) this.#lostTun(tun);
     }
+    if (!this.#isChanged) this.#watchQueues();
+  }
+
+  /** Where packets wait for the network, room for them ends the wait, and the device is not read until then. */
+  #watchQueues(): void {
+    const polled = this.#polled;
     let isBlocked = false;
     for (let i = 0; i < polled.length; i++) {
       const isFull = polled[i]?.isBlocked === true;
-      poller.wantWrite(i + 1, isFull);
+      this.#poller.wantWrite(i + 1, isFull);
       isBlocked ||= isFull;
     }
-    if (tun !== undefined && !this.#isChanged) poller.wantRead(device, !isBlocked);
+    if (this.#tun !== undefined) this.#poller.wantRead(polled.length + 1, !isBlocked);
   }
 
   #isBlocked(): boolean {
