@@ -46,6 +46,9 @@ export class DirectWatch implements Watch {
   #check(from: number, to: number): string[] {
     const peer = this.#world.agent(from).agent.peers.get(this.#world.agent(to).id);
     if (peer?.paths.current?.kind === "direct" && peer.paths.currentPath?.isProven === true) return [];
+    // Found, and for the moment left for a relay that loses less: a choice (ranking.ts), and no dead end.
+    const isFound = peer?.paths.paths.some(({ target, isProven }) => target.kind === "direct" && isProven);
+    if (isFound === true && peer?.paths.reason === "direct-clearly-worse") return [];
     const path = peer?.paths.currentPath;
     const attempts = (peer?.paths.paths ?? []).map(
       ({ id, state, sent, acked }) => `${id} ${state} ${acked}/${sent}`,
