@@ -339,7 +339,10 @@ class Relay implements RunningRelay, RelayView {
       registered: (endpoints) => this.#registered(endpoints),
       lost: (reason, retryMs) => this.#lost(reason, retryMs),
       refused: (error) => {
-        log.error("{message}; {remedy}", { message: error.message, remedy: error.remedy });
+        log.error("{problem} ({remedy})", {
+          problem: error.message.replace(/\.$/, ""),
+          remedy: error.remedy,
+        });
         this.#firstTry.resolve(error);
         this.#refuse(error);
       },

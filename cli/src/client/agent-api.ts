@@ -81,7 +81,7 @@ export class AgentApi {
         `no agent is running with state in ${this.#stateDir}`,
         existsSync(this.#stateDir)
           ? "start it with `burrow up`, or name another agent's directory with --state DIR"
-          : "join a network with `burrow up --coordinator URL --token T`, or give the running agent's --state DIR",
+          : "join a network with `burrow up --coordinator URL --token-file FILE`, or give the running agent's --state DIR",
         { cause: error },
       );
     }

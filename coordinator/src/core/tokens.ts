@@ -18,7 +18,7 @@ export function judgeToken(
     return refused(
       "key-unknown",
       `This coordinator does not know this ${kind}'s key, and no token came with it.`,
-      `Give an enrolment token with --token. ${again}`,
+      `Give an enrolment token with --token-file. ${again}`,
     );
   }
   if (token === undefined) {

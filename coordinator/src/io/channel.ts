@@ -145,7 +145,7 @@ export class Channel implements Post {
     this.#end(socket, CloseCode.revoked, {
       code: "removed",
       message: "An operator has removed this relay.",
-      remedy: "Stop it; or, to register it again, give it a new token with --token.",
+      remedy: "Stop it; or, to register it again, give it a new token with --token-file.",
     });
   }
 
