@@ -71,7 +71,7 @@ describe.skipIf(skip)("an agent's packets", () => {
     bench = new Bench(lab, await Topology.create(lab), () => {});
     coordinator = await CoordinatorDaemon.start(bench, await host("coordinator", 10));
     await RelayDaemon.start(bench, coordinator, await host("relay", 20), "near");
-    reference = await agent("reference", 1, {});
+    reference = await agent("reference", 1, { BURROW_SOCKET: "batched" });
     payload = await makePayload(lab, MEGABYTES * 1_000_000);
   }, TIMEOUT_MS);
 
@@ -147,7 +147,7 @@ describe.skipIf(skip)("an agent's packets", () => {
   test(
     "what queues on the way mark is heard of inside, and only by those who can hear",
     async () => {
-      const marked = await agent("marked", 9, {});
+      const marked = await agent("marked", 9, { BURROW_SOCKET: "batched" });
       const [near, far] = [reference.host.namespace, marked.host.namespace];
       await untilPinged(near, marked.address, 10_000);
       await untilDirect(reference, marked);
