@@ -9,10 +9,8 @@ import type { Watch } from "./watches.ts";
 const PROBES_PER_SECOND_MAX = 32;
 /** One volley, or two begun for two reasons; nobody has to stand more who never answered. */
 const PROBES_TO_SILENT_MAX = 24;
-/** Hard NATs are punched by 1,000 a second at most (agent/src/core/puncher.ts), and a burst at the window's edge. */
-const PUNCHING_PER_SECOND_MAX = 1_010;
-/** Beside that, to each peer: direct paths and those by relays, all in doubt together. */
-const DOUBTED_PATHS_MAX = 4;
+/** All together: a hard NAT is punched by 1,000 a second at most (agent/src/core/puncher.ts), beside what else is on. */
+const PROBES_OF_AN_AGENT_MAX = 1_150;
 const BINDS_PER_SECOND_MAX = 10;
 const INTRODUCTIONS_MAX = 8;
 
@@ -63,11 +61,6 @@ export class RateWatch implements Watch, Tap {
     }
   }
 
-  get #probesInAllMax(): number {
-    const others = this.#world.agents.length - 1;
-    return PUNCHING_PER_SECOND_MAX + others * DOUBTED_PATHS_MAX * PROBES_PER_SECOND_MAX;
-  }
-
   sent(by: Host, datagram: Uint8Array, to: Endpoint, fromPort: number): void {
     const agent = this.#world.agentAt(by);
     if (agent === undefined) return;
@@ -77,7 +70,7 @@ export class RateWatch implements Watch, Tap {
     const way = `${agent.name} → ${this.#world.nameOf(to)}`;
     if (kind === "bind") this.#cap("Binds", way, this.#binds.count(key, now), BINDS_PER_SECOND_MAX);
     if (kind !== "probe") return;
-    this.#cap("probes in all", agent.name, this.#allProbes.count(agent.name, now), this.#probesInAllMax);
+    this.#cap("probes in all", agent.name, this.#allProbes.count(agent.name, now), PROBES_OF_AN_AGENT_MAX);
     // By a relay go the probes to all peers.
     const peers = this.#world.isRelay(to) ? this.#world.agents.length - 1 : 1;
     this.#cap("probes", way, this.#probes.count(key, now), peers * PROBES_PER_SECOND_MAX);
