@@ -116,13 +116,14 @@ export class Agent {
       {
         probe: (peer, endpoint, socket, isOpening) => {
           const target = { kind: "direct", endpoint, ...(socket === undefined ? {} : { socket }) } as const;
-          this.#probes.send(peer, target, transactionOf(options.random(8)), { isOpening });
+          this.#probes.send(peer, target, transactionOf(options.random(8)), this.#now, { isOpening });
         },
         introduce: (peer) => this.#introduce(peer.info.id),
         openSockets: (count) => sink.openSockets(count),
         closeSockets: (ids) => sink.closeSockets(ids),
       },
       options.random,
+      this.#probes.budget,
     );
     this.hairpin = new HairpinCheck(sink, { ...options, self: this.id });
     this.mapper = new PortMapper(sink, (now) => this.#mappingChanged(now), options);
@@ -257,7 +258,7 @@ export class Agent {
     if (primary === undefined) return;
     const transaction = transactionOf(this.#options.random(8));
     this.#echoes.probe(peer.info.id, transaction, identifier, sequence, now);
-    this.#probes.send(peer, primary, transaction);
+    this.#probes.send(peer, primary, transaction, now);
   }
 
   /** Says goodbye to the relays, and to the router: `mapper.isLeaving` until that has heard it. */
@@ -428,7 +429,7 @@ export class Agent {
       probe: (target, transaction, form) => {
         const peer = this.peers.get(id);
         if (target.kind === "relay") this.relays.want(target.relay, this.#now);
-        if (peer !== undefined) this.#probes.send(peer, target, transaction, form);
+        if (peer !== undefined) this.#probes.send(peer, target, transaction, this.#now, form);
       },
       introduce: () => this.#introduce(id),
       pathChanged: (change) => {

@@ -16,6 +16,7 @@ import type { SendOptions } from "./contract.ts";
 import type { ProbeForm } from "./paths/contract.ts";
 import type { PathTarget } from "./paths/path.ts";
 import type { Peer } from "./peers.ts";
+import { ProbeBudget } from "./probe-budget.ts";
 
 /** Leaves our own router and dies at the next one. */
 const OPENING_TTL = 2;
@@ -34,6 +35,8 @@ export type ProbeTravel = Pick<SendOptions, "ttl" | "whole">;
 export type ProbeRefusal = "probe-not-for-us" | "probe-unknown-peer" | "probe-forged";
 
 export class ProbeDesk {
+  /** Of all the probes that leave here. */
+  readonly budget = new ProbeBudget();
   readonly #parts: ProbeDeskParts;
 
   constructor(parts: ProbeDeskParts) {
@@ -51,7 +54,8 @@ export class ProbeDesk {
     return isRefusal(probe) ? "probe-forged" : { peer, probe };
   }
 
-  send(peer: Peer, target: PathTarget, transaction: Transaction, form: ProbeForm = {}): void {
+  send(peer: Peer, target: PathTarget, transaction: Transaction, now: number, form: ProbeForm = {}): void {
+    this.budget.spend(now);
     const { isOpening, lengthBytes } = form;
     const how = { ttl: isOpening === true ? OPENING_TTL : undefined, whole: lengthBytes !== undefined };
     this.#transmit(peer, target, { kind: "probe", transaction, observed: undefined }, how, lengthBytes);

@@ -11,6 +11,7 @@ import {
 } from "@burrow/protocol";
 import { PeerPaths } from "./paths/peer-paths.ts";
 import { Peer } from "./peers.ts";
+import { ProbeBudget } from "./probe-budget.ts";
 import { PUNCH_SOCKETS, punchRole } from "./punch-attempt.ts";
 import { ATTEMPTS_MAX, Puncher } from "./puncher.ts";
 
@@ -93,6 +94,7 @@ describe("the side before the easy NAT", () => {
         closeSockets() {},
       },
       randomFrom(3),
+      new ProbeBudget(),
     );
     puncher.introduced(
       peerAt(0),
@@ -111,6 +113,32 @@ describe("the side before the easy NAT", () => {
     expect(puncher.nextDeadline()).toBeUndefined();
   });
 
+  test("leaves the agent's other probes their part of the 1,000 a second", () => {
+    const sent: number[] = [];
+    let now = 0;
+    const budget = new ProbeBudget();
+    const probe = () => {
+      budget.spend(now);
+      sent.push(now);
+    };
+    const puncher = new Puncher(
+      { probe, introduce() {}, openSockets() {}, closeSockets() {} },
+      randomFrom(3),
+      budget,
+    );
+    const nats = { own: "endpoint-independent", theirs: "address-dependent" } as const;
+    puncher.introduced(peerAt(0), nats, [reflexive("198.51.100.9:4000")], 0);
+    for (now = 0; now <= 10_000; now++) {
+      puncher.tick(now);
+      // Four paths in doubt, each asked every 60 ms, and now and then so many at once that nothing is left.
+      const others = now % 500 === 0 ? 40 : now % 15 === 0 ? 1 : 0;
+      for (let other = 0; other < others; other++) probe();
+    }
+    const most = Math.max(...sent.map((from) => sent.filter((at) => at >= from && at < from + 1_000).length));
+    expect(most).toBeGreaterThan(950);
+    expect(most).toBeLessThanOrEqual(1_050);
+  });
+
   test("guesses the next ports of a NAT that gives them in order: some at once, the others before random ones", () => {
     const sent: { to: Endpoint; at: number }[] = [];
     let now = 0;
@@ -122,6 +150,7 @@ describe("the side before the easy NAT", () => {
         closeSockets() {},
       },
       randomFrom(3),
+      new ProbeBudget(),
     );
     const theirPorts = { order: "sequential", step: 2, last: 40_000 } as const;
     const nats = { own: "endpoint-independent", theirs: "address-dependent", theirPorts } as const;
@@ -152,6 +181,7 @@ describe("the side before the easy NAT", () => {
           closeSockets() {},
         },
         random,
+        new ProbeBudget(),
       );
       puncher.introduced(
         peerAt(0),
@@ -182,6 +212,7 @@ describe("the side behind the hard NAT", () => {
         closeSockets: (ids) => closed.push(...ids),
       },
       randomFrom(5),
+      new ProbeBudget(),
     );
     const lan: Candidate = { kind: "host", endpoint: endpointOf("192.168.1.5:4000") };
     puncher.introduced(
@@ -204,6 +235,7 @@ describe("the side behind the hard NAT", () => {
     const puncher = new Puncher(
       { probe: (_peer, to) => sent.push(to), introduce() {}, openSockets() {}, closeSockets() {} },
       randomFrom(5),
+      new ProbeBudget(),
     );
     const own: Candidate = { kind: "host", endpoint: endpointOf("81.2.69.142:4000") };
     puncher.introduced(peerAt(0), { own: "address-dependent", theirs: "none" }, [own], 0);
@@ -218,6 +250,7 @@ describe("the side behind the hard NAT", () => {
     const puncher = new Puncher(
       { probe() {}, introduce() {}, openSockets() {}, closeSockets: (ids) => closed.push(...ids) },
       randomFrom(5),
+      new ProbeBudget(),
     );
     const peer = peerAt(0);
     const nats = { own: "address-dependent", theirs: "endpoint-independent" } as const;
@@ -242,6 +275,7 @@ describe("the side behind the hard NAT", () => {
     const puncher = new Puncher(
       { probe() {}, introduce() {}, openSockets() {}, closeSockets: (ids) => closed.push(...ids) },
       randomFrom(5),
+      new ProbeBudget(),
     );
     puncher.socketsOpened([1, 2], 0);
     expect(closed).toEqual([1, 2]);
@@ -264,6 +298,7 @@ describe("many peers at once", () => {
         closeSockets() {},
       },
       randomFrom(4),
+      new ProbeBudget(),
     );
     const all = Array.from({ length: peers }, (_, i) => peerAt(0, i + 1));
     const introduce = (peer: Peer, i: number) =>
@@ -308,6 +343,7 @@ describe("restraint", () => {
     const puncher = new Puncher(
       { probe: () => probes++, introduce() {}, openSockets() {}, closeSockets() {} },
       randomFrom(9),
+      new ProbeBudget(),
     );
     for (const at of times) {
       puncher.introduced(
@@ -335,6 +371,7 @@ describe("restraint", () => {
     const puncher = new Puncher(
       { probe: () => probes++, introduce() {}, openSockets() {}, closeSockets() {} },
       randomFrom(9),
+      new ProbeBudget(),
     );
     const peer = peerAt(0);
     puncher.introduced(
@@ -353,6 +390,7 @@ describe("restraint", () => {
     const puncher = new Puncher(
       { probe: () => probes++, introduce() {}, openSockets() {}, closeSockets() {} },
       randomFrom(9),
+      new ProbeBudget(),
     );
     const peer = peerAt(0);
     const nats = { own: "address-dependent", theirs: "address-dependent", isForwarded: true } as const;

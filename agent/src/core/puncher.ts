@@ -17,6 +17,7 @@
  */
 import type { AgentId, Candidate, Endpoint } from "@burrow/protocol";
 import type { Peer } from "./peers.ts";
+import { PROBES_AT_ONCE_MAX, type ProbeBudget } from "./probe-budget.ts";
 import { type Nats, PROBES_MAX, PUNCH_SOCKETS, PunchAttempt, punchRole } from "./punch-attempt.ts";
 
 /** What easier ways get before this one starts: they cost next to nothing and mostly win. */
@@ -25,13 +26,12 @@ const PAUSE_MS = 300;
 export const ATTEMPTS_MAX = 3;
 /** Peers that are remembered for want of room. */
 const WAITING_MAX = 64;
-/** At most 1,000 probes of 88 bytes a second, whatever happens. */
-const BURST_PROBES = 10;
+/** A full burst each time is all that the budget allows. */
 const BURST_INTERVAL_MS = 10;
 /** Answers to the last probes may still come. */
 const LINGER_MS = 2_000;
 /** The side with the sockets is done at once; the other one looks for them as long as this, if it is busy. */
-const LINGER_SOCKETS_MS = LINGER_MS + ATTEMPTS_MAX * (PROBES_MAX / BURST_PROBES) * BURST_INTERVAL_MS;
+const LINGER_SOCKETS_MS = LINGER_MS + ATTEMPTS_MAX * (PROBES_MAX / PROBES_AT_ONCE_MAX) * BURST_INTERVAL_MS;
 const OPEN_TIMEOUT_MS = 2_000;
 /** Between two attempts for one peer; the last one for ever. */
 const AGAIN_AFTER_MS = [5_000, 30_000, 300_000] as const;
@@ -39,7 +39,7 @@ const AGAIN_AFTER_MS = [5_000, 30_000, 300_000] as const;
 const SWEEP_INTERVAL_MS = 10_000;
 
 export interface PuncherSink {
-  /** A probe to an endpoint, from one of our sockets (undefined: the main one). */
+  /** A probe to an endpoint, spent from the budget, from one of our sockets (undefined: the main one). */
   probe(peer: Peer, to: Endpoint, socket: number | undefined, isOpening: boolean): void;
   /** Both sides should be introduced anew. */
   introduce(peer: Peer): void;
@@ -51,6 +51,8 @@ export interface PuncherSink {
 export class Puncher {
   readonly #sink: PuncherSink;
   readonly #random: (length: number) => Uint8Array;
+  /** Of all the agent's probes, spent as they leave: ours take what the others leave over. */
+  readonly #budget: ProbeBudget;
   readonly #history = new Map<AgentId, { attempts: number; lastMs: number }>();
   /** The next one to probe comes first. */
   #attempts: readonly PunchAttempt[] = [];
@@ -60,9 +62,10 @@ export class Puncher {
   readonly #kept = new Map<number, Peer>();
   #sweepMs = 0;
 
-  constructor(sink: PuncherSink, random: (length: number) => Uint8Array) {
+  constructor(sink: PuncherSink, random: (length: number) => Uint8Array, budget: ProbeBudget) {
     this.#sink = sink;
     this.#random = random;
+    this.#budget = budget;
   }
 
   /** Both sides were just introduced: plan an attempt if their NATs call for one. */
@@ -171,8 +174,11 @@ export class Puncher {
   /** A few probes, one for each attempt in turn. */
   #burst(now: number): void {
     if (now < this.#nextBurstMs) return;
-    let left = BURST_PROBES;
     let ready = this.#ready(now);
+    if (ready.length === 0) return;
+    this.#nextBurstMs = now + BURST_INTERVAL_MS;
+    const most = this.#budget.left(now);
+    let left = most;
     while (left > 0 && ready.length > 0) {
       for (const attempt of ready.slice(0, left)) {
         const probe = attempt.take(this.#random, now);
@@ -183,8 +189,7 @@ export class Puncher {
       for (const attempt of ready) if (attempt.isDone) linger(attempt, now);
       ready = this.#ready(now);
     }
-    if (left === BURST_PROBES) return;
-    this.#nextBurstMs = now + BURST_INTERVAL_MS;
+    if (left === most) return;
     const [first, ...others] = this.#attempts;
     if (first !== undefined) this.#attempts = [...others, first];
   }

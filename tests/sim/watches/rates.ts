@@ -9,7 +9,7 @@ import type { Watch } from "./watches.ts";
 const PROBES_PER_SECOND_MAX = 32;
 /** One volley, or two begun for two reasons; nobody has to stand more who never answered. */
 const PROBES_TO_SILENT_MAX = 24;
-/** All together: a hard NAT is punched by 1,000 a second at most (agent/src/core/puncher.ts), beside what else is on. */
+/** All together: 1,000 (agent/src/core/probe-budget.ts), and what could not wait when those had just been spent. */
 const PROBES_OF_AN_AGENT_MAX = 1_150;
 const BINDS_PER_SECOND_MAX = 10;
 const INTRODUCTIONS_MAX = 8;
@@ -89,6 +89,7 @@ export class RateWatch implements Watch, Tap {
 
   *measures(): Iterable<readonly [string, readonly number[]]> {
     yield ["most probes to one address in a second", [this.#probes.most]];
+    yield ["most probes of an agent in a second", [this.#allProbes.most]];
     yield ["most Binds to one relay in a second", [this.#binds.most]];
     yield ["most introductions of a pair in 5 s", [this.#introductions.most]];
   }
