@@ -22,6 +22,7 @@ import { eventView, isForEverybody, loadTeller } from "./io/http/event-views.ts"
 import { createMetrics } from "./io/metrics.ts";
 import { newOperatorToken, Operator, readOperatorFile, writeOperatorFile } from "./io/operator.ts";
 import { PortProbes } from "./io/port-probes.ts";
+import { ReadingClerk } from "./io/reading-clerk.ts";
 import { type Listen, listen } from "./io/server.ts";
 import { Shell } from "./io/shell.ts";
 import { DATABASE_FILE } from "./io/store/backup.ts";
@@ -60,6 +61,8 @@ export interface CoordinatorConfig {
   readonly agentRate?: RateName | undefined;
   /** Whether to look at relays' UDP ports from here. Default true. */
   readonly probesRelays?: boolean | undefined;
+  /** How often relays' counters are written down for their curves. Default READINGS_INTERVAL_MS. */
+  readonly readingsIntervalMs?: number | undefined;
   /** Unix milliseconds. */
   readonly now?: (() => number) | undefined;
   readonly random?: RandomBytes | undefined;
@@ -156,6 +159,12 @@ async function serve(
     cutOff: () => metrics.eventStreamsCut.inc(),
   });
   eventStreams = () => events.watchers;
+  const clerk = new ReadingClerk({
+    relays: mesh.relays,
+    census,
+    now,
+    intervalMs: config.readingsIntervalMs,
+  });
   const happened = (happening: Happening) => {
     const event = eventView(views, happening, now());
     if (event !== undefined) events.publish(event, isForEverybody(happening) ? "everybody" : "operators");
@@ -175,6 +184,7 @@ async function serve(
     metrics,
     census,
     events,
+    readings: clerk.readings,
     geo,
     operator,
     random,
@@ -192,6 +202,7 @@ async function serve(
     throw error;
   }
   shell.start(channel);
+  clerk.start();
   const probes = new PortProbes({
     relays: () => mesh.relays.all(),
     sealer: sealerOf(keys),
@@ -210,6 +221,7 @@ async function serve(
     operatorToken,
     stop: async () => {
       probes.stop();
+      clerk.stop();
       shell.stop();
       channel.stop();
       events.stop();

@@ -142,12 +142,28 @@ describe.skipIf(isSkipped)("the dashboard", () => {
     await page.locator(".page .state.draining").waitFor();
     await page.getByRole("button", { name: "Take back into service" }).click();
     await page.locator(".page .state.healthy").waitFor();
-    // Curves have begun: two loads make a rate.
+    // Two readings make a rate, and the coordinator has kept some from before this page was opened.
     await until("the packets' rate is known", async () => {
       const text = await page.locator(".curve", { hasText: "Packets a second" }).textContent();
       return /\d/.test(text ?? "");
     });
     expect(await page.locator(".curve canvas").count()).toBe(5);
+  }, 40_000);
+
+  test("curves show what was before the page was opened", async () => {
+    const [relay] = (await mesh.operator.relays()).filter(({ region }) => region === "virginia");
+    const kept = async () => {
+      const response = await fetch(`${mesh.url}/v1/relays/${relay?.id}/history`);
+      return (await response.json()) as { atMs: number }[];
+    };
+    await until("the coordinator has kept a few readings", async () => (await kept()).length > 3);
+    const first = (await kept())[0]?.atMs;
+    const page = await open();
+    await page.goto(`${mesh.url}/#/relays/${relay?.id}`);
+    await page.locator(`.curves[data-since="${first}"]`).waitFor();
+    // Also when the page is opened right there, with nothing known yet.
+    await page.reload();
+    await page.locator(`.curves[data-since="${first}"]`).waitFor();
   }, 40_000);
 
   test("everything can be reached by keys, and one sees where one is", async () => {

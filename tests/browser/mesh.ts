@@ -40,6 +40,7 @@ export class BrowserMesh {
       listen: { address: "127.0.0.1", port: 0 },
       stateDir: join(directory, "coordinator"),
       trustProxy: true,
+      readingsIntervalMs: 1_000,
       geo: (address) => {
         const site = sites[Number(address.replace(PREFIX, ""))];
         return site === undefined ? undefined : { at: site.at, precision: "city", label: HOSTILE_PLACE };

@@ -1,7 +1,8 @@
 /**
  * Keeps the model up to date: the stream of events, the lists whenever the stream cannot tell what was missed, and the
- * paths of those agents that are looked at. Views are told at most once a frame, however much arrives.
+ * paths of those agents and the readings of that relay that are looked at. Views are told at most once a frame, however much arrives.
  */
+import type { Reading } from "../model/history.ts";
 import { type Agent, type MeshEvent, MeshModel, type Path, type Relay } from "../model/mesh.ts";
 import { ApiError, ask, askAll, post } from "./api.ts";
 
@@ -18,6 +19,11 @@ const RECONNECT_MS = 3_000;
 /** Lists of a large mesh are megabytes: not again sooner than this. */
 const LISTS_INTERVAL_MS = 5_000;
 
+export interface Looked {
+  readonly page: "agent" | "relay";
+  readonly id: string;
+}
+
 export class Live {
   readonly model = new MeshModel();
   connection: Connection = "connecting";
@@ -28,7 +34,7 @@ export class Live {
   #source: EventSource | undefined;
   #frame: number | undefined;
   #reconnect: ReturnType<typeof setTimeout> | undefined;
-  #looked: string | undefined;
+  #looked: Looked | undefined;
   #clockOffsetMs = 0;
   /** Events that came while lists were on their way: to be applied after these. */
   #waiting: MeshEvent[] | undefined;
@@ -84,11 +90,12 @@ export class Live {
     await post(`/v1/relays/${relay}/drain`, { draining });
   }
 
-  /** The agent whose paths are shown whole, if any. */
-  look(agent: string | undefined): void {
-    if (agent === this.#looked) return;
-    this.#looked = agent;
+  /** The agent whose paths are shown whole, or the relay whose curves are, if any. */
+  look(at: Looked | undefined): void {
+    if (at?.page === this.#looked?.page && at?.id === this.#looked?.id) return;
+    this.#looked = at;
     void this.#readPaths();
+    void this.#readReadings();
   }
 
   #take(event: MeshEvent): void {
@@ -132,7 +139,16 @@ export class Live {
     this.#waiting = undefined;
     for (const event of waiting) if (event.type !== "hello") this.#apply(event);
     this.#tell();
-    await this.#readPaths();
+    await Promise.all([this.#readPaths(), this.#readReadings()]);
+  }
+
+  /** Without them the curve begins with what is heard from now on. */
+  async #readReadings(): Promise<void> {
+    const looked = this.#looked;
+    if (looked?.page !== "relay" || !this.isLoaded) return;
+    const readings = await ask<Reading[]>(`/v1/relays/${looked.id}/history`).catch(() => undefined);
+    if (readings !== undefined) this.model.setReadings(looked.id, readings);
+    this.#tell();
   }
 
   async #readPaths(): Promise<void> {
@@ -152,7 +168,8 @@ export class Live {
   }
 
   #wantedPaths(): string[] {
-    const looked = this.#looked !== undefined && this.model.agents.has(this.#looked) ? [this.#looked] : [];
+    const { page, id = "" } = this.#looked ?? {};
+    const looked = page === "agent" && this.model.agents.has(id) ? [id] : [];
     const online = [...this.model.agents.values()].filter((agent) => agent.online);
     if (online.length > LINKED_AGENTS_MAX) return looked;
     return [...new Set([...looked, ...online.map(({ id }) => id)])];

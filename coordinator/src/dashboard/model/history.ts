@@ -1,15 +1,19 @@
-/** Curves of each relay: what its heartbeats told, as rates, for as long as this page has been open, in a ring each. */
-import type { RelayView } from "../../io/http/schemas/relay.ts";
+/**
+ * Curves of each relay: what its counters read, as rates. The coordinator's readings of the last hours come first, then
+ * those that this page has heard itself.
+ */
+import type { ReadingView, RelayView } from "../../io/http/schemas/relay.ts";
 
-type Load = RelayView["load"];
-type Rtt = RelayView["rtt"];
+export type Reading = ReadingView;
 
-/** Loads come every two seconds: half an hour. */
-export const SAMPLES_MAX = 900;
+/** Two hours from the coordinator, and more than half an hour of the loads that come every two seconds. */
+export const SAMPLES_MAX = 1_500;
+/** Readings further apart than this have a gap between them: the relay, or this page, was away. */
+export const GAP_MS = 45_000;
 
 export interface Sample {
   readonly atMs: number;
-  readonly sessions: number;
+  readonly sessions: number | null;
   /** Per second; null when not known: at the beginning, and after the relay's counters began anew. */
   readonly packets: number | null;
   readonly bytes: number | null;
@@ -20,8 +24,8 @@ export interface Sample {
 }
 
 interface Series {
+  readonly readings: Reading[];
   readonly samples: Sample[];
-  last: { readonly atMs: number; readonly load: Load };
 }
 
 export class History {
@@ -35,39 +39,48 @@ export class History {
     this.#series.delete(relay);
   }
 
-  add(relay: string, atMs: number, load: Load, rtt: Rtt): void {
-    const series = this.#series.get(relay);
-    if (series !== undefined && atMs <= series.last.atMs) return;
-    const rate = rateSince(series?.last, atMs);
-    const sample: Sample = {
-      atMs,
-      sessions: load.sessions,
-      packets: rate(load.packets, ({ packets }) => packets),
-      bytes: rate(load.bytes, ({ bytes }) => bytes),
-      drops: rate(dropsOf(load), dropsOf),
-      p50Ms: rtt?.p50Ms ?? null,
-      p90Ms: rtt?.p90Ms ?? null,
-      p99Ms: rtt?.p99Ms ?? null,
-    };
-    if (series === undefined) {
-      this.#series.set(relay, { samples: [sample], last: { atMs, load } });
-      return;
-    }
-    series.last = { atMs, load };
-    series.samples.push(sample);
-    if (series.samples.length > SAMPLES_MAX) series.samples.shift();
+  /** The readings that the coordinator kept; what this page heard after the last of them stays. */
+  recall(relay: string, kept: readonly Reading[]): void {
+    const until = kept.at(-1)?.atMs ?? 0;
+    const heard = this.#series.get(relay)?.readings.filter(({ atMs }) => atMs > until) ?? [];
+    this.#series.delete(relay);
+    for (const reading of [...kept, ...heard]) this.add(relay, reading);
+  }
+
+  add(relay: string, reading: Reading): void {
+    const series = this.#series.get(relay) ?? { readings: [], samples: [] };
+    this.#series.set(relay, series);
+    const { readings, samples } = series;
+    const last = readings.at(-1);
+    if (last !== undefined && reading.atMs <= last.atMs) return;
+    const isGap = last !== undefined && reading.atMs - last.atMs > GAP_MS;
+    if (isGap) samples.push(unknownAt((last.atMs + reading.atMs) / 2));
+    readings.push(reading);
+    samples.push(sampleOf(reading, isGap ? undefined : last));
+    if (readings.length > SAMPLES_MAX) readings.shift();
+    while (samples.length > SAMPLES_MAX) samples.shift();
   }
 }
 
-export function dropsOf({ drops }: Load): number {
-  return Object.values(drops).reduce((sum, count) => sum + count, 0);
+export function readingOf(atMs: number, load: RelayView["load"], rtt: RelayView["rtt"]): Reading {
+  const { sessions, packets, bytes } = load;
+  const { p50Ms, p90Ms, p99Ms } = rtt ?? { p50Ms: null, p90Ms: null, p99Ms: null };
+  const drops = Object.values(load.drops).reduce((sum, count) => sum + count, 0);
+  return { atMs, sessions, packets, bytes, drops, p50Ms, p90Ms, p99Ms };
 }
 
 /** Counters that went back are those of a relay that has started anew: its rate is not known then. */
-function rateSince(last: Series["last"] | undefined, atMs: number) {
-  return (now: number, of: (load: Load) => number): number | null => {
-    if (last === undefined) return null;
-    const grown = now - of(last.load);
-    return grown < 0 ? null : (grown * 1000) / (atMs - last.atMs);
+function sampleOf(reading: Reading, last: Reading | undefined): Sample {
+  const perSecond = (counter: "packets" | "bytes" | "drops") => {
+    if (last === undefined || reading[counter] < last[counter]) return null;
+    return ((reading[counter] - last[counter]) * 1000) / (reading.atMs - last.atMs);
   };
+  const { atMs, sessions, p50Ms, p90Ms, p99Ms } = reading;
+  const rates = { packets: perSecond("packets"), bytes: perSecond("bytes"), drops: perSecond("drops") };
+  return { atMs, sessions, ...rates, p50Ms, p90Ms, p99Ms };
+}
+
+function unknownAt(atMs: number): Sample {
+  const [sessions, packets, bytes, drops] = [null, null, null, null];
+  return { atMs, sessions, packets, bytes, drops, p50Ms: null, p90Ms: null, p99Ms: null };
 }

@@ -5,7 +5,7 @@
 import type { AgentView, PathView } from "../../io/http/schemas/agent.ts";
 import type { MeshEventView } from "../../io/http/schemas/event.ts";
 import type { RelayView } from "../../io/http/schemas/relay.ts";
-import { History } from "./history.ts";
+import { History, type Reading, readingOf } from "./history.ts";
 
 export type Relay = RelayView;
 export type Agent = AgentView;
@@ -37,10 +37,16 @@ export class MeshModel {
     return this.#paths;
   }
 
-  /** Their loads are of some moment before, nobody knows which: curves are made of events alone. */
+  /** Their loads are of some moment before, nobody knows which: curves are made of events and readings alone. */
   setRelays(relays: readonly Relay[]): void {
     this.#relays.clear();
     for (const relay of relays) this.#relays.set(relay.id, relay);
+    this.versions.relays++;
+  }
+
+  setReadings(relay: string, readings: readonly Reading[]): void {
+    if (!this.#relays.has(relay)) return;
+    this.history.recall(relay, readings);
     this.versions.relays++;
   }
 
@@ -110,7 +116,7 @@ export class MeshModel {
     const relay = this.#relays.get(id);
     if (relay === undefined) return;
     this.#relays.set(id, { ...relay, load, agents, rtt, sessions: load.sessions });
-    this.history.add(id, atMs, load, rtt);
+    this.history.add(id, readingOf(atMs, load, rtt));
     this.versions.relays++;
   }
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { clusters } from "./clusters.ts";
-import { History, SAMPLES_MAX } from "./history.ts";
+import { GAP_MS, History, type Reading, readingOf, SAMPLES_MAX } from "./history.ts";
 import { links } from "./links.ts";
 import { agentRows, relayRows } from "./lists.ts";
 import { type Agent, MeshModel, type Path, type Relay } from "./mesh.ts";
@@ -82,17 +82,24 @@ describe("the model", () => {
 });
 
 describe("curves", () => {
+  const read = (atMs: number, more: Partial<Reading> = {}): Reading => ({
+    ...readingOf(atMs, LOAD, null),
+    ...more,
+  });
+
   test("counters become rates; a relay that starts anew has none for a moment", () => {
     const history = new History();
     const at = (atMs: number, packets: number, drops = 0) =>
       history.add(
         "r",
-        atMs,
-        { ...LOAD, packets, drops: { x: drops } },
-        { samples: 1, p50Ms: 3, p90Ms: 4, p99Ms: 5 },
+        readingOf(
+          atMs,
+          { ...LOAD, packets, drops: { x: drops, y: drops } },
+          { samples: 1, p50Ms: 3, p90Ms: 4, p99Ms: 5 },
+        ),
       );
     at(0, 100);
-    at(2_000, 300, 4);
+    at(2_000, 300, 2);
     at(4_000, 10);
     at(4_000, 99);
     at(6_000, 30);
@@ -103,9 +110,30 @@ describe("curves", () => {
 
   test("are of bounded length", () => {
     const history = new History();
-    for (let i = 0; i < SAMPLES_MAX + 50; i++) history.add("r", i * 1000, LOAD, null);
+    for (let i = 0; i < SAMPLES_MAX + 50; i++) history.add("r", read(i * 1000));
     expect(history.of("r")).toHaveLength(SAMPLES_MAX);
     expect(history.of("r")[0]?.atMs).toBe(50_000);
+  });
+
+  test("a silence is a gap, not a line", () => {
+    const history = new History();
+    history.add("r", read(0, { sessions: 4, packets: 10 }));
+    history.add("r", read(GAP_MS + 1_000, { sessions: 2, packets: 5_000 }));
+    expect(history.of("r").map(({ sessions }) => sessions)).toEqual([4, null, 2]);
+    expect(history.of("r").map(({ packets }) => packets)).toEqual([null, null, null]);
+  });
+
+  test("what the coordinator kept comes before what was heard since, each moment once", () => {
+    const history = new History();
+    for (const at of [30_000, 32_000, 34_000]) history.add("r", read(at, { packets: at }));
+    history.recall(
+      "r",
+      [15_000, 30_500].map((at) => read(at, { packets: at })),
+    );
+    expect(history.of("r").map(({ atMs }) => atMs)).toEqual([15_000, 30_500, 32_000, 34_000]);
+    expect(history.of("r").map(({ packets }) => packets)).toEqual([null, 1_000, 1_000, 1_000]);
+    history.recall("r", []);
+    expect(history.of("r")).toHaveLength(4);
   });
 });
 

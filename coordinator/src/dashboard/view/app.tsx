@@ -39,7 +39,7 @@ export function App() {
   }, [route]);
   if (route.page === "relay" || route.page === "agent") opened.current = route.id;
   useEffect(() => {
-    live.look(route.page === "agent" ? route.id : undefined);
+    live.look(route.page === "agent" || route.page === "relay" ? route : undefined);
     setPointed(undefined);
   }, [live, route]);
   return (

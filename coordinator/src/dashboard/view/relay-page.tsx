@@ -36,7 +36,7 @@ export function RelayPage({ live, id }: { readonly live: Live; readonly id: stri
       </PageHead>
       <p class="reason lead">{relay.reason}</p>
       {live.isOperator && <Drain live={live} relay={relay} key={`${id} ${relay.state}`} />}
-      <section aria-label="Curves" class="curves">
+      <section aria-label="Curves" class="curves" data-since={samples[0]?.atMs}>
         <Curve title="Sessions" lines={SESSIONS} samples={samples} text={(value) => amount(value)} />
         <Curve title="Packets a second" lines={PACKETS} samples={samples} text={perSecond} />
         <Curve title="Bytes a second" lines={BYTES} samples={samples} text={(value) => amount(value, "B")} />

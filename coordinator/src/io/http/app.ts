@@ -7,6 +7,7 @@ import { createMiddleware } from "hono/factory";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
 import type { GeoResolver } from "../../core/geo.ts";
+import type { Readings } from "../../core/readings.ts";
 import type { RandomBytes } from "../../core/ticket-office.ts";
 import type { Census } from "../census.ts";
 import type { Channel } from "../channel.ts";
@@ -38,6 +39,7 @@ export interface HttpParts {
   readonly metrics: Metrics;
   readonly census: Census;
   readonly events: EventHub;
+  readonly readings: Readings;
   readonly geo: GeoResolver | undefined;
   readonly operator: Operator;
   readonly random: RandomBytes;

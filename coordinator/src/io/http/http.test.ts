@@ -132,6 +132,40 @@ describe("who is where", () => {
     await expectProblem(await ask("/v1/relays/nonsense"), 404, "not-found");
   });
 
+  test("what a relay's counters read, for as long as it speaks", async () => {
+    const own = await TestCoordinator.start({ readingsIntervalMs: 20 });
+    try {
+      const { id, client } = await own.relay();
+      const history = async () => {
+        const response = await fetch(`${own.url}/v1/relays/${id}/history`);
+        expect(response.status).toBe(200);
+        return (await response.json()) as { atMs: number; packets: number; drops: number }[];
+      };
+      expect(await history()).toEqual([]);
+      const load = {
+        sessions: 3,
+        flows: 2,
+        packets: 100,
+        bytes: 5_000,
+        drops: { "no-route": 2, replayed: 1 },
+      };
+      client.send({ type: "heartbeat", load, draining: false });
+      while ((await history()).length === 0) await Bun.sleep(5);
+      // The same heartbeat is read once, however long nothing new comes.
+      await Bun.sleep(100);
+      client.send({ type: "heartbeat", load: { ...load, packets: 200 }, draining: false });
+      while ((await history()).length < 2) await Bun.sleep(5);
+      const none = { p50Ms: null, p90Ms: null, p99Ms: null };
+      expect(await history()).toMatchObject([
+        { sessions: 3, packets: 100, bytes: 5_000, drops: 3, ...none },
+        { sessions: 3, packets: 200, bytes: 5_000, drops: 3, ...none },
+      ]);
+      expect((await fetch(`${own.url}/v1/relays/000000000000000f/history`)).status).toBe(404);
+    } finally {
+      await own.end();
+    }
+  });
+
   test("agents and their paths, for operators", async () => {
     const token = coordinator.operatorToken;
     const list = (await (await ask("/v1/agents", { token })).json()) as { name: string }[];

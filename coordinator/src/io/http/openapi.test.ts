@@ -24,6 +24,7 @@ let cookie: string;
 
 beforeAll(async () => {
   coordinator = await TestCoordinator.start({
+    readingsIntervalMs: 20,
     trustProxy: true,
     geo: Object.assign(
       (ip: string) => {
@@ -91,6 +92,9 @@ describe("answers are as described", () => {
     await client.ask("drainRelay", relay, { headers: token });
     await client.ask("drainRelay", relay, { headers: { ...token, ...json }, body: '{"draining":false}' });
     await client.ask("readRelayLinks", relay);
+    while (((await (await client.ask("readRelayHistory", relay)).json()) as unknown[]).length === 0) {
+      await Bun.sleep(10);
+    }
     await client.ask("setRelay", relay, { headers: { ...token, ...json }, body: '{"weightMs":0}' });
     await client.ask("rankRelays", "", { query: "?ip=192.0.2.1" });
     await client.ask("listAgents", "", { headers: token });

@@ -8,7 +8,7 @@ import type { HttpParts } from "./app.ts";
 import { type Api, noSuch } from "./endpoint.ts";
 import { pageOf } from "./page.ts";
 import { idParams, idText, PAGE_HEADERS, pageQuery } from "./schemas/fields.ts";
-import { linkView, relayView as relaySchema } from "./schemas/relay.ts";
+import { linkView, readingView, relayView as relaySchema } from "./schemas/relay.ts";
 import { linkViews, relayView } from "./views.ts";
 
 const log = getLogger(["burrow", "coordinator", "http"]);
@@ -58,6 +58,19 @@ const ENDPOINTS = {
     params: idParams,
     answer: { status: 200, description: "The nearest first", schema: z.array(linkView) },
   },
+  history: {
+    method: "get",
+    path: `${path}/{id}/history`,
+    name: "readRelayHistory",
+    group,
+    summary: "What its counters read over the last two hours",
+    description:
+      "A reading every 15 seconds, the oldest first; none of times at which the relay was silent, nor of those before " +
+      "the coordinator started. What is to be kept for longer is Prometheus' business.",
+    access: "everybody",
+    params: idParams,
+    answer: { status: 200, description: "The oldest first", schema: z.array(readingView) },
+  },
   drain: {
     method: "post",
     path: `${path}/{id}/drain`,
@@ -97,7 +110,7 @@ const ENDPOINTS = {
 } as const;
 
 export function addRelays(api: Api, parts: HttpParts): void {
-  const { shell, store, channel } = parts;
+  const { shell, store, channel, readings } = parts;
   const view = (entry: RelayEntry) => relayView({ ...parts, mesh: shell.mesh }, entry, shell.now);
   api.add(ENDPOINTS.list, ({ query }) => {
     const { items, headers } = pageOf(path, shell.mesh.relays.all(), ({ record }) => record.id, query);
@@ -112,6 +125,11 @@ export function addRelays(api: Api, parts: HttpParts): void {
     const id = relayId.safeParse(context.req.param("id"));
     const entry = id.success ? shell.mesh.relays.get(id.data) : undefined;
     return entry === undefined ? noSuch("relay") : { body: linkViews(shell.mesh, entry) };
+  });
+  api.add(ENDPOINTS.history, ({ context }) => {
+    const id = relayId.safeParse(context.req.param("id"));
+    if (!id.success || shell.mesh.relays.get(id.data) === undefined) return noSuch("relay");
+    return { body: [...readings.of(id.data)] };
   });
   api.add(ENDPOINTS.set, async ({ context, body }) => {
     const id = relayId.safeParse(context.req.param("id"));

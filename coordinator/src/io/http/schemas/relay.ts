@@ -42,6 +42,25 @@ export const reachView = z
   })
   .meta({ id: "Reach", description: "Whether the data port works from elsewhere, and who says so" });
 
+export const readingView = z
+  .object({
+    atMs,
+    sessions: z.number(),
+    packets: z.number(),
+    bytes: z.number(),
+    drops: z.number(),
+    p50Ms: millisecondsView.nullable(),
+    p90Ms: millisecondsView.nullable(),
+    p99Ms: millisecondsView.nullable(),
+  })
+  .meta({
+    id: "Reading",
+    description:
+      "Counters since the relay started, and round trips of agents at home there, as they were then. A counter that " +
+      "is less than the one before tells that the relay has started anew",
+  });
+export type ReadingView = z.output<typeof readingView>;
+
 export const linkView = z
   .object({
     relay: idText,
