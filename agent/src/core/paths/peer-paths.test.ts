@@ -74,6 +74,24 @@ for (const cut of ["both", "a→b", "b→a"] as const) {
   });
 }
 
+test("relay cut under a stream that the other side only answers: it follows at once, whenever the cut comes", () => {
+  for (let phaseMs = 0; phaseMs < 200; phaseMs++) {
+    const pair = new Pair();
+    for (const relay of [R1, R2]) pair.relay(relay).delayMs = 1;
+    pair.introduces = false;
+    pair.b.answers = true;
+    pair.bindRelays(R1, R2);
+    pair.stream(2_000);
+    const cutMs = pair.now + phaseMs;
+    pair.at(cutMs, () => {
+      pair.relay(R1).cut = "both";
+    });
+    pair.stream(3_000);
+    const gapMs = longestGapMs(pair.a, cutMs, pair.now);
+    expect([phaseMs, gapMs <= 350 ? "short" : gapMs]).toEqual([phaseMs, "short"]);
+  }
+});
+
 test("a long way is given its three round trips before it is doubted", () => {
   const pair = new Pair();
   pair.direct.delayMs = 150;

@@ -54,6 +54,8 @@ export class PeerPaths {
   #leftInDoubt: Path | undefined;
   /** The relay path that gets a copy of each packet while the peer's silence on the direct path is looked into. */
   #doubtedFor: Path | undefined;
+  /** By which the peer spoke last, if it was a relay. */
+  #peerRelay: RelayId | undefined;
   #mtuBytes: number | undefined;
   #letGoMs = 0;
   #reason = "no relay yet";
@@ -194,19 +196,30 @@ export class PeerPaths {
       if (spare !== undefined) spare.isSpare = true;
       spare?.start(now);
     }
-    // The peer chooses its relay and we choose ours: what comes by either answers what left by the other.
+    if (target.kind === "relay") this.#heardByRelay(target, now);
+    else this.#peerRelay = undefined;
+  }
+
+  #heardByRelay(target: PathTarget & { readonly kind: "relay" }, now: number): void {
     const current = this.#current;
-    if (target.kind === "relay" && current?.target.kind === "relay") current.heard(now);
-    if (target.kind === "relay" && current?.target.kind === "direct") this.#doubtDirect(current, target, now);
+    if (current?.target.kind === "direct") this.#doubtCurrent(current, target, now);
+    if (current?.target.kind === "relay") {
+      const moved = this.#peerRelay !== target.relay && current.target.relay !== target.relay;
+      if (moved) this.#doubtCurrent(current, target, now);
+      // The peer chooses its relay and we choose ours: what comes by either answers what left by the other.
+      current.heard(now);
+    }
+    this.#peerRelay = target.relay;
   }
 
   /**
-   * The peer speaks by a relay although a direct path works, as far as we know. If that path has been quiet, the peer
-   * knows more than we do: our packets go both ways from now on, until an ack settles it.
+   * The peer speaks by a relay although a direct path works, as far as we know, or has begun to speak by another relay
+   * than ours. If our path has been quiet, the peer knows more than we do: our packets go both ways from now on, until
+   * an ack settles it.
    */
-  #doubtDirect(direct: Path, relay: PathTarget, now: number): void {
-    if (!direct.isProven || !direct.isQuiet(now)) return;
-    direct.doubt(now);
+  #doubtCurrent(current: Path, relay: PathTarget, now: number): void {
+    if (!current.isProven || !current.isQuiet(now)) return;
+    current.doubt(now);
     this.#doubtedFor ??= this.#paths.of(relay) ?? this.#relayPaths()[0];
     this.#step(now);
   }

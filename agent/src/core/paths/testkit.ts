@@ -30,6 +30,8 @@ export class Side implements PeerPathsSink {
   readonly name: "a" | "b";
   readonly endpoint: Endpoint;
   readonly paths: PeerPaths;
+  /** Says nothing of its own accord, but answers each data packet, as pings and requests are. */
+  answers = false;
   /** Further sockets, by where their NAT shows them. */
   readonly sockets = new Map<Endpoint, number>();
   /** What this side tells of itself when both are introduced. */
@@ -128,12 +130,12 @@ export class Pair {
     this.b.paths.setRelays(relays, this.now);
   }
 
-  /** Both sides send a packet every `everyMs` for `forMs`. */
+  /** Both sides send a packet every `everyMs` for `forMs`; one that only answers does not. */
   stream(forMs: number, everyMs = 20, lengthBytes = 96): void {
     const endMs = this.now + forMs;
     for (let atMs = this.now; atMs < endMs; atMs += everyMs) {
       this.at(atMs, () => this.a.send(lengthBytes));
-      this.at(atMs + everyMs / 2, () => this.b.send(lengthBytes));
+      if (!this.b.answers) this.at(atMs + everyMs / 2, () => this.b.send(lengthBytes));
     }
     this.run(forMs);
   }
@@ -173,6 +175,7 @@ export class Pair {
     this.#carry(from, target, lengthBytes, (to, seenAs) => {
       to.arrivals.push({ atMs: this.now, by: seenAs.kind });
       to.paths.heard(seenAs, this.now);
+      if (to.answers) to.send(lengthBytes);
     });
   }
 
