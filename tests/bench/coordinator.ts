@@ -50,7 +50,8 @@ async function main(): Promise<void> {
   const networks = Math.max(processes, Math.floor(wanted / perNetwork));
   const state = join(shop.directory, "coordinator");
   const command = `ulimit -n ${files}; exec "$0" "$@"`;
-  const args = ["cli/src/main.ts", "coordinator", "--listen", "127.0.0.1:0", "--state", state, "--json"];
+  const program = ["--preload", "./tests/bench/heap.preload.ts", "cli/src/main.ts"];
+  const args = [...program, "coordinator", "--listen", "127.0.0.1:0", "--state", state, "--json"];
   const coordinator = shop.spawn(["sh", "-c", command, process.execPath, ...args, "--log-level", "warning"]);
   const { url } = JSON.parse(await coordinator.line()) as { url: string };
   const access = await readOperatorFile(state);
@@ -64,6 +65,7 @@ async function main(): Promise<void> {
       return token;
     }),
   );
+  const emptyLiveBytes = await liveBytesOf(coordinator);
   const empty = await lastingCostOf(coordinator.pid);
 
   const joinedFromMs = performance.now();
@@ -91,6 +93,7 @@ async function main(): Promise<void> {
   const pushed = await lastingCostOf(coordinator.pid);
   await Bun.sleep(SETTLE_MS);
   const end = await lastingCostOf(coordinator.pid);
+  const liveBytes = await liveBytesOf(coordinator);
   const perAgent = (bytes: number) => Math.round((bytes - empty.residentBytes) / agents);
   const result = {
     bench: "coordinator",
@@ -101,6 +104,7 @@ async function main(): Promise<void> {
     bytes_per_agent_just_joined: perAgent(joined.residentBytes),
     bytes_per_agent_just_told: perAgent(pushed.residentBytes),
     bytes_per_agent_at_end: perAgent(end.residentBytes),
+    live_bytes_per_agent: Math.round((liveBytes - emptyLiveBytes) / agents),
     resident_mb: { empty: megabytes(empty.residentBytes), full: megabytes(after.residentBytes) },
     joins_per_s: Math.round(agents / (joinMs / 1000)),
     cpu_ms_per_join: round((joined.cpuNs - empty.cpuNs) / 1e6 / agents),
@@ -116,6 +120,13 @@ async function lastingCostOf(pid: number): Promise<Cost> {
   const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
   // proc(5): utime and stime are the 14th and 15th of all.
   return { cpuNs: (Number(fields[11]) + Number(fields[12])) * 1e7, residentBytes };
+}
+
+/** Without garbage, which resident memory holds until the collector comes by. */
+async function liveBytesOf(coordinator: Child): Promise<number> {
+  coordinator.kill("SIGUSR2");
+  const { liveBytes } = JSON.parse(await coordinator.line()) as { liveBytes: number };
+  return liveBytes;
 }
 
 /** What the system grants, at most `wanted`. */
