@@ -55,7 +55,9 @@ test("operators' commands: no coordinator here, none at the address, a broken fi
     expect([none.exitCode, none.stdout]).toEqual([1, ""]);
     expect(none.stderr).toMatch(/^error: no coordinator keeps its state in .*\n {2}try: /);
     const noToken = await burrow([...create, "--coordinator", "http://127.0.0.1:9"]);
-    expect(noToken.stderr).toMatch(/^error: no operator token was given\n {2}try: set BURROW_OPERATOR_TOKEN/);
+    expect(noToken.stderr).toMatch(
+      /^error: no operator token was given for http:\S+\n {2}try: set BURROW_OPERATOR_TOKEN/,
+    );
     const away = await burrow([...create, "--coordinator", "http://127.0.0.1:9"], {
       BURROW_OPERATOR_TOKEN: "x",
     });

@@ -8,6 +8,7 @@ const processes = new Processes();
 const at = () => ["--state", processes.state("coordinator")];
 const kept = () =>
   JSON.parse(readFileSync(join(processes.state("coordinator"), "operator.json"), "utf8")) as {
+    url: string;
     token: string;
   };
 beforeAll(async () => {
@@ -44,4 +45,68 @@ test("where the new one could not be written, the old one stays", async () => {
   ]);
   expect([exitCode, kept().token]).toEqual([1, before]);
   expect(stderr).toContain("cannot write /no/where/at/all");
+});
+
+test("the token that is kept here goes to the coordinator here alone, whatever URL is given", async () => {
+  const heard: (string | null)[] = [];
+  const other = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request) {
+      heard.push(request.headers.get("authorization"));
+      return Response.json([]);
+    },
+  });
+  try {
+    const url = `http://127.0.0.1:${other.port}`;
+    for (const [args, env] of [
+      [["--coordinator", url], {}],
+      [[], { BURROW_COORDINATOR: url }],
+    ] as const) {
+      const { exitCode, ...told } = await processes.run(["agents", ...args, ...at()], env);
+      const stderr = told.stderr.replace(/\s+/g, " ");
+      expect([exitCode, heard]).toEqual([1, []]);
+      expect(stderr).toContain(`error: no operator token was given for ${url}`);
+      expect(stderr).toMatch(/BURROW_OPERATOR_TOKEN .*--operator-token-file/);
+      expect(stderr).toContain(`leave --coordinator out to ask the one here, at ${kept().url}`);
+      expect(stderr).not.toContain(kept().token);
+    }
+    // What was given goes where it was told to.
+    const given = await processes.run(["agents", "--json", "--coordinator", url, ...at()], {
+      BURROW_OPERATOR_TOKEN: "burrow_op_of_another_coordinator_far_away",
+    });
+    expect([given.exitCode, heard]).toEqual([0, ["Bearer burrow_op_of_another_coordinator_far_away"]]);
+  } finally {
+    await other.stop(true);
+  }
+});
+
+test("the coordinator here may be named as well, and as localhost", async () => {
+  const { port } = new URL(kept().url);
+  for (const url of [kept().url, `${kept().url}/`, `http://localhost:${port}`]) {
+    const { exitCode, stderr } = await processes.run(["agents", "--coordinator", url, ...at()]);
+    expect([exitCode, stderr]).toEqual([0, ""]);
+  }
+  const { exitCode } = await processes.run(["agents", "--coordinator", `https://localhost:${port}`, ...at()]);
+  expect(exitCode).toBe(1);
+});
+
+test("a redirect is told and not followed: the token goes nowhere else", async () => {
+  const elsewhere = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => Response.json([]) });
+  const other = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => Response.redirect(`http://127.0.0.1:${elsewhere.port}/v1/agents?page=1`),
+  });
+  try {
+    const url = `http://127.0.0.1:${other.port}`;
+    const env = { BURROW_OPERATOR_TOKEN: kept().token };
+    const { exitCode, ...told } = await processes.run(["agents", "--coordinator", url], env);
+    const stderr = told.stderr.replace(/\s+/g, " ");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`error: ${url} sends its callers on to http://127.0.0.1:${elsewhere.port}`);
+    expect(stderr).toContain("try: if that is the coordinator, give its URL");
+  } finally {
+    await Promise.all([elsewhere.stop(true), other.stop(true)]);
+  }
 });

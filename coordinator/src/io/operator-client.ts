@@ -120,6 +120,8 @@ async function answer<T>(
       headers: { authorization: `Bearer ${access.token}`, "content-type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
+      // A POST that is sent on becomes a GET, and the token stays behind: whoever typed the URL must know.
+      redirect: "manual",
     });
   } catch (cause) {
     const remedy = (await speaksPlainHttp(access.url))
@@ -127,6 +129,7 @@ async function answer<T>(
       : "check that it runs and that the URL is right";
     throw new UserError(`the coordinator at ${access.url} does not answer`, remedy, { cause });
   }
+  refuseRedirect(access, response);
   const told: unknown = await response.json().catch(() => undefined);
   if (response.ok && told !== undefined) {
     return { body: told as T, next: /<(\/[^>]*)>; rel="next"/.exec(response.headers.get("link") ?? "")?.[1] };
@@ -144,4 +147,13 @@ async function answer<T>(
         `the server at ${access.url} is no coordinator (it answered ${response.status})`,
         "check the URL: scheme, host and port; `burrow coordinator` prints it when it is ready",
       );
+}
+
+function refuseRedirect({ url }: OperatorAccess, { status, headers }: Response): void {
+  const location = headers.get("location");
+  if (status < 300 || status > 399 || location === null || !URL.canParse(location, url)) return;
+  throw new UserError(
+    `${url} sends its callers on to ${new URL(location, url).origin}`,
+    "if that is the coordinator, give its URL",
+  );
 }

@@ -9,7 +9,7 @@ import { OperatorSessions } from "./operator-sessions.ts";
 import { StoreUnavailable } from "./store/store.ts";
 
 /** Read by commands on the same machine; `url` is where the coordinator last listened. */
-const operatorFile = z.object({ url: z.string().max(2048), token: z.string().min(32).max(256) });
+const operatorFile = z.object({ url: z.url().max(2048), token: z.string().min(32).max(256) });
 export type OperatorAccess = z.output<typeof operatorFile>;
 
 export const OPERATOR_FILE = "operator.json";
