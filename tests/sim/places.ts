@@ -1,8 +1,9 @@
 /** Homes made of routers and hosts, and the addresses that all of it gets. */
 
 import { Host, type Interface } from "./net/host.ts";
-import { Nat, type NatKind } from "./net/nat.ts";
+import { Nat, type NatKind, type Translator } from "./net/nat.ts";
 import { type Network, type Realm, Router } from "./net/network.ts";
+import { StrayNat } from "./net/stray-nat.ts";
 import type { HomePlan } from "./plan.ts";
 import type { Random } from "./random.ts";
 
@@ -33,7 +34,7 @@ export class Places {
     const carrier = plan.carrier === undefined ? undefined : this.#carrier(plan.carrier, plan);
     const outside = carrier?.inside ?? this.#net.internet;
     const address = carrier === undefined ? this.#publicAddress(plan) : this.#carrierAddress();
-    const nat = new Nat(plan.nat, address, plan.natTimeoutMs, this.#random.fork());
+    const nat = this.#nat(plan.nat, address, plan);
     const router = new Router("home", nat, outside);
     return { plan, realm: router.inside, routers: carrier === undefined ? [router] : [router, carrier] };
   }
@@ -62,6 +63,11 @@ export class Places {
     return new Host(interfaces, RELAY_PORT);
   }
 
+  #nat(kind: NatKind, address: string, { natTimeoutMs }: HomePlan): Translator {
+    const make = kind.keepsStrays === true ? StrayNat : Nat;
+    return new make(kind, address, natTimeoutMs, this.#random.fork());
+  }
+
   #publicAddress({ position }: HomePlan): string {
     const address = `198.51.100.${10 + this.#addressesGiven++}`;
     this.#net.weather.place(address, position);
@@ -81,7 +87,7 @@ export class Places {
   #carrier(kind: NatKind, plan: HomePlan): Router {
     let carrier = this.#carriers.get(kind.name);
     if (carrier === undefined) {
-      const nat = new Nat(kind, this.#publicAddress(plan), plan.natTimeoutMs, this.#random.fork());
+      const nat = this.#nat(kind, this.#publicAddress(plan), plan);
       carrier = new Router("carrier", nat, this.#net.internet);
       this.#carriers.set(kind.name, carrier);
     }

@@ -37,6 +37,8 @@ export interface TalkPlan {
   readonly from: number;
   readonly to: number;
   readonly everyMs: number;
+  /** Absent: with the others, at `talkFromMs`. */
+  readonly fromMs?: number;
 }
 
 export type FaultKind =

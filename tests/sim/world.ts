@@ -185,14 +185,14 @@ export class World {
         });
       });
     }
-    plan.talks.forEach(({ from, to, everyMs }, index) => {
+    plan.talks.forEach(({ from, to, everyMs, fromMs = plan.talkFromMs }, index) => {
       const ping = (sequence: number) => {
         if (this.sinceStartMs >= plan.talkUntilMs) return;
         for (const watch of this.#watches) watch.pinged?.(index, sequence);
         this.agent(from).ping(this.agent(to).id, index, sequence);
         clock.in(everyMs, () => ping(sequence + 1));
       };
-      at(plan.talkFromMs, () => ping(0));
+      at(fromMs, () => ping(0));
     });
     at(plan.talkUntilMs, () => {
       for (const watch of this.#watches) watch.talkEnded?.();

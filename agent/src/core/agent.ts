@@ -114,9 +114,9 @@ export class Agent {
     });
     this.#puncher = new Puncher(
       {
-        probe: (peer, endpoint, socket, isOpening) => {
+        probe: (peer, { to: endpoint, socket, ttl }) => {
           const target = { kind: "direct", endpoint, ...(socket === undefined ? {} : { socket }) } as const;
-          this.#probes.send(peer, target, transactionOf(options.random(8)), this.#now, { isOpening });
+          this.#probes.send(peer, target, transactionOf(options.random(8)), this.#now, { ttl });
         },
         introduce: (peer) => this.#introduce(peer.info.id),
         openSockets: (count) => sink.openSockets(count),

@@ -60,6 +60,14 @@ function isHost(of: Endpoint, options: CandidateOptions): boolean {
   return range !== "linkLocal" && range !== "unspecified" && range !== "multicast";
 }
 
+/** Ranges that mean another host in each network. */
+const INNER_RANGES: ReadonlySet<string> = new Set(["private", "carrierGradeNat", "linkLocal", "loopback"]);
+
+/** IPv4 that means the same host everywhere: between there and here are the routers of both sides. */
+export function isOuter4(of: Endpoint): boolean {
+  return !of.startsWith("[") && !INNER_RANGES.has(ipaddr.parse(splitEndpoint(of).address).range());
+}
+
 /** Whether the address lies in one of the prefixes. */
 export function isInside(address: string, prefixes: readonly string[]): boolean {
   const parsed = ipaddr.parse(address);

@@ -18,9 +18,6 @@ import type { PathTarget } from "./paths/path.ts";
 import type { Peer } from "./peers.ts";
 import { ProbeBudget } from "./probe-budget.ts";
 
-/** Leaves our own router and dies at the next one. */
-const OPENING_TTL = 2;
-
 export interface ProbeDeskParts {
   readonly self: AgentId;
   readonly sealer: Sealer;
@@ -56,8 +53,8 @@ export class ProbeDesk {
 
   send(peer: Peer, target: PathTarget, transaction: Transaction, now: number, form: ProbeForm = {}): void {
     this.budget.spend(now);
-    const { isOpening, lengthBytes } = form;
-    const how = { ttl: isOpening === true ? OPENING_TTL : undefined, whole: lengthBytes !== undefined };
+    const { ttl, lengthBytes } = form;
+    const how = { ttl, whole: lengthBytes !== undefined };
     this.#transmit(peer, target, { kind: "probe", transaction, observed: undefined }, how, lengthBytes);
   }
 

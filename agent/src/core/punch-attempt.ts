@@ -10,7 +10,8 @@ import {
   type NatPorts,
   splitEndpoint,
 } from "@burrow/protocol";
-import ipaddr from "ipaddr.js";
+import { isOuter4 } from "./candidates.ts";
+import { OPENING_TTL } from "./paths/volley.ts";
 import type { Peer } from "./peers.ts";
 import { EARLY_GUESSES, guessPort, PORT_COUNT, PORT_MIN } from "./predictor.ts";
 
@@ -29,13 +30,29 @@ export type PunchRole = "many-sockets" | "many-ports" | "sockets-in-order";
 export const PUNCH_SOCKETS = 256;
 /** Finds a pair with 1 - (1 - 256/64512)^2048 = 99.97 %. */
 export const PROBES_MAX = 2_048;
+/** Each socket sends once a round: no further than `ttl` says, and not before the round's moment. */
+interface Round {
+  readonly afterMs: number;
+  /** Undefined: all the way. */
+  readonly ttl: number | undefined;
+}
 /**
- * Every other socket only opens our own NAT, by a probe that dies on the way: a router that takes strays for itself
- * would otherwise hold all of our ports for its own. The rest go through, since our NAT may be further off than that.
+ * Many sockets only have to open our own NATs, so their probes die on the way, a little further off each round. One
+ * that arrives before the peer has probed that very port is a stray, and there are routers that never forget it: the
+ * peer's probe of the port then leaves from another port than its own, which our NAT does not let in, and so do all
+ * that follow, to us and to everybody else (Linux gives a socket the port that it gave it last). So none goes all the
+ * way until the peer has sent its own, for the NATs that are further off than we guessed; now each meets one of these.
  */
-const OPENING_EVERY = 2;
+const ROUNDS: readonly Round[] = [
+  { afterMs: 0, ttl: OPENING_TTL },
+  { afterMs: 600, ttl: OPENING_TTL + 2 },
+  { afterMs: 2_300, ttl: undefined },
+];
 /** Two NATs in order: one round opens our ports, and in the next, probes go through to those that the peer opened. */
-const ROUNDS_IN_ORDER = 2;
+const ROUNDS_IN_ORDER: readonly Round[] = [
+  { afterMs: 0, ttl: OPENING_TTL },
+  { afterMs: 0, ttl: undefined },
+];
 /** The port of the peer's middle socket: others behind its NAT may have taken as many before as there are sockets after. */
 const MIDDLE = PUNCH_SOCKETS / 2;
 /** A peer's outside is one address, seldom two; a liar may name strangers' ones. */
@@ -58,7 +75,8 @@ export interface Probe {
   readonly to: Endpoint;
   /** Undefined: the main one. */
   readonly socket: number | undefined;
-  readonly isOpening: boolean;
+  /** Undefined: all the way. */
+  readonly ttl: number | undefined;
 }
 
 export class PunchAttempt {
@@ -72,6 +90,8 @@ export class PunchAttempt {
   readonly notBeforeMs: number;
   phase: "waiting" | "opening" | "probing" | "lingering" = "waiting";
   untilMs: number;
+  /** When probing began. */
+  beganMs = 0;
   sent = 0;
   sockets: readonly number[] = [];
 
@@ -102,15 +122,22 @@ export class PunchAttempt {
 
   get isDone(): boolean {
     if (!this.needsSockets) return this.sent >= PROBES_MAX;
-    const rounds = this.role === "sockets-in-order" ? ROUNDS_IN_ORDER : 1;
-    return this.sent >= this.sockets.length * this.targets.length * rounds;
+    return this.sent >= this.#perRound * this.#rounds.length;
+  }
+
+  get #rounds(): readonly Round[] {
+    return this.role === "sockets-in-order" ? ROUNDS_IN_ORDER : ROUNDS;
+  }
+
+  get #perRound(): number {
+    return this.sockets.length * this.targets.length;
   }
 
   /** The next probe; undefined when there is none at this moment, or none at all any more. */
   take(random: (length: number) => Uint8Array, now: number): Probe | undefined {
     const target = this.targets[this.sent % this.targets.length];
     if (target === undefined || this.isDone) return undefined;
-    const probe = this.needsSockets ? this.#bySocket(target) : this.#byPort(target, random, now);
+    const probe = this.needsSockets ? this.#bySocket(target, now) : this.#byPort(target, random, now);
     if (probe !== undefined) this.sent++;
     return probe;
   }
@@ -124,11 +151,15 @@ export class PunchAttempt {
     return `up to ${PROBES_MAX} ${ports} of ${hosts} are probed`;
   }
 
-  #bySocket(to: Endpoint): Probe {
+  #bySocket(to: Endpoint, now: number): Probe | undefined {
+    const round = this.#rounds[Math.floor(this.sent / this.#perRound)];
+    const dueMs = this.beganMs + (round?.afterMs ?? 0);
+    if (now < dueMs) {
+      this.untilMs = dueMs;
+      return undefined;
+    }
     const index = Math.floor(this.sent / this.targets.length);
-    const isFirstRound = index < this.sockets.length;
-    const opensOnly = this.role === "sockets-in-order" || index % OPENING_EVERY === 0;
-    return { to, socket: this.sockets[index % this.sockets.length], isOpening: isFirstRound && opensOnly };
+    return { to, socket: this.sockets[index % this.sockets.length], ttl: round?.ttl };
   }
 
   #byPort(target: Endpoint, random: (length: number) => Uint8Array, now: number): Probe | undefined {
@@ -138,7 +169,7 @@ export class PunchAttempt {
       return undefined;
     }
     const { address } = splitEndpoint(guess === undefined ? target : (this.targets[0] ?? target));
-    return { to: endpoint(address, guess ?? randomPort(random)), socket: undefined, isOpening: false };
+    return { to: endpoint(address, guess ?? randomPort(random)), socket: undefined, ttl: undefined };
   }
 }
 
@@ -161,14 +192,10 @@ function aimed([outside]: readonly Endpoint[], ports: NatPorts | undefined): rea
   return [endpoint(splitEndpoint(outside).address, port)];
 }
 
-/** Ranges that mean another host in each network. */
-const INNER_RANGES: ReadonlySet<string> = new Set(["private", "carrierGradeNat", "linkLocal", "loopback"]);
-
 /**
  * Where a NAT's outside is: IPv4, and no address of the peer's own network, unless that is routed beyond it: behind a
  * firewall that translates nothing, a peer is seen where it is.
  */
 function isOutside({ kind, endpoint: of }: Candidate): boolean {
-  if (of.startsWith("[")) return false;
-  return kind !== "host" || !INNER_RANGES.has(ipaddr.parse(splitEndpoint(of).address).range());
+  return kind === "host" ? isOuter4(of) : !of.startsWith("[");
 }

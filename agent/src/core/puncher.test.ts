@@ -88,7 +88,7 @@ describe("the side before the easy NAT", () => {
     let now = 0;
     const puncher = new Puncher(
       {
-        probe: (_peer, to) => sent.push({ to, at: now }),
+        probe: (_peer, { to }) => sent.push({ to, at: now }),
         introduce() {},
         openSockets() {},
         closeSockets() {},
@@ -144,7 +144,7 @@ describe("the side before the easy NAT", () => {
     let now = 0;
     const puncher = new Puncher(
       {
-        probe: (_peer, to) => sent.push({ to, at: now }),
+        probe: (_peer, { to }) => sent.push({ to, at: now }),
         introduce() {},
         openSockets() {},
         closeSockets() {},
@@ -173,7 +173,7 @@ describe("the side before the easy NAT", () => {
       let isMet = false;
       const puncher = new Puncher(
         {
-          probe: (_peer, to) => {
+          probe: (_peer, { to }) => {
             isMet ||= open.has(splitEndpoint(to).port);
           },
           introduce() {},
@@ -198,13 +198,14 @@ describe("the side before the easy NAT", () => {
 });
 
 describe("the side behind the hard NAT", () => {
-  test("opens its sockets, probes the peer's outside from each once, and closes them again", () => {
-    const sent: [Endpoint, number | undefined][] = [];
+  test("opens its sockets, probes the peer's outside from each, all the way only when the peer has sent its own, and closes them", () => {
+    const sent: { to: Endpoint; socket: number | undefined; ttl: number | undefined; at: number }[] = [];
     const closed: number[] = [];
     let asked = 0;
+    let now = 0;
     const puncher = new Puncher(
       {
-        probe: (_peer, to, socket) => sent.push([to, socket]),
+        probe: (_peer, probe) => sent.push({ ...probe, at: now }),
         introduce() {},
         openSockets: (count) => {
           asked += count;
@@ -215,25 +216,35 @@ describe("the side behind the hard NAT", () => {
       new ProbeBudget(),
     );
     const lan: Candidate = { kind: "host", endpoint: endpointOf("192.168.1.5:4000") };
+    const outside = endpointOf("203.0.113.5:4000");
     puncher.introduced(
       peerAt(0),
       { own: "address-dependent", theirs: "endpoint-independent" },
-      [lan, reflexive("203.0.113.5:4000")],
+      [lan, reflexive(outside)],
       0,
     );
-    run(puncher, 0, 400);
+    for (; now < 400; now++) puncher.tick(now);
     expect(asked).toBe(PUNCH_SOCKETS);
     const ids = Array.from({ length: PUNCH_SOCKETS }, (_, i) => i + 1);
-    puncher.socketsOpened(ids, 400);
-    run(puncher, 400, 20_000);
-    expect(sent).toEqual(ids.map((id) => [endpointOf("203.0.113.5:4000"), id]));
+    puncher.socketsOpened(ids, now);
+    for (; now < 20_000; now++) puncher.tick(now);
+    const rounds = [2, 4, undefined].map((ttl) => sent.filter((probe) => probe.ttl === ttl));
+    for (const round of rounds) expect(round.map(({ socket }) => socket)).toEqual(ids);
+    expect(new Set(sent.map(({ to }) => to))).toEqual(new Set([outside]));
+    const begins = rounds.map(([first]) => first?.at ?? 0);
+    // The peer's 2,048 take 2,048 ms, from 300 ms on as well.
+    expect(begins[0]).toBe(400);
+    expect(begins[1]).toBeGreaterThanOrEqual(1_000);
+    expect(begins[2]).toBeGreaterThanOrEqual(300 + 2_048);
+    expect(sent).toHaveLength(3 * PUNCH_SOCKETS);
     expect(closed).toEqual(ids);
+    expect(puncher.nextDeadline()).toBeUndefined();
   });
 
   test("finds a peer behind a firewall that translates nothing at the peer's own address", () => {
     const sent: Endpoint[] = [];
     const puncher = new Puncher(
-      { probe: (_peer, to) => sent.push(to), introduce() {}, openSockets() {}, closeSockets() {} },
+      { probe: (_peer, { to }) => sent.push(to), introduce() {}, openSockets() {}, closeSockets() {} },
       randomFrom(5),
       new ProbeBudget(),
     );
@@ -242,7 +253,7 @@ describe("the side behind the hard NAT", () => {
     run(puncher, 0, 400);
     puncher.socketsOpened([1], 400);
     run(puncher, 400, 20_000);
-    expect(sent).toEqual([own.endpoint]);
+    expect(new Set(sent)).toEqual(new Set([own.endpoint]));
   });
 
   test("keeps the socket that a path uses for as long as it does", () => {
@@ -363,7 +374,7 @@ describe("restraint", () => {
   });
 
   test("attempts come ever more rarely", () => {
-    expect(count([0, 20_000, 40_000, 51_000])).toBe(3 * 2_048);
+    expect(count([0, 20_000, 60_000, 71_000])).toBe(3 * 2_048);
   });
 
   test("two hard NATs are left alone, and the journal says so", () => {

@@ -15,10 +15,17 @@
  * A few peers' attempts go on at once and share the rate. Both sides must try at the same time: so whoever found no
  * room is not tried later, but introduced again when there is some, in the order of asking.
  */
-import type { AgentId, Candidate, Endpoint } from "@burrow/protocol";
+import type { AgentId, Candidate } from "@burrow/protocol";
 import type { Peer } from "./peers.ts";
 import { PROBES_AT_ONCE_MAX, type ProbeBudget } from "./probe-budget.ts";
-import { type Nats, PROBES_MAX, PUNCH_SOCKETS, PunchAttempt, punchRole } from "./punch-attempt.ts";
+import {
+  type Nats,
+  PROBES_MAX,
+  type Probe,
+  PUNCH_SOCKETS,
+  PunchAttempt,
+  punchRole,
+} from "./punch-attempt.ts";
 
 /** What easier ways get before this one starts: they cost next to nothing and mostly win. */
 const PAUSE_MS = 300;
@@ -30,17 +37,20 @@ const WAITING_MAX = 64;
 const BURST_INTERVAL_MS = 10;
 /** Answers to the last probes may still come. */
 const LINGER_MS = 2_000;
-/** The side with the sockets is done at once; the other one looks for them as long as this, if it is busy. */
-const LINGER_SOCKETS_MS = LINGER_MS + ATTEMPTS_MAX * (PROBES_MAX / PROBES_AT_ONCE_MAX) * BURST_INTERVAL_MS;
+/** The side with the sockets is done sooner than the other one, which looks for them as long as this, if it is busy. */
+const SOCKETS_FOR_MS = LINGER_MS + ATTEMPTS_MAX * (PROBES_MAX / PROBES_AT_ONCE_MAX) * BURST_INTERVAL_MS;
 const OPEN_TIMEOUT_MS = 2_000;
-/** Between two attempts for one peer; the last one for ever. */
-const AGAIN_AFTER_MS = [5_000, 30_000, 300_000] as const;
+/**
+ * Between two attempts for one peer; the last one for ever. The second pause is longer than any router remembers the
+ * strays of the attempts before (Linux: 30 s after the last).
+ */
+const AGAIN_AFTER_MS = [5_000, 40_000, 300_000] as const;
 /** How often sockets that were kept for a path are looked at: whether it is still there. */
 const SWEEP_INTERVAL_MS = 10_000;
 
 export interface PuncherSink {
-  /** A probe to an endpoint, spent from the budget, from one of our sockets (undefined: the main one). */
-  probe(peer: Peer, to: Endpoint, socket: number | undefined, isOpening: boolean): void;
+  /** A probe, spent from the budget. */
+  probe(peer: Peer, probe: Probe): void;
   /** Both sides should be introduced anew. */
   introduce(peer: Peer): void;
   /** Asks for further sockets; `socketsOpened` tells their ids. */
@@ -168,6 +178,7 @@ export class Puncher {
   #begin(attempt: PunchAttempt, now: number): void {
     attempt.phase = "probing";
     attempt.untilMs = now;
+    attempt.beganMs = now;
     attempt.peer.paths.journal.note(now, "punching", attempt.describe());
   }
 
@@ -184,7 +195,7 @@ export class Puncher {
         const probe = attempt.take(this.#random, now);
         if (probe === undefined) continue;
         left--;
-        this.#sink.probe(attempt.peer, probe.to, probe.socket, probe.isOpening);
+        this.#sink.probe(attempt.peer, probe);
       }
       for (const attempt of ready) if (attempt.isDone) linger(attempt, now);
       ready = this.#ready(now);
@@ -238,7 +249,8 @@ export class Puncher {
 
 function linger(attempt: PunchAttempt, now: number): void {
   attempt.phase = "lingering";
-  attempt.untilMs = now + (attempt.needsSockets ? LINGER_SOCKETS_MS : LINGER_MS);
+  const socketsUntilMs = attempt.needsSockets ? attempt.beganMs + SOCKETS_FOR_MS : 0;
+  attempt.untilMs = Math.max(now + LINGER_MS, socketsUntilMs);
 }
 
 function isDirect(peer: Peer): boolean {

@@ -13,6 +13,20 @@ export interface NatKind {
   readonly filtering: "none" | "port";
   /** From one new outer port to the next; absent: they are drawn. */
   readonly portStep?: number;
+  /** It takes packets that nobody asked for for its own, and remembers them: stray-nat.ts. */
+  readonly keepsStrays?: true;
+}
+
+/** What a router asks its NAT. */
+export interface Translator {
+  readonly kind: NatKind;
+  outerAddress: string;
+  /** How the packet's source looks outside. */
+  outbound(source: Endpoint, to: Endpoint, now: number): Endpoint;
+  /** Whose packet this is inside, or undefined when it is not let in. */
+  inbound(to: Endpoint, from: Endpoint, now: number): Endpoint | undefined;
+  /** The router was switched off and on: nothing is remembered, and ports are drawn anew. */
+  reboot(): void;
 }
 
 export const FULL_CONE: NatKind = { name: "full-cone", mapping: "independent", filtering: "none" };
@@ -21,11 +35,12 @@ export const PORT_RESTRICTED: NatKind = {
   mapping: "independent",
   filtering: "port",
 };
+export const STRAY: NatKind = { ...PORT_RESTRICTED, name: "stray", keepsStrays: true };
 export const HARD: NatKind = { name: "hard", mapping: "dependent", filtering: "port" };
 export const SEQUENTIAL: NatKind = { ...HARD, name: "sequential", portStep: 1 };
 
-const PORT_MIN = 1_024;
-const PORT_MAX = 65_535;
+export const PORT_MIN = 1_024;
+export const PORT_MAX = 65_535;
 
 interface Mapping {
   readonly key: string;
@@ -36,7 +51,7 @@ interface Mapping {
   lastMs: number;
 }
 
-export class Nat {
+export class Nat implements Translator {
   readonly kind: NatKind;
   readonly timeoutMs: number;
   outerAddress: string;
@@ -51,7 +66,6 @@ export class Nat {
     this.#random = random;
   }
 
-  /** How the packet's source looks outside. */
   outbound(source: Endpoint, to: Endpoint, now: number): Endpoint {
     const key = this.kind.mapping === "independent" ? source : `${source} ${to}`;
     let mapping = this.#byKey.get(key);
@@ -65,7 +79,6 @@ export class Nat {
     return endpoint(this.outerAddress, mapping.port);
   }
 
-  /** Whose packet this is inside, or undefined when it is not let in. */
   inbound(to: Endpoint, from: Endpoint, now: number): Endpoint | undefined {
     const mapping = this.#byPort.get(splitEndpoint(to).port);
     if (mapping === undefined || this.#isOver(mapping.lastMs, now)) return undefined;
@@ -74,7 +87,6 @@ export class Nat {
     return sentMs === undefined || this.#isOver(sentMs, now) ? undefined : mapping.inner;
   }
 
-  /** The router was switched off and on: nothing is remembered, and ports are drawn anew. */
   reboot(): void {
     this.#byKey.clear();
     this.#byPort.clear();

@@ -7,7 +7,7 @@ import { type Endpoint, endpoint, familyOf, splitEndpoint } from "@burrow/protoc
 import type { Clock } from "../clock.ts";
 import type { Random } from "../random.ts";
 import type { Host } from "./host.ts";
-import type { Nat } from "./nat.ts";
+import type { Translator } from "./nat.ts";
 import type { Weather } from "./weather.ts";
 
 /** Within a home: a switch and some Wi-Fi. */
@@ -29,11 +29,11 @@ export class Realm {
 }
 
 export class Router {
-  readonly nat: Nat;
+  readonly nat: Translator;
   readonly outside: Realm;
   readonly inside: Realm;
 
-  constructor(name: string, nat: Nat, outside: Realm) {
+  constructor(name: string, nat: Translator, outside: Realm) {
     this.nat = nat;
     this.outside = outside;
     this.inside = new Realm(name, this);

@@ -12,14 +12,14 @@ export class DirectWatch implements Watch {
 
   constructor(world: World) {
     this.#world = world;
-    world.plan.talks.forEach(({ from, to }, talk) => {
+    world.plan.talks.forEach(({ from, to, fromMs = world.plan.talkFromMs }, talk) => {
       const node = world.agent(from);
       const peer = world.agent(to).id;
       const before = node.onEvent;
       node.onEvent = (event: AgentEvent) => {
         before(event);
         if (event.type === "path" && event.peer === peer && event.to?.kind === "direct") {
-          this.#foundMs[talk] ??= world.sinceStartMs - world.plan.talkFromMs;
+          this.#foundMs[talk] ??= world.sinceStartMs - fromMs;
         }
       };
     });

@@ -19,8 +19,8 @@ export interface PeerPathsSink {
 
 /** What a probe is for, beside finding out whether the path works. */
 export interface ProbeForm {
-  /** It only has to open our own NAT, and should die on the way. */
-  readonly isOpening?: boolean;
+  /** It only has to open our own NATs, and dies at this router on its way. Undefined: all the way. */
+  readonly ttl?: number | undefined;
   /** It is padded to this length, and must not be fragmented on the way. */
   readonly lengthBytes?: number;
 }

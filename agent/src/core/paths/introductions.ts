@@ -3,8 +3,8 @@
  * help, and never often, whatever happens. An introduction that the peer asked for counts as well as one of ours.
  */
 
-/** Pauses after each introduction; the last one for ever. */
-const PAUSES_MS = [3_000, 8_000, 20_000, 60_000] as const;
+/** Pauses after each introduction; the last one for ever. By the third, routers have forgotten strays (path.ts). */
+const PAUSES_MS = [3_000, 8_000, 30_000, 60_000] as const;
 /** A path that flaps begins anew each time: then introductions come from a bucket. */
 const TOKENS_MAX = 4;
 const TOKEN_EVERY_MS = 2_500;

@@ -89,6 +89,19 @@ describe("an untried path", () => {
     expect(relay.isOpening).toBe(false);
   });
 
+  test("to a public address is tried again soon once, and then not before routers have forgotten our probes", () => {
+    const trial = new Trial(DIRECT);
+    trial.isOpen = false;
+    const volleys = [0, 3_000, 6_000, 11_000, 36_000, 41_000].filter((at) => {
+      trial.run(at - trial.now);
+      const before = trial.path.sent;
+      trial.path.start(at);
+      trial.run(2_700);
+      return trial.path.sent > before;
+    });
+    expect(volleys).toEqual([0, 3_000, 41_000]);
+  });
+
   test("answers a peer's probe with one of its own, and no volley", () => {
     const trial = new Trial(DIRECT);
     trial.isOpen = false;

@@ -5,8 +5,8 @@
  *   untried ──probe──▶ trying ──ack──▶ proven ◀──ack── suspect ──silence──▶ lost ──acks──▶ proven
  *                        └──silence──▶ silent   └─silence─▶ suspect
  */
-import { type Endpoint, type RelayId, splitEndpoint, type Transaction } from "@burrow/protocol";
-import ipaddr from "ipaddr.js";
+import type { Endpoint, RelayId, Transaction } from "@burrow/protocol";
+import { isOuter4 } from "../candidates.ts";
 import { RttEstimator } from "../rtt.ts";
 import { LossEstimator } from "./loss.ts";
 import { PathMtu } from "./path-mtu.ts";
@@ -98,7 +98,7 @@ export class Path {
   /** When the latest probe left that was acked. */
   #aliveMs = Number.NEGATIVE_INFINITY;
   #nextProbeMs: number | undefined;
-  /** Between us and the peer are the routers of both sides, as far as the address tells. */
+  /** Between us and the peer are the routers of both sides, as far as the address tells; IPv6 has no NATs to confuse. */
   readonly #crossesRouters: boolean;
   #ackStreak = 0;
   #distrusted = false;
@@ -106,7 +106,7 @@ export class Path {
 
   constructor(target: PathTarget, origin: PathOrigin, now: number) {
     this.id = pathIdOf(target);
-    this.#crossesRouters = target.kind === "direct" && isPublic(target.endpoint);
+    this.#crossesRouters = target.kind === "direct" && isOuter4(target.endpoint);
     this.target = target;
     this.origin = origin;
     this.stateSinceMs = now;
@@ -147,8 +147,10 @@ export class Path {
   start(now: number): void {
     if (this.state === "proven" || this.state === "suspect") return;
     if (this.state === "trying" && now - this.stateSinceMs < VOLLEY_SPACING_MS) return;
-    // Whatever our probes left behind in the peer's router must be forgotten first: each further one would renew it.
-    if (this.state === "silent" && this.#crossesRouters && now - this.#lastProbeMs < STRAY_LIFE_MS) return;
+    // A second volley mends what was lost of the first. When it is in vain as well, whatever our probes left behind in
+    // the peer's router must be forgotten first: each further one would renew it.
+    const mayBeStrays = this.state === "silent" && this.#crossesRouters && this.#volley.isLater;
+    if (mayBeStrays && now - this.#lastProbeMs < STRAY_LIFE_MS) return;
     this.#volley.begin();
     this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
     if (this.state !== "lost") this.#enter("trying", now);
@@ -390,9 +392,4 @@ export class Path {
     this.state = state;
     this.stateSinceMs = now;
   }
-}
-
-/** IPv4 that is routed everywhere. IPv6 has no NATs to confuse, and private addresses no routers between. */
-function isPublic(of: Endpoint): boolean {
-  return !of.startsWith("[") && ipaddr.parse(splitEndpoint(of).address).range() === "unicast";
 }

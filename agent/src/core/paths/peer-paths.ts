@@ -20,6 +20,7 @@ import { PathTable } from "./path-table.ts";
 import { choosePath, isDirectClearlyWorse } from "./ranking.ts";
 import { Settled } from "./settled.ts";
 import { doubtSiblings, needlessPaths } from "./siblings.ts";
+import { OPENING_TTL } from "./volley.ts";
 
 /** Nobody has talked to the peer for so long: probing stops, and the next packet starts it again. */
 const IDLE_AFTER_MS = 60_000;
@@ -385,9 +386,9 @@ export class PeerPaths {
     }
     if (!path.isProbeDue(now)) return;
     const transaction = transactionOf(this.#random(8));
-    const { isOpening } = path;
+    const ttl = path.isOpening ? OPENING_TTL : undefined;
     path.probed(transaction, now);
-    this.#sink.probe(path.target, transaction, { isOpening });
+    this.#sink.probe(path.target, transaction, { ttl });
   }
 
   #tellMtu(now: number): void {

@@ -7,6 +7,8 @@ const OFFSETS_MS = [0, 30, 60, 120, 200, 350, 550, 800, 1_200, 1_800, 2_600] as 
  * When that was too little, all of the next volley's first fifth of a second does.
  */
 const OPENERS = 2;
+/** Leaves our own router and dies at the next one. */
+export const OPENING_TTL = 2;
 const OPENERS_OF_LATER_VOLLEYS = 5;
 
 export class Volley {
@@ -16,6 +18,11 @@ export class Volley {
   begin(): void {
     this.#count++;
     this.#sent = 0;
+  }
+
+  /** Whether there was one before this one. */
+  get isLater(): boolean {
+    return this.#count > 1;
   }
 
   /** Only one probe is left of it. */
@@ -29,7 +36,7 @@ export class Volley {
 
   /** Whether the next probe is early enough to die on the way. */
   get isEarly(): boolean {
-    return this.#sent < (this.#count > 1 ? OPENERS_OF_LATER_VOLLEYS : OPENERS);
+    return this.#sent < (this.isLater ? OPENERS_OF_LATER_VOLLEYS : OPENERS);
   }
 
   /** A probe left; the next one does after so many ms, undefined when this was the last. */
