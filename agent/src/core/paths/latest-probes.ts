@@ -1,21 +1,22 @@
-/** The peer's latest probes. One may be captured and sent again from any address; the first to come is the peer's own. */
+/**
+ * The peer's latest probes, each of which is answered with one of our own at most once: it may be captured and sent
+ * again from any address, also again and again from one. The first to come is the peer's own.
+ */
 import type { Transaction } from "@burrow/protocol";
-import { type PathId, type PathTarget, pathIdOf } from "./path.ts";
 
-const PROBES_MAX = 64;
+/** Of one that talks by three paths, a minute's. */
+const PROBES_MAX = 256;
 
 export class LatestProbes {
-  readonly #cameBy = new Map<Transaction, PathId>();
+  readonly #seen = new Set<Transaction>();
 
-  /** Whether a probe of this transaction came by another path before; remembers it. */
-  isReplay(target: PathTarget, transaction: Transaction): boolean {
-    const id = pathIdOf(target);
-    const seen = this.#cameBy.get(transaction);
-    if (seen !== undefined) return seen !== id;
-    this.#cameBy.set(transaction, id);
-    if (this.#cameBy.size > PROBES_MAX) {
-      for (const oldest of this.#cameBy.keys()) {
-        this.#cameBy.delete(oldest);
+  /** Whether a probe of this transaction came before; remembers it. */
+  isReplay(transaction: Transaction): boolean {
+    if (this.#seen.has(transaction)) return true;
+    this.#seen.add(transaction);
+    if (this.#seen.size > PROBES_MAX) {
+      for (const oldest of this.#seen) {
+        this.#seen.delete(oldest);
         break;
       }
     }

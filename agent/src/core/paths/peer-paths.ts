@@ -227,7 +227,7 @@ export class PeerPaths {
 
   /** An authenticated probe came by `target` (and was acked): a way that the peer can use, so try it as well. */
   probedBy(target: PathTarget, transaction: Transaction, now: number): void {
-    if (!this.isAwake || this.#peerProbes.isReplay(target, transaction)) return;
+    if (!this.isAwake || this.#peerProbes.isReplay(transaction)) return;
     const origin = target.kind === "relay" ? "relay" : "peer-reflexive";
     const path = target.kind === "relay" ? this.#paths.of(target) : this.#paths.ensure(target, origin, now);
     path?.answerProbe(now);
