@@ -10,6 +10,7 @@ import {
   WireGuardType,
   wireGuardCounter,
   wireGuardKind,
+  wireGuardPaddedLength,
   wireGuardReceiver,
   wireGuardSender,
 } from "./wireguard.ts";
@@ -27,6 +28,13 @@ function message(kind: WireGuardKind, length = SIZES[kind]): Uint8Array {
   bytes.set([WireGuardType[kind], 0, 0, 0]);
   return bytes;
 }
+
+test("packets are padded to 16 bytes, but never past the MTU, and never cut", () => {
+  expect([0, 1, 16, 17, 1_352, 1_353, 1_361].map((length) => wireGuardPaddedLength(length, 1_360))).toEqual([
+    0, 16, 16, 32, 1_360, 1_360, 1_361,
+  ]);
+  expect(wireGuardPaddedLength(1_409, 1_420)).toBe(1_420);
+});
 
 test("each message is known by its type and length", () => {
   for (const kind of KINDS) {

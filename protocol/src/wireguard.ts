@@ -50,6 +50,8 @@ export const WireGuardTransport = { receiver: 4, counter: 8, content: 16, length
 
 export const WIREGUARD_TAG_LENGTH = 16;
 export const WIREGUARD_MAC_LENGTH = 16;
+/** Plaintext is padded to multiples of this (§5.4.6). */
+export const WIREGUARD_PADDING = 16;
 
 const MAC1_LABEL = utf8("mac1----");
 const U32 = 0x1_0000_0000;
@@ -70,6 +72,12 @@ export function wireGuardKind(datagram: Bytes): WireGuardKind | undefined {
     default:
       return undefined;
   }
+}
+
+/** How long an IP packet is sealed: in whole units of 16 bytes, but not past the MTU, where it would no longer fit the path. */
+export function wireGuardPaddedLength(length: number, mtuBytes: number): number {
+  const whole = (length + WIREGUARD_PADDING - 1) & -WIREGUARD_PADDING;
+  return Math.min(whole, Math.max(length, mtuBytes));
 }
 
 /** The sender index of an initiation or a response. */

@@ -2,7 +2,7 @@
  * The hot path's unit of work: packets that came together and lie in one piece of memory, in order. They are named by
  * where they lie, so that nothing is allocated for each, and they are sealed and opened in place.
  */
-import { WireGuardType } from "@burrow/protocol";
+import { WIREGUARD_PADDING, WIREGUARD_TAG_LENGTH, WireGuardTransport, WireGuardType } from "@burrow/protocol";
 import { Ecn } from "./ecn.ts";
 
 /** Whoever is handed packets has them until the call returns, and may change them where they lie. */
@@ -16,8 +16,8 @@ export interface Packets {
 }
 
 /** What is sealed in place needs room before it, for the header, and behind it, for padding and the tag. */
-export const SEAL_HEADROOM = 16;
-export const SEAL_TAILROOM = 15 + 16;
+export const SEAL_HEADROOM: number = WireGuardTransport.content;
+export const SEAL_TAILROOM = WIREGUARD_PADDING - 1 + WIREGUARD_TAG_LENGTH;
 
 /** More than a device or a socket hands over at a time, most of the time; what is more goes in several runs. */
 const RUN_MAX = 1_024;

@@ -5,6 +5,7 @@
  *   bun batched.child.ts ADDRESS4 ADDRESS6 LOCAL PEER MTU offloads|plain
  */
 
+import { wireGuardPaddedLength } from "@burrow/protocol";
 import { Poller } from "../udp/linux/poller.ts";
 import { openBatchedUdp } from "../udp/linux/socket.ts";
 import { openBatchedTun } from "./batched-linux.ts";
@@ -28,7 +29,11 @@ const tun = await openBatchedTun({
         throw new Error("a packet too long");
       // As far as its sealed form would reach: whatever touches another packet shows as damage.
       batch.memory.bytes.fill(0xa5, at - 16, at);
-      batch.memory.bytes.fill(0xa5, at + batch.length(i), at + batch.paddedLength(i) + 16);
+      batch.memory.bytes.fill(
+        0xa5,
+        at + batch.length(i),
+        at + wireGuardPaddedLength(batch.length(i), Number(mtu)) + 16,
+      );
     }
     for (let i = 0; i < batch.count; i++) socket.send(to, batch.bytes(i));
     socket.flush();

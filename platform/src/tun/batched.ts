@@ -11,17 +11,18 @@
  *
  * **Where packets lie.** All packets of a batch lie in one memory, each with room for what WireGuard puts around it:
  *
- *       at - 16       at              at + length     at + paddedLength   + 16
- *       | header room | the IP packet | zeros         | tag room          | header room of the next …
+ *       at - 16       at              at + length     at + padded   + 16
+ *       | header room | the IP packet | padding room  | tag room    | header room of the next …
  *
- * `paddedLength` is the length rounded up to 16, though not past the MTU (WireGuard §5.4.6). So sealing is in place, and the
- * sealed messages of a batch touch: those of one super-packet, all of one length but the last, are one GSO run.
+ * `padded` is what `wireGuardPaddedLength` makes of the length and the MTU. So sealing is in place, and the sealed messages
+ * of a batch touch: those of one super-packet, all of one length but the last, are one GSO run.
  *
  *   onBatch(batch) {
  *     const { bytes, view, address } = batch.memory;
  *     for (let i = 0; i < batch.count; i++) {
  *       const at = batch.at(i);
- *       const padded = batch.paddedLength(i);
+ *       const padded = wireGuardPaddedLength(batch.length(i), mtu);
+ *       bytes.fill(0, at + batch.length(i), at + padded);
  *       view.setUint32(at - 16, 4, true);                                   // type 4, receiver index, counter
  *       …
  *       seal(address + at, padded);                                         // ciphertext over plaintext, tag behind
@@ -40,19 +41,12 @@ import type { PacketBatch } from "../packet-batch.ts";
 import type { PinnedMemory } from "../udp/linux/system.ts";
 import type { TunCounters, TunOptions } from "./device.ts";
 
-/** What lies before a packet of a batch, and behind its padding: a transport header and a tag (WireGuard §5.4.6). */
-export const SEAL_HEAD_BYTES = 16;
-export const SEAL_TAIL_BYTES = 16;
-export const SEAL_PADDING_BYTES = 16;
-
 export interface TunBatch extends PacketBatch {
   readonly memory: PinnedMemory;
   /** Where packet `i` begins in the memory. */
   at(i: number): number;
   /** No more than the MTU. */
   length(i: number): number;
-  /** With the zeros that follow it. */
-  paddedLength(i: number): number;
 }
 
 /** What the kernel was willing to do. */

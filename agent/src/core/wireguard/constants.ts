@@ -28,9 +28,6 @@ export const REKEY_TIMEOUT_JITTER_MS = 333;
 /** WireGuard §5.4.7: a cookie, and the secret it is made with, live this long. */
 export const COOKIE_LIFETIME_MS = 120_000;
 
-/** Plaintext is padded to multiples of this (WireGuard §5.4.6). */
-export const PADDING_BYTES = 16;
-
 /** A responder takes no more than 50 initiations a second from one peer, as wireguard-go and Linux do. */
 export const INITIATION_SPACING_MS = 20;
 

@@ -3,12 +3,12 @@
  * sealed where they lie, those of one peer in a row as one run. What a packet costs is its AEAD; timers, statistics
  * and the choice of a path are for the run.
  */
-import { WireGuardTransport, WireGuardType } from "@burrow/protocol";
+import { WireGuardTransport, WireGuardType, wireGuardPaddedLength } from "@burrow/protocol";
 import { Ecn, ecnOf } from "../ecn.ts";
 import { PacketRun, type Packets, RoomyCopy } from "../packets.ts";
 import type { AllowedIps } from "./allowed-ips.ts";
 import { writeU32, writeU64 } from "./bytes.ts";
-import { PACKET_BYTES_MAX, PADDING_BYTES, REKEY_AFTER_MESSAGES, STAGED_PACKETS_MAX } from "./constants.ts";
+import { PACKET_BYTES_MAX, REKEY_AFTER_MESSAGES, STAGED_PACKETS_MAX } from "./constants.ts";
 import type { EngineContext } from "./context.ts";
 import { IPV4_DESTINATION, IPV6_DESTINATION, ipVersion } from "./ip.ts";
 import type { Keypair } from "./keypairs.ts";
@@ -127,7 +127,7 @@ export class Sealing<P> {
   }
 
   #seal(keypair: Keypair, memory: Uint8Array, at: number, length: number): void {
-    const padded = paddedLength(length, this.#options.mtuBytes);
+    const padded = wireGuardPaddedLength(length, this.#options.mtuBytes);
     const counter = keypair.sendCounter++;
     const start = at - WireGuardTransport.content;
     writeU32(memory, start, WireGuardType.transport);
@@ -158,10 +158,4 @@ export class Sealing<P> {
     const isOld = keypair.isInitiator && now - keypair.sendsFromMs >= this.#context.timings.rekeyAfterMs;
     if (isOld || keypair.sendCounter > REKEY_AFTER_MESSAGES) this.#context.requestHandshake(peer, now);
   }
-}
-
-/** Whole units of 16 bytes, but not past the MTU, where the packet would no longer fit the path. */
-function paddedLength(length: number, mtuBytes: number): number {
-  const whole = (length + PADDING_BYTES - 1) & ~(PADDING_BYTES - 1);
-  return Math.min(whole, Math.max(length, mtuBytes));
 }

@@ -3,9 +3,9 @@
  * does for TCP segmentation offload and UDP GSO), in place: packets move apart within their memory, the last first, to
  * make room around each. Bytes in, bytes out; nothing is allocated. What it does not understand it refuses.
  */
-
+import { WIREGUARD_TAG_LENGTH, WireGuardTransport, wireGuardPaddedLength } from "@burrow/protocol";
 import type { PinnedMemory } from "../../udp/linux/system.ts";
-import { SEAL_HEAD_BYTES, SEAL_PADDING_BYTES, SEAL_TAIL_BYTES, type TunBatch } from "../batched.ts";
+import type { TunBatch } from "../batched.ts";
 import { folded, sumOf } from "./checksum.ts";
 import {
   Ipv4,
@@ -25,6 +25,8 @@ import { VIRTIO_NET_HDR_GSO_UDP_L4, VirtioHeader, VirtioNumber } from "./virtio-
 /** Packets of a batch: a super-packet cut into the least segments that Linux's TCP sends (48 bytes), and more. */
 export const PACKETS_MAX = 4_096;
 
+const HEAD_BYTES = WireGuardTransport.content;
+
 /** Packets at known places of one memory, each with room around it (batched.ts). */
 export class SplitBatch implements TunBatch {
   readonly memory: PinnedMemory;
@@ -33,7 +35,7 @@ export class SplitBatch implements TunBatch {
   readonly #length = new Int32Array(PACKETS_MAX);
   count = 0;
   /** Where the next packet goes: behind the room of the last. */
-  next = SEAL_HEAD_BYTES;
+  next: number = HEAD_BYTES;
 
   constructor(memory: PinnedMemory, mtu: number) {
     this.memory = memory;
@@ -54,18 +56,9 @@ export class SplitBatch implements TunBatch {
     return this.#length[i] ?? 0;
   }
 
-  paddedLength(i: number): number {
-    return this.padded(this.length(i));
-  }
-
-  padded(length: number): number {
-    const whole = (length + SEAL_PADDING_BYTES - 1) & -SEAL_PADDING_BYTES;
-    return Math.max(length, Math.min(whole, this.#mtu));
-  }
-
-  /** From one packet of this length to the next. */
+  /** From one packet of this length to the next: as long as its sealed form. */
   stride(length: number): number {
-    return SEAL_HEAD_BYTES + this.padded(length) + SEAL_TAIL_BYTES;
+    return HEAD_BYTES + wireGuardPaddedLength(length, this.#mtu) + WIREGUARD_TAG_LENGTH;
   }
 
   /** Whether so many packets more of up to this length find a place. */
@@ -78,17 +71,14 @@ export class SplitBatch implements TunBatch {
 
   /** Takes the packet at `next`, which is there already. */
   push(length: number): void {
-    const at = this.next;
-    this.#at[this.count] = at;
+    this.#at[this.count] = this.next;
     this.#length[this.count++] = length;
-    const padded = this.padded(length);
-    if (padded > length) this.memory.bytes.fill(0, at + length, at + padded);
-    this.next = at + padded + SEAL_TAIL_BYTES + SEAL_HEAD_BYTES;
+    this.next += this.stride(length);
   }
 
   clear(): void {
     this.count = 0;
-    this.next = SEAL_HEAD_BYTES;
+    this.next = HEAD_BYTES;
   }
 }
 
