@@ -68,6 +68,21 @@ test("a response to the interface's own initiation goes to it, and so does data 
   expect(passthrough.statistics(PEER)?.lastHandshakeMs).toBe(5);
 });
 
+test("a peer that is set anew with other addresses goes on being counted, by the session that it has", () => {
+  const { passthrough, log } = new Interface();
+  passthrough.fromInterface(PEER, new OnePacket(initiation(77)));
+  passthrough.setPeer({ id: PEER, key: KEY, allowedIps: ["100.64.0.5/32", "192.0.2.0/24"] }, 1);
+  expect(log.at(-1)).toBe(`set ${PEER}`);
+  passthrough.receive(new OnePacket(response(900, 77)), VIA, 5);
+  passthrough.receive(new OnePacket(transport(77)), VIA, 6);
+  const rxBytes = WireGuardResponse.length + WireGuardTransport.lengthMin;
+  expect(passthrough.statistics(PEER)).toMatchObject({
+    txBytes: WireGuardInitiation.length,
+    rxBytes,
+    lastHandshakeMs: 5,
+  });
+});
+
 test("an initiation is told by the static key inside it; of strangers it is dropped", () => {
   const { passthrough, log } = new Interface();
   passthrough.receive(new OnePacket(initiation(900)), VIA, 5);

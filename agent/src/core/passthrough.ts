@@ -31,7 +31,7 @@ export type InitiatorOf = (initiation: Uint8Array) => Uint8Array | undefined;
 const INDICES_PER_PEER_MAX = 8;
 
 interface PassthroughPeer {
-  readonly peer: TunnelPeer;
+  peer: TunnelPeer;
   readonly localIndices: number[];
   rxBytes: number;
   txBytes: number;
@@ -59,14 +59,13 @@ export class Passthrough implements Tunnel {
 
   setPeer(peer: TunnelPeer, _now: number): void {
     const known = this.#peers.get(peer.id);
-    if (known !== undefined && known.peer.allowedIps.join() === peer.allowedIps.join()) return;
-    this.#peers.set(peer.id, {
-      peer,
-      localIndices: known?.localIndices ?? [],
-      rxBytes: known?.rxBytes ?? 0,
-      txBytes: known?.txBytes ?? 0,
-      lastHandshakeMs: known?.lastHandshakeMs,
-    });
+    if (known === undefined) {
+      const nothing = { localIndices: [], rxBytes: 0, txBytes: 0, lastHandshakeMs: undefined };
+      this.#peers.set(peer.id, { peer, ...nothing });
+    } else {
+      if (known.peer.allowedIps.join() === peer.allowedIps.join()) return;
+      known.peer = peer;
+    }
     this.#sink.peerSet(peer);
   }
 
