@@ -9,11 +9,14 @@ import {
   type UdpOptions,
 } from "@burrow/platform";
 import type { Endpoint } from "@burrow/protocol";
+import { getLogger } from "@logtape/logtape";
 import type { AgentCommand } from "../core/commands.ts";
 import type { Answer, Asked, QuestionKind } from "../core/questions.ts";
 import { type OverlayPlace, tunOptions } from "./devices.ts";
 import type { AgentHost, HostOptions } from "./host.ts";
 import type { FromLoop, LoopSettings, LoopSocket, ToLoop } from "./packet-loop.worker.ts";
+
+const log = getLogger(["burrow", "agent"]);
 
 /** A thread that does not answer within this is stuck. */
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -124,7 +127,8 @@ class ThreadHost implements AgentHost {
     const timer = setTimeout(() => this.#left.resolve(), ANSWER_TIMEOUT_MS);
     await this.#left.promise;
     clearTimeout(timer);
-    await this.#thread.close({ type: "close" });
+    const hasEnded = await this.#thread.close({ type: "close" });
+    if (!hasEnded) log.warn("the packet thread is stuck, and is left behind");
     for (const answer of this.#asked.values()) answer.reject(new Error("the agent is stopped"));
   }
 

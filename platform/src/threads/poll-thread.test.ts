@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { hasBatchedCalls } from "../udp/linux/system.ts";
 import { PollThread } from "./poll-thread.ts";
 
-type To = { readonly echo: number } | "backlog" | "close";
+type To = { readonly echo: number } | "backlog" | "stick" | "close";
 
 /** What the child has not told yet. */
 const UNTOLD = -1;
@@ -27,7 +27,7 @@ test.skipIf(!hasBatchedCalls())(
     for (let i = 0; i < 100; i++) thread.tell({ echo: i });
     while (heard.length < 100) await Bun.sleep(1);
     expect(heard).toEqual(Array.from({ length: 100 }, (_, i) => i));
-    await thread.close("close");
+    expect(await thread.close("close")).toBe(true);
     thread.tell({ echo: 1 });
     await Bun.sleep(5);
     expect(heard.length).toBe(100);
@@ -51,6 +51,15 @@ test.skipIf(!hasBatchedCalls())("it knows how many of its messages are not heard
   while (heard < 100) await Bun.sleep(1);
   expect(asked()).toBe(0);
   await thread.close("close");
+});
+
+test.skipIf(!hasBatchedCalls())("one that is stuck is waited for no longer than it may take", async () => {
+  const thread = start(() => {}, { fails: false });
+  await thread.ready;
+  thread.tell("stick");
+  const fromMs = performance.now();
+  expect(await thread.close("close", 100)).toBe(false);
+  expect(performance.now() - fromMs).toBeWithin(90, 5_000);
 });
 
 test.skipIf(!hasBatchedCalls())("one that cannot start says so", async () => {

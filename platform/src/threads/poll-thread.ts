@@ -9,7 +9,7 @@
  *   );
  *   await thread.ready;                                  // the thread called `ready`
  *   thread.tell({ type: "update", … });
- *   await thread.close({ type: "close" });               // it has closed what it owned, and ended
+ *   await thread.close({ type: "close" });               // true: it has closed what it owned, and ended
  *
  *   in the worker:  const { settings, end } = PollThreadEnd.ofThisThread<Settings, ToLoop, FromLoop>();
  *                   const poller = new Poller([end.eventFd, …]);
@@ -39,8 +39,11 @@ interface Start<Settings> {
 
 /** The first word of a thread. */
 const READY = "ready";
+/** One that was told to end and has not within this is stuck, and nobody waits for it any longer. */
+const CLOSE_TIMEOUT_MS = 5_000;
 
 export class PollThread<To, From> {
+  readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #eventFd: number;
   readonly #ready = Promise.withResolvers<void>();
@@ -55,6 +58,7 @@ export class PollThread<To, From> {
     heard: Int32Array<SharedArrayBuffer>,
     onMessage: (message: From) => void,
   ) {
+    this.#worker = worker;
     this.#port = port;
     this.#eventFd = eventFd;
     port.on("message", (message: From | typeof READY) => {
@@ -111,11 +115,22 @@ export class PollThread<To, From> {
     signalEvent(this.#eventFd);
   }
 
-  /** Sends a last message, after which the thread is to end, and waits for that. */
-  async close(last: To): Promise<void> {
+  /**
+   * Sends a last message, after which the thread is to end, and waits for that. False when it is stuck: then it is ended
+   * from outside as soon as it comes back to JavaScript, and keeps the process no longer.
+   */
+  async close(last: To, timeoutMs = CLOSE_TIMEOUT_MS): Promise<boolean> {
     this.tell(last);
     this.#isClosing = true;
-    await this.#ended;
+    const isStuck = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => isStuck.resolve(false), timeoutMs);
+    const hasEnded = await Promise.race([this.#ended.then(() => true), isStuck.promise]);
+    clearTimeout(timer);
+    if (hasEnded) return true;
+    void this.#worker.terminate();
+    this.#worker.unref();
+    this.#port.close();
+    return false;
   }
 }
 

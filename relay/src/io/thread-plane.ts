@@ -18,6 +18,7 @@ import type { ForwarderSnapshot } from "../core/snapshot.ts";
 import type { DataPlaneUpdate } from "../core/updates.ts";
 import type { DataPlane, DataPlaneOptions, DataPlaneSnapshot } from "./data-plane.ts";
 import { openFurtherPorts } from "./further-ports.ts";
+import { log } from "./log.ts";
 import type { FromLoop, LoopSettings, LoopSocket, ToLoop } from "./packet-loop.worker.ts";
 
 /** A thread that does not answer within this is stuck; then asking fails, and health with it. */
@@ -232,7 +233,8 @@ class LoopThread {
 
   async close(): Promise<void> {
     this.#isClosing = true;
-    await this.#thread.close({ type: "close" });
+    const hasEnded = await this.#thread.close({ type: "close" });
+    if (!hasEnded) log.warn("a packet thread is stuck, and is left behind");
     for (const answer of this.#asked.values()) answer.reject(new Error("the data plane is closed"));
   }
 
