@@ -146,14 +146,15 @@ test("the side channel's messages and their fields are the code's", () => {
   const named = (of: Readonly<Record<string, { readonly shape: unknown }>>) =>
     Object.entries(of).map(([name, schema]) => [name, fieldsOf(shapeOf(schema))]);
   expect(toldIn("### Hello")).toEqual(named({ agentHello, relayHello }));
-  const { candidate, natPorts, websocketDoor, relayCrowd, pairRelay, route, relayLoad, relayReach, place } =
-    protocol;
+  const { candidate, natPorts, websocketDoor, relayCrowd, pairRelay, fellowRelay } = protocol;
+  const { route, relayLoad, relayReach, place } = protocol;
   expect(toldIn("### Shared fields")).toEqual(
     named({
       candidate,
       natPorts,
       pathReport,
       relayInfo,
+      fellowRelay,
       websocketDoor,
       peerInfo,
       grantedTicket,

@@ -1,6 +1,6 @@
 /** Who is told what and when, introductions and tickets, on a virtual clock. */
 import { describe, expect, test } from "bun:test";
-import type { AgentId, Candidate, FromAgent, NetworkId, RelayId } from "@burrow/protocol";
+import type { AgentId, Candidate, FromAgent, NetworkId, RelayId, RelayInfo } from "@burrow/protocol";
 import { endpoint, fromBase64, nobleSealer, openTicket, RATE_CLASS, type RateName } from "@burrow/protocol";
 import { agentRecord, NETWORK, relayRecord, VirtualMesh } from "../testing/mesh.ts";
 import { TICKET_LIFE_MS, TICKET_RENEWAL_MS, TicketOffice } from "./ticket-office.ts";
@@ -260,5 +260,30 @@ describe("tickets", () => {
         .at(-1)
         ?.tickets.map(({ relay }) => relay),
     ).toEqual([other.id]);
+  });
+});
+
+describe("relays of one network", () => {
+  const network = stranger.network;
+  const own = relayRecord(3, { network });
+
+  test("are known as such to relays, and not to agents", () => {
+    const virtual = new VirtualMesh();
+    virtual.relay(relay);
+    virtual.relay(own);
+    virtual.agent(stranger);
+    virtual.pass(1000);
+    const ownerOf = (relays: readonly RelayInfo[] = []) =>
+      relays.map((of) => [of.id, "network" in of ? of.network : undefined]);
+    const told = [
+      [relay.id, undefined],
+      [own.id, network],
+    ];
+    expect(virtual.sentTo(own.id)[0]).toMatchObject({ type: "welcome", network });
+    expect(virtual.sentTo(relay.id)[0]).not.toHaveProperty("network", network);
+    expect(ownerOf(virtual.toRelays("relays").at(-1)?.relays)).toEqual(told);
+    const [welcome] = virtual.toAgent(stranger.id, "welcome");
+    expect(welcome?.relays.map(({ id }) => id)).toEqual([relay.id, own.id]);
+    for (const of of welcome?.relays ?? []) expect(of).not.toHaveProperty("network");
   });
 });

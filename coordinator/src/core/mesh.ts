@@ -99,6 +99,7 @@ export class Mesh {
       type: "welcome",
       relay: record.id,
       ticketKey: toBase64(record.ticketKey),
+      network: record.network,
       endpoints: [...record.endpoints],
       relays: this.#outlook.wholeMap(),
       routes: allRoutes(this.agents),

@@ -2,11 +2,11 @@
  * The relays as networks see them: all that serve everybody, and their own. Rankings by the map are kept per place and
  * network, and so are the texts for agents: many arrive from one place at once.
  */
-import type { NetworkId, RankedRelay, RelayInfo } from "@burrow/protocol";
+import type { FellowRelay, NetworkId, RankedRelay, RelayInfo } from "@burrow/protocol";
 import type { GeoLocation } from "./geo.ts";
 import { type Guide, hasOwn } from "./guide.ts";
 import { type Ranked, rankingForAgents, rankRelays } from "./ranking.ts";
-import { type RelayEntry, type RelayRegistry, relayInfo } from "./relays.ts";
+import { fellowRelay, type RelayEntry, type RelayRegistry, relayInfo } from "./relays.ts";
 
 /** Most agents come from few places; dropped as a whole whenever the relay map changes. */
 const RANKINGS_MAX = 1_000;
@@ -64,8 +64,8 @@ export class Outlook {
   }
 
   /** For relays, which hand over to all others. */
-  wholeMap(): RelayInfo[] {
-    return this.#relays.all().map(relayInfo);
+  wholeMap(): FellowRelay[] {
+    return this.#relays.all().map(fellowRelay);
   }
 
   #relaysFor(audience: NetworkId | undefined): RelayEntry[] {

@@ -3,6 +3,7 @@
  * out. Who is told of a change is mesh.ts's business.
  */
 import {
+  type FellowRelay,
   HEARTBEAT_SILENCE_MAX_MS,
   type RelayId,
   type RelayInfo,
@@ -217,6 +218,11 @@ export class RelayRegistry {
 export function relayInfo(entry: RelayEntry): RelayInfo {
   const { id, key, region, at, endpoints, websocket } = entry.record;
   return { id, key, region, at, endpoints: [...endpoints], websocket, state: entry.state };
+}
+
+/** As other relays are told of it. */
+export function fellowRelay(entry: RelayEntry): FellowRelay {
+  return { ...relayInfo(entry), network: entry.record.network };
 }
 
 type Verdict = Pick<Entry, "state" | "reason">;

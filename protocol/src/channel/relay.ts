@@ -84,18 +84,24 @@ export type FromRelay = z.output<typeof fromRelay>;
 export const route = z.object({ agent: agentId, key: publicKey, network: networkId, relay: relayId });
 export type Route = z.output<typeof route>;
 
+/** What relays are told of one another: as agents are, and whose own each is. One without a network serves all. */
+export const fellowRelay = relayInfo.extend({ network: networkId.optional() });
+export type FellowRelay = z.output<typeof fellowRelay>;
+
 export const toRelay = z.discriminatedUnion("type", [
   z.object({ type: z.literal("challenge"), protocol: z.number(), nonce: base64Of(32), key: publicKey }),
   z.object({
     type: z.literal("welcome"),
     relay: relayId,
     ticketKey: base64Of(32),
+    /** Whose own this relay is; absent: it serves all. */
+    network: networkId.optional(),
     /** How the relay is advertised to agents and other relays. */
     endpoints: z.array(endpointText),
-    relays: z.array(relayInfo),
+    relays: z.array(fellowRelay),
     routes: z.array(route),
   }),
-  z.object({ type: z.literal("relays"), relays: z.array(relayInfo) }),
+  z.object({ type: z.literal("relays"), relays: z.array(fellowRelay) }),
   z.object({ type: z.literal("routes"), upsert: z.array(route), remove: z.array(agentId) }),
   /** Drop this agent's bindings and refuse it, whatever its ticket says. */
   z.object({ type: z.literal("revoke"), agent: agentId }),
