@@ -5,7 +5,7 @@
  *
  *   bun forwarder.child.ts ADDRESS PORT ONE_ADDRESS:PORT OTHER_ADDRESS:PORT
  */
-import { openBatchedUdp, Poller } from "@burrow/platform";
+import { openBatchedUdp, Poller, setThreadNiceness } from "@burrow/platform";
 import { splitEndpoint } from "../lab/udp.ts";
 
 const [address = "", port = "", ...ends] = process.argv.slice(2);
@@ -24,6 +24,8 @@ const [one = socket.addresses.intern("0.0.0.0", 0), other = one] = ends.map((end
   socket.addresses.pin(handle);
   return handle;
 });
+// As the relay's threads.
+setThreadNiceness(-10);
 console.log("ready");
 const poller = new Poller([socket.fd]);
 for (;;) {

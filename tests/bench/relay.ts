@@ -192,7 +192,16 @@ async function main(): Promise<void> {
     const c = {
       address: "127.0.0.1",
       port,
-      child: shop.spawn([shop.compile("forwarder"), "127.0.0.1", `${port}`, `${sinkPort}`]),
+      // It goes before others as far as the relay's threads do (relay/src/io/packet-loop.worker.ts).
+      child: shop.spawn([
+        "nice",
+        "-n",
+        "-10",
+        shop.compile("forwarder"),
+        "127.0.0.1",
+        `${port}`,
+        `${sinkPort}`,
+      ]),
     };
     await c.child.line();
     const cases = [];
