@@ -89,6 +89,26 @@ describe("an untried path", () => {
     expect(relay.isOpening).toBe(false);
   });
 
+  test("asks at once, and all the way, when the peer's first probe comes by it; further ones hurry nothing", () => {
+    const trial = new Trial(DIRECT);
+    trial.isOpen = false;
+    trial.path.start(0);
+    trial.run(10);
+    trial.path.answerProbe(10);
+    expect(trial.path.isOpening).toBe(false);
+    trial.run(1);
+    trial.path.answerProbe(11);
+    trial.run(2_700);
+    expect(trial.probesAtMs.slice(0, 3)).toEqual([0, 10, 40]);
+    expect(trial.probesAtMs).toHaveLength(11);
+  });
+
+  test("to an address that the peer itself has is tried all the way at once: there is no NAT to confuse", () => {
+    const path = new Path(DIRECT, "host", 0);
+    path.start(0);
+    expect(path.isOpening).toBe(false);
+  });
+
   test("to a public address is tried again soon once, and then not before routers have forgotten our probes", () => {
     const trial = new Trial(DIRECT);
     trial.isOpen = false;

@@ -61,10 +61,12 @@ const KEEPALIVE_ACTIVE_MS = 2_000;
 const KEEPALIVE_SPARE_MS = 5_000;
 /** One that loses packets is looked at closely: it may have been one bad moment. */
 const KEEPALIVE_LOSSY_MS = 250;
-/** Whatever the occasion, probes are no closer together than this, but for the first of a volley. */
+/** Whatever the occasion, probes are no closer together than this, but for those that open a path. */
 const PROBE_SPACING_MS = 40;
 /** How long a router remembers a stray packet (Linux: 30 s for UDP without an answer), and a little more. */
 const STRAY_LIFE_MS = 32_000;
+/** What fits through a path that has just come to life is asked when what waited for it is on its way. */
+const MTU_AFTER_MS = 100;
 /** A probe without an ack for so many round trips, and at least so long, is lost. */
 const LOST_PROBE_RTTS = 4;
 const LOST_PROBE_MIN_MS = 1_000;
@@ -98,15 +100,15 @@ export class Path {
   /** When the latest probe left that was acked. */
   #aliveMs = Number.NEGATIVE_INFINITY;
   #nextProbeMs: number | undefined;
-  /** Between us and the peer are the routers of both sides, as far as the address tells; IPv6 has no NATs to confuse. */
-  readonly #crossesRouters: boolean;
+  /** The peer's address is its NAT's, which strays may confuse: IPv6 has none, nor has a host that is seen where it is. */
+  readonly #isBehindNat: boolean;
   #ackStreak = 0;
   #distrusted = false;
   #lostIntervalMs = LOST_INTERVAL_MIN_MS;
 
   constructor(target: PathTarget, origin: PathOrigin, now: number) {
     this.id = pathIdOf(target);
-    this.#crossesRouters = target.kind === "direct" && isOuter4(target.endpoint);
+    this.#isBehindNat = target.kind === "direct" && origin !== "host" && isOuter4(target.endpoint);
     this.target = target;
     this.origin = origin;
     this.stateSinceMs = now;
@@ -140,7 +142,7 @@ export class Path {
    * themselves, and their NAT then gives the peer behind them another port than it has told (design §7).
    */
   get isOpening(): boolean {
-    return this.state === "trying" && this.#volley.isEarly && this.#crossesRouters;
+    return this.state === "trying" && this.#volley.isEarly && this.#isBehindNat;
   }
 
   /** Starts (or starts again) the volley that opens a path. A path that works is left alone. */
@@ -149,7 +151,7 @@ export class Path {
     if (this.state === "trying" && now - this.stateSinceMs < VOLLEY_SPACING_MS) return;
     // A second volley mends what was lost of the first. When it is in vain as well, whatever our probes left behind in
     // the peer's router must be forgotten first: each further one would renew it.
-    const mayBeStrays = this.state === "silent" && this.#crossesRouters && this.#volley.isLater;
+    const mayBeStrays = this.state === "silent" && this.#isBehindNat && this.#volley.isLater;
     if (mayBeStrays && now - this.#lastProbeMs < STRAY_LIFE_MS) return;
     this.#volley.begin();
     this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
@@ -163,6 +165,11 @@ export class Path {
    */
   answerProbe(now: number): void {
     if (this.state === "proven" || this.state === "suspect") return;
+    // What opened the peer's NAT is what came through ours: the next probe of our volley passes, so it leaves at once.
+    if (this.state === "trying" && this.#volley.heard()) {
+      this.#nextProbeMs = now;
+      return;
+    }
     if (now - this.#lastProbeMs < PROBE_SPACING_MS) return;
     if (this.state === "untried" || this.state === "silent") {
       this.#volley.shorten();
@@ -375,7 +382,7 @@ export class Path {
 
   #prove(now: number): void {
     this.#enter("proven", now);
-    this.mtu.begin(now);
+    this.mtu.begin(now + MTU_AFTER_MS);
   }
 
   /** A keep-alive probe gets its round trip before it is asked again. */

@@ -14,10 +14,19 @@ const OPENERS_OF_LATER_VOLLEYS = 5;
 export class Volley {
   #sent = 0;
   #count = 0;
+  #isHeard = false;
 
   begin(): void {
     this.#count++;
     this.#sent = 0;
+    this.#isHeard = false;
+  }
+
+  /** A probe of the peer came by the path. True for the first one since the volley began. */
+  heard(): boolean {
+    const isFirst = !this.#isHeard;
+    this.#isHeard = true;
+    return isFirst;
   }
 
   /** Whether there was one before this one. */
@@ -34,9 +43,9 @@ export class Volley {
     this.#sent = 0;
   }
 
-  /** Whether the next probe is early enough to die on the way. */
+  /** Whether the next probe is early enough to die on the way: the other side may yet have to begin. */
   get isEarly(): boolean {
-    return this.#sent < (this.isLater ? OPENERS_OF_LATER_VOLLEYS : OPENERS);
+    return !this.#isHeard && this.#sent < (this.isLater ? OPENERS_OF_LATER_VOLLEYS : OPENERS);
   }
 
   /** A probe left; the next one does after so many ms, undefined when this was the last. */
