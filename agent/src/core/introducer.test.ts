@@ -69,6 +69,8 @@ function introducerOf(own: PublicKey, other: PublicKey) {
   return { introducer: new Introducer(parts), peer, sent, drops, nats };
 }
 
+const DIRECT: PathTarget = { kind: "direct", endpoint: "192.0.2.66:53" as Endpoint };
+
 function pair() {
   const a = introducerOf(KEY_A, KEY_B);
   const b = introducerOf(KEY_B, KEY_A);
@@ -127,6 +129,24 @@ test("a peer that sends many is followed twice a second", () => {
   expect(b.nats.length).toBe(4);
   expect(b.drops.length).toBe(96);
   expect(new Set(b.drops)).toEqual(new Set(["introduction-too-soon"]));
+});
+
+test("one that was not followed cannot be kept for later", () => {
+  const { b, say } = pair();
+  const [first, second] = [say(1), say(2)];
+  b.introducer.receive(first, BY_RELAY, 0);
+  b.introducer.receive(second, BY_RELAY, 10);
+  b.introducer.receive(second, BY_RELAY, 10_000);
+  expect(b.drops).toEqual(["introduction-too-soon", "introduction-old"]);
+  expect(b.nats.length).toBe(1);
+});
+
+test("from a direct address, which anybody can forge, none is followed or answered", () => {
+  const { b, say } = pair();
+  b.introducer.receive(say(1), DIRECT, 0);
+  expect(b.drops).toEqual(["introduction-not-by-relay"]);
+  expect(b.sent).toEqual([]);
+  expect(b.nats).toEqual([]);
 });
 
 test("candidates that may not be probed are left out", () => {

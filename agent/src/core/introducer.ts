@@ -43,6 +43,7 @@ export interface IntroducerParts {
 
 export type IntroductionRefusal =
   | "probe-now-unknown-peer"
+  | "introduction-not-by-relay"
   | "introduction-not-for-us"
   | "introduction-unknown-peer"
   | "introduction-forged"
@@ -56,7 +57,7 @@ interface About {
   readonly natPorts?: NatPorts | undefined;
 }
 
-/** The latest that came from a peer. */
+/** The latest that came from a peer, and when one was followed last. */
 interface Latest {
   readonly sequence: number;
   readonly atMs: number;
@@ -91,6 +92,8 @@ export class Introducer {
 
   /** What a peer tells of itself is worth what the coordinator says of it. Any bytes from anyone. */
   receive(datagram: Uint8Array, from: PathTarget, now: number): void {
+    // Elsewhere its address is anybody's, and the answer, and all that it makes us probe, would go to whom it names.
+    if (from.kind !== "relay") return this.#parts.drop("introduction-not-by-relay");
     const opened = this.#open(datagram, now);
     if (typeof opened === "string") return this.#parts.drop(opened);
     const { peer, introduction } = opened;
@@ -146,8 +149,10 @@ export class Introducer {
     const { sequence } = introduction;
     const latest = this.#latest.get(header.sender);
     if (latest !== undefined && sequence <= latest.sequence) return "introduction-old";
-    if (latest !== undefined && now - latest.atMs < SPACING_MS) return "introduction-too-soon";
-    this.#latest.set(header.sender, { sequence, atMs: now });
+    const isTooSoon = latest !== undefined && now - latest.atMs < SPACING_MS;
+    // Not followed, it is used up all the same: nobody can keep it for later.
+    this.#latest.set(header.sender, { sequence, atMs: isTooSoon ? latest.atMs : now });
+    if (isTooSoon) return "introduction-too-soon";
     return { peer, introduction };
   }
 }
