@@ -79,6 +79,34 @@ test("a relay that the coordinator calls down will do where there is no other", 
   expect(world.links.homes.home).toBe(only.info.id);
 });
 
+test("a relay that says it is where another one is takes nothing from that", () => {
+  const near = relay(1, 10);
+  const liar = new FakeRelay(2, 10, { endpoints: near.info.endpoints });
+  liar.answers = "nothing";
+  for (const relays of [
+    [near, liar],
+    [liar, near],
+  ]) {
+    const world = new LinksUnderTest(...relays).start();
+    world.run(60_000);
+    expect(world.links.homes.home).toBe(near.info.id);
+    expect(world.links.get(liar.info.id)?.isBound).toBe(false);
+    expect(world.links.relayAt(near.info.endpoints[0] as Endpoint)).toBe(near.info.id);
+  }
+});
+
+test("what is no target gets no Bind, whoever says that a relay is there", () => {
+  const good = "203.0.113.9:21820" as Endpoint;
+  const bad = ["169.254.169.254:80", "239.1.1.1:5", "255.255.255.255:9", "[ff02::1]:9", "0.0.0.0:7"];
+  const mixed = new FakeRelay(1, 10, { endpoints: [...bad, good] as Endpoint[] });
+  const worthless = new FakeRelay(2, 10, { endpoints: bad as Endpoint[] });
+  const world = new LinksUnderTest(mixed, worthless).start();
+  world.run(60_000);
+  expect(new Set(mixed.binds.map(({ to }) => to))).toEqual(new Set([good]));
+  expect(worthless.binds).toEqual([]);
+  expect(world.links.get(worthless.info.id)).toBeUndefined();
+});
+
 describe("retries are bounded", () => {
   for (const [answers, mostPerHour] of [
     ["nothing", 400],

@@ -6,12 +6,14 @@ import {
   type AgentId,
   type Bind,
   BindStatus,
+  type Bound,
   type Endpoint,
   encodeBind,
   FLOWS_PER_BIND_MAX,
   type Flow,
   type GrantedTicket,
   isRefusal,
+  isUsableTarget,
   type NatMapping,
   type NatPorts,
   NONCE_LENGTH,
@@ -34,6 +36,8 @@ const WANTED_FOR_MS = 30_000;
 /** Tickets that were asked for and did not come are asked for again. */
 const TICKET_RETRY_MS = 30_000;
 const STRAY_TICKETS_MAX = 32;
+/** A relay may be on this very machine, and may have an address of the carriers' block. */
+const NEAR = ["loopback", "overlay"] as const;
 
 export interface RelayLinksSink {
   sendDatagram(datagram: Uint8Array, to: Endpoint): void;
@@ -60,7 +64,8 @@ export class RelayLinks {
   readonly #sink: RelayLinksSink;
   readonly #options: RelayLinksOptions;
   readonly #links = new Map<RelayId, RelayLink>();
-  readonly #byEndpoint = new Map<Endpoint, RelayLink>();
+  /** Mostly one each; but any relay may say of itself that it is reached where another one is. */
+  readonly #byEndpoint = new Map<Endpoint, readonly RelayLink[]>();
   readonly #flows = new Map<number, AgentId>();
   #sequence: number;
   readonly #homing = new Homing();
@@ -108,7 +113,8 @@ export class RelayLinks {
 
   /** The relay that owns this endpoint, if any. */
   relayAt(endpoint: Endpoint): RelayId | undefined {
-    return this.#byEndpoint.get(endpoint)?.info.id;
+    const links = this.#byEndpoint.get(endpoint) ?? [];
+    return (links.find(({ isBound }) => isBound) ?? links[0])?.info.id;
   }
 
   /** How we look from outside, once per distinct view. */
@@ -139,7 +145,8 @@ export class RelayLinks {
   }
 
   /** The relay map, and in which order this agent should try them. */
-  setRelays(relays: readonly RelayInfo[], ranking: readonly RankedRelay[], now: number): void {
+  setRelays(map: readonly RelayInfo[], ranking: readonly RankedRelay[], now: number): void {
+    const relays = map.map(withUsableEndpoints).filter(isReachable);
     const ranks = new Map(ranking.map((ranked, index) => [ranked.relay, { ...ranked, index }]));
     // Advice holds until there is other advice: most rankings are for all agents of a place and have none.
     const advises = ranking.some(({ standby }) => standby === true);
@@ -160,7 +167,8 @@ export class RelayLinks {
     for (const id of [...this.#links.keys()]) if (!listed.has(id)) this.#forget(id);
     this.#byEndpoint.clear();
     for (const link of this.#links.values()) {
-      for (const door of link.doors) this.#byEndpoint.set(door, link);
+      for (const door of link.doors)
+        this.#byEndpoint.set(door, [...(this.#byEndpoint.get(door) ?? []), link]);
     }
     this.#decide(now);
     this.grant(this.#strayTickets, now);
@@ -207,10 +215,15 @@ export class RelayLinks {
 
   /** A Bound from `from`. False when it is not one of ours. */
   receiveBound(datagram: Uint8Array, from: Endpoint, now: number): boolean {
-    const link = this.#byEndpoint.get(from);
-    if (link?.ticket === undefined) return false;
-    const bound = openBound(datagram, link.ticket.sessionKey, this.#options.sealer);
-    if (isRefusal(bound)) return false;
+    for (const link of this.#byEndpoint.get(from) ?? []) {
+      if (link.ticket === undefined) continue;
+      const bound = openBound(datagram, link.ticket.sessionKey, this.#options.sealer);
+      if (!isRefusal(bound)) return this.#bound(link, bound, from, now);
+    }
+    return false;
+  }
+
+  #bound(link: RelayLink, bound: Bound, from: Endpoint, now: number): boolean {
     const before = { state: link.state, observed: link.observed, samples: link.rtt.samples };
     const rttMs = link.answered(bound, from, now);
     if (rttMs === undefined) return false;
@@ -376,4 +389,13 @@ export class RelayLinks {
     // A binding that lapsed while it was not needed is due at once, now that it is.
     this.#sink.homesChanged(homes, before);
   }
+}
+
+/** What a relay says of itself may point at a machine's metadata service, or at all its neighbours. */
+function withUsableEndpoints(relay: RelayInfo): RelayInfo {
+  return { ...relay, endpoints: relay.endpoints.filter((endpoint) => isUsableTarget(endpoint, NEAR)) };
+}
+
+function isReachable({ endpoints, websocket }: RelayInfo): boolean {
+  return endpoints.length > 0 || websocket !== undefined;
 }

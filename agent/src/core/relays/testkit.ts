@@ -112,19 +112,26 @@ export class LinksUnderTest implements RelayLinksSink {
   }
 
   sendDatagram(datagram: Uint8Array, to: Endpoint): void {
-    const relay = this.relays.find(({ info }) => info.id === this.links.relayAt(to));
-    const bind = relay === undefined ? undefined : openBind(datagram, relay.sessionKey, nobleSealer);
-    if (relay === undefined || bind === undefined || isRefusal(bind))
-      throw new Error(`a stray Bind to ${to}`);
+    const [relay, bind] = this.#opened(datagram, to);
     if (!relay.passes(to)) return;
-    const { sequence, cookie, leaving, flows } = bind as Bind;
+    const { sequence, cookie, leaving, flows } = bind;
     relay.binds.push({ sequence, cookie, leaving, flows, atMs: this.now, to });
-    const status = relay.status(bind as Bind);
+    const status = relay.status(bind);
     if (status === undefined) return;
     const bound = { sequence, status, observed: relay.observed, cookie: COOKIE, lifetimeS: 60 };
     const bytes = encodeBound(bound, relay.sessionKey, new Uint8Array(24), nobleSealer);
     const atMs = this.now + 2 * relay.delayMs;
     this.#flying.push({ atMs, run: () => void this.links.receiveBound(bytes, to, this.now) });
+  }
+
+  /** The relay that this Bind is for, of those that say that they are there. */
+  #opened(datagram: Uint8Array, to: Endpoint): readonly [FakeRelay, Bind] {
+    for (const relay of this.relays) {
+      if (this.links.get(relay.info.id)?.doors.includes(to) !== true) continue;
+      const bind = openBind(datagram, relay.sessionKey, nobleSealer);
+      if (!isRefusal(bind)) return [relay, bind];
+    }
+    throw new Error(`a stray Bind to ${to}`);
   }
 
   homesChanged(homes: Homes): void {
