@@ -41,6 +41,7 @@ import { Puncher } from "./puncher.ts";
 import { RelayLinks, type RelayLinksSink } from "./relays/relay-links.ts";
 import { Reporter } from "./reporter.ts";
 import type { Tunnel, TunnelSink } from "./tunnel.ts";
+import { AwakePeers, earliest, giveTurns, type Waiting } from "./turns.ts";
 import { Whereabouts } from "./whereabouts.ts";
 
 /** A peer from which nothing came for so long is greeted anew: its next data is "first data". */
@@ -64,7 +65,7 @@ export class Agent {
   readonly #echoDesk: EchoDesk;
   readonly #outside = new OutsidePaths();
   readonly #reporter: Reporter;
-  readonly #awake = new Set<Peer>();
+  readonly #awake = new AwakePeers();
   readonly #outlet: Outlet;
   readonly #probes: ProbeDesk;
   readonly #introducer: Introducer;
@@ -72,8 +73,8 @@ export class Agent {
   readonly whereabouts: Whereabouts;
   readonly mapper: PortMapper;
   readonly hairpin: HairpinCheck;
-  /** All that waits for moments of its own, peers' paths excepted. */
-  readonly #parts: readonly Pick<Tunnel, "tick" | "nextDeadline">[];
+  /** All that waits for moments of its own. */
+  readonly #parts: readonly Waiting[];
   /** Where the last packet of an unknown session came from. */
   #unopened: { readonly from: Endpoint; readonly atMs: number } | undefined;
   /** Packets that come without room around them. */
@@ -127,7 +128,8 @@ export class Agent {
     );
     this.hairpin = new HairpinCheck(sink, { ...options, self: this.id });
     this.mapper = new PortMapper(sink, (now) => this.#mappingChanged(now), options);
-    this.#parts = [this.tunnel, this.relays, this.#puncher, this.mapper, this.hairpin, this.#reporter];
+    const { tunnel, relays, mapper, hairpin } = this;
+    this.#parts = [tunnel, relays, this.#puncher, mapper, hairpin, this.#reporter, this.#awake];
     this.#introducer = new Introducer({
       ...options,
       self: this.id,
@@ -270,18 +272,11 @@ export class Agent {
 
   tick(now: number): void {
     this.#now = now;
-    for (const part of this.#parts) part.tick(now);
-    for (const peer of this.#awake) {
-      peer.paths.tick(now);
-      if (!peer.paths.isAwake) this.#awake.delete(peer);
-    }
+    giveTurns(this.#parts, (part) => part.tick(now));
   }
 
   nextDeadline(): number | undefined {
-    let deadline = Number.POSITIVE_INFINITY;
-    for (const part of this.#parts) deadline = Math.min(deadline, part.nextDeadline() ?? deadline);
-    for (const peer of this.#awake) deadline = Math.min(deadline, peer.paths.nextDeadline() ?? deadline);
-    return deadline === Number.POSITIVE_INFINITY ? undefined : deadline;
+    return earliest(this.#parts);
   }
 
   // ── What the coordinator says ─────────────────────────────────────────────────────────────────────────────────

@@ -35,6 +35,8 @@ export const clock = (): number => performance.timeOrigin + performance.now();
 const RUN_MAX = 128;
 /** A large network's map is copied between threads and written to a file: not for every change of many at once. */
 const NETMAP_PAUSE_MS = 250;
+/** What was due when a tick ended in a mistake is due still: without a pause the thread would do nothing else. */
+const MISTAKE_PAUSE_MS = 100;
 /** Why packets for a relay's WebSocket are dropped: their queue is full, as a network's would be. */
 const DOOR_BEHIND = "door-behind";
 
@@ -102,6 +104,8 @@ export class AgentShell {
   #isInside = false;
   #netmapDueMs = Number.POSITIVE_INFINITY;
   #netmapReportedMs = Number.NEGATIVE_INFINITY;
+  /** The machine's deadlines are not heard before. */
+  #pausedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(settings: ShellSettings, parts: ShellParts) {
     this.#parts = parts;
@@ -182,12 +186,15 @@ export class AgentShell {
   }
 
   tick(now: number): void {
+    const { mistakes } = this;
     this.#do(() => this.agent.tick(now));
+    if (this.mistakes > mistakes) this.#pausedUntilMs = now + MISTAKE_PAUSE_MS;
     this.settle();
   }
 
   nextDeadline(): number {
-    return Math.min(this.agent.nextDeadline() ?? Number.POSITIVE_INFINITY, this.#netmapDueMs);
+    const deadline = Math.max(this.agent.nextDeadline() ?? Number.POSITIVE_INFINITY, this.#pausedUntilMs);
+    return Math.min(deadline, this.#netmapDueMs);
   }
 
   /** What the inputs caused goes out. */

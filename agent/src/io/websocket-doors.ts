@@ -71,7 +71,7 @@ export class WebsocketDoors {
     const door = this.#doors.get(to);
     if (door === undefined) return false;
     door.lastSentMs = performance.now();
-    if (door.socket === undefined) this.#open(door, to);
+    if (door.socket === undefined && !this.#tryToOpen(door, to)) return true;
     if (door.socket?.readyState === WebSocket.OPEN) {
       if (door.socket.bufferedAmount < BACKLOG_BYTES_MAX) door.socket.send(datagram);
     } else {
@@ -85,6 +85,17 @@ export class WebsocketDoors {
     clearInterval(this.#sweeper);
     for (const door of this.#doors.values()) door.socket?.terminate();
     this.#doors.clear();
+  }
+
+  /** What a relay says of its door is its own word: where that leads nowhere the door is shut, and nothing else. */
+  #tryToOpen(door: Door, at: Endpoint): boolean {
+    try {
+      this.#open(door, at);
+      return true;
+    } catch (error) {
+      log.debug("{url}: {problem}", { url: door.info.url, problem: String(error) });
+      return false;
+    }
   }
 
   #open(door: Door, at: Endpoint): void {
