@@ -263,6 +263,7 @@ async function relayIsConfined(machine: Machine): Promise<void> {
   expect(status).not.toMatch(/^Uid:\s+0\s/m);
   // As asked for: a container may have less than a machine has to give.
   expect(machine.run("systemctl show --property=LimitNOFILE --value burrow-relay")).toBe("1048576");
+  expect(machine.run("systemctl show --property=LimitNICE --value burrow-relay")).toBe("30");
 }
 
 /** Also where the system's own DNS stub listens at first; its questions find their way without that. */
