@@ -28,7 +28,7 @@ import { type DeviceChoice, rehearseTunDevice } from "./io/devices.ts";
 import { type AgentHost, type OpenSocket, openHost } from "./io/host.ts";
 import { type Identity, loadIdentity } from "./io/identity.ts";
 import { serveLocalApi } from "./io/local-api.ts";
-import { loadNetmap } from "./io/netmap-file.ts";
+import { loadFirstSequence, loadNetmap } from "./io/netmap-file.ts";
 import { reportNetwork } from "./io/network.ts";
 import { parseClients, type WireGuardClient } from "./io/outside-clients.ts";
 import type { PingOptions, PingResult } from "./io/pinger.ts";
@@ -122,7 +122,8 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
   const saved = await loadNetmap(config.stateDir);
   if (config.device.kind === "tun") await rehearseTunDevice(config.device.name);
   const clients = parseClients(config.clients ?? []);
-  const world = new World(config, borrowed);
+  const firstSequence = await loadFirstSequence(config.stateDir, clock());
+  const world = new World(config, borrowed, firstSequence);
   const host = await openHost({
     settings: {
       ...identity,
@@ -132,6 +133,7 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
       mapsPorts: config.mapsPorts ?? config.loopbackCandidates !== true,
       statedEndpoints: config.statedEndpoints ?? [],
       outsideClients: clients,
+      firstSequence,
       interfacePort: given?.listenPort,
     },
     port: config.port,

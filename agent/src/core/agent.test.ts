@@ -96,6 +96,7 @@ class AgentUnderTest {
         statedEndpoints: [],
         outsideClients: [],
         startedAt: this.now,
+        firstSequence: this.now,
       },
     );
     this.agent.setLocalEndpoints([LOCAL], this.now);

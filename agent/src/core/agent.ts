@@ -88,10 +88,7 @@ export class Agent {
     this.id = agentIdOf(options.publicKey);
     this.whereabouts = new Whereabouts(options);
     this.#reporter = new Reporter(this, (message) => sink.sendMessage(message));
-    this.relays = new RelayLinks(this.#relayLinksSink(), {
-      ...options,
-      firstSequence: Math.floor(options.startedAt),
-    });
+    this.relays = new RelayLinks(this.#relayLinksSink(), options);
     this.peers = new Peers({ ...options, pathsSink: (id) => this.#pathsSink(id) });
     this.tunnel = options.makeTunnel(this.#tunnelSink());
     this.#outlet = new Outlet({

@@ -64,6 +64,8 @@ export interface AgentOptions {
   readonly mapsPorts: boolean;
   readonly statedEndpoints: readonly Endpoint[];
   readonly outsideClients: readonly OutsideClient[];
-  /** On the clock of all `now`s, which should be Unix milliseconds, so that sequences rise across restarts. */
+  /** On the clock of all `now`s, which should be Unix milliseconds. */
   readonly startedAt: number;
+  /** Of Binds: above all that an earlier run under the same tickets used, else relays take them for captured ones. */
+  readonly firstSequence: number;
 }

@@ -59,6 +59,7 @@ class Mesh {
         mapsPorts: false,
         statedEndpoints: [],
         outsideClients: [],
+        firstSequence: 1,
         interfacePort: undefined,
       },
       port: 0,

@@ -9,6 +9,9 @@ import type { Netmap } from "../core/contract.ts";
 const log = getLogger(["burrow", "agent", "state"]);
 const FILE_NAME = "netmap.json";
 const origin = z.object({ coordinatorUrl: z.string().refine((text) => URL.canParse(text)) });
+const begun = z.object({ firstSequence: z.int().nonnegative() });
+/** More Binds than a run sends: one each second for four months. */
+const SEQUENCES_PER_RUN = 10_000_000;
 /** Changes come in bursts; the last one counts. */
 const SAVE_PAUSE_MS = 1_000;
 
@@ -35,16 +38,27 @@ export async function loadCoordinatorUrl(stateDir: string): Promise<string | und
   return parsed.ok ? parsed.message.coordinatorUrl : undefined;
 }
 
+/**
+ * Where this run's Binds begin to count, on `clock`: above the last run's, also on a machine whose clock stood earlier
+ * when it started, as those without a battery do.
+ */
+export async function loadFirstSequence(stateDir: string, clock: number): Promise<number> {
+  const now = Math.floor(clock);
+  const bytes = await readPrivateFile(join(stateDir, FILE_NAME));
+  const parsed = bytes === undefined ? undefined : parseMessage(begun, new TextDecoder().decode(bytes));
+  return parsed?.ok === true ? Math.max(now, parsed.message.firstSequence + SEQUENCES_PER_RUN) : now;
+}
+
 /** Saves maps one after another, each whole, the latest soon after it was given. */
 export class NetmapSaver {
   readonly #path: string;
-  readonly #coordinatorUrl: string;
+  readonly #about: { readonly coordinatorUrl: string; readonly firstSequence: number };
   #wanted: Netmap | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(stateDir: string, coordinatorUrl: string) {
-    this.#coordinatorUrl = coordinatorUrl;
+  constructor(stateDir: string, about: { readonly coordinatorUrl: string; readonly firstSequence: number }) {
+    this.#about = about;
     this.#path = join(stateDir, FILE_NAME);
   }
 
@@ -61,7 +75,7 @@ export class NetmapSaver {
   #write(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const text = `${JSON.stringify({ type: "welcome", coordinatorUrl: this.#coordinatorUrl, ...this.#wanted })}\n`;
+    const text = `${JSON.stringify({ type: "welcome", ...this.#about, ...this.#wanted })}\n`;
     this.#writing = this.#writing
       .then(() => writeFileAtomic(this.#path, text, 0o600))
       .catch((error: unknown) =>

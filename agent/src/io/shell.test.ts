@@ -14,7 +14,13 @@ test("a tick that throws is tried again a few times a second, not without end", 
   const shell = new AgentShell(
     {
       ...{ privateKey, publicKey, answersEchoes: true, loopbackCandidates: true, punchesHardNats: false },
-      ...{ mapsPorts: false, statedEndpoints: [], outsideClients: [], interfacePort: undefined },
+      ...{
+        mapsPorts: false,
+        statedEndpoints: [],
+        outsideClients: [],
+        firstSequence: 1,
+        interfacePort: undefined,
+      },
     },
     {
       socket,

@@ -51,6 +51,7 @@ export interface ShellSettings {
   readonly mapsPorts: boolean;
   readonly statedEndpoints: readonly Endpoint[];
   readonly outsideClients: readonly OutsideClient[];
+  readonly firstSequence: number;
   /** Of an existing WireGuard interface that does the cryptography; undefined where our engine does. */
   readonly interfacePort: number | undefined;
 }

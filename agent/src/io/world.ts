@@ -41,10 +41,13 @@ export class World {
   readonly #doors: WebsocketDoors;
   readonly #firstWord = Promise.withResolvers<Netmap>();
 
-  constructor(config: AgentConfig, borrowed: BorrowedInterface | undefined) {
+  constructor(config: AgentConfig, borrowed: BorrowedInterface | undefined, firstSequence: number) {
     this.#config = config;
     this.#borrowed = borrowed;
-    this.#saver = new NetmapSaver(config.stateDir, config.coordinatorUrl);
+    this.#saver = new NetmapSaver(config.stateDir, {
+      coordinatorUrl: config.coordinatorUrl,
+      firstSequence,
+    });
     this.#addressWatch = new AddressWatch(config.clients ?? []);
     this.#peerMtus = peerMtusOf(config.device, borrowed, () => this.netmap?.agent);
     this.#doors = new WebsocketDoors((datagram, from) =>

@@ -220,6 +220,7 @@ export class AgentNode {
         statedEndpoints: [],
         outsideClients: [],
         startedAt: clock.nowMs + skewMs,
+        firstSequence: Math.floor(clock.nowMs + skewMs),
       },
     );
     const driver = new Driver(clock, name, skewMs, {

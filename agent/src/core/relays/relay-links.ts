@@ -54,7 +54,7 @@ export interface RelayLinksSink {
 export interface RelayLinksOptions {
   readonly sealer: Sealer;
   readonly random: (length: number) => Uint8Array;
-  /** Unix ms at start: sequences begin there, so that they rise across restarts under one ticket. */
+  /** Sequences begin there: they have to rise across restarts under one ticket. */
   readonly firstSequence: number;
   /** With any, every binding is kept: they come in by whichever relay they were told of, home or not. */
   readonly outsideClients?: readonly unknown[];
