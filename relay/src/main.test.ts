@@ -396,19 +396,20 @@ describe("without the coordinator", () => {
     await until(() => running.registered, "registration");
   });
 
-  test("a relay restarted while it is away knows its agents' tickets, and its boot count has grown", async () => {
+  test("a relay restarted while it is away knows its agents' tickets, and its boot is the next", async () => {
     const from = new FakeCoordinator();
     const stateDir = await freshDirectory();
     const first = await relay(from, { stateDir });
     const a = await liveAgent(from, first);
     await a.bind();
+    const { boot } = (await getJson(`${first.httpUrl}/v1/status`)).body;
     await first.stop();
     await from.stop();
     const second = await relay(from, { stateDir, listen: { address: "127.0.0.1", port: first.port } });
     expect([second.id, second.registered]).toEqual([first.id, false]);
     expect((await a.bind()).status).toBe(BindStatus.bound);
     const { body } = await getJson(`${second.httpUrl}/v1/status`);
-    expect(body).toMatchObject({ boot: 2, sessions: 1, registered: false });
+    expect(body).toMatchObject({ boot: Number(boot) + 1, sessions: 1, registered: false });
   });
 
   test("junk from the coordinator breaks nothing: the relay comes back", async () => {

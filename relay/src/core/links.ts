@@ -28,7 +28,7 @@ export interface LinkIdentity {
   readonly id: RelayId;
   readonly publicKey: PublicKey;
   readonly privateKey: Bytes;
-  /** How often this relay has started; written down before the first trunk packet. */
+  /** Higher with every start of this relay; written down before the first trunk packet. */
   readonly boot: number;
 }
 

@@ -16,7 +16,7 @@ const status = z
     region: z.string(),
     version: z.string(),
     startedAtMs: z.number(),
-    boot: z.number().meta({ description: "How often it started" }),
+    boot: z.number().meta({ description: "Higher with every start" }),
     endpoints: z.array(z.string()),
     registered: z.boolean(),
     reason: z.string().optional().meta({ description: "Why it is not registered" }),

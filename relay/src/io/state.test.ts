@@ -1,10 +1,10 @@
-/** The state directory: revocations are remembered for as long as a ticket may live, and not for ever. */
+/** The state directory: revocations are remembered for as long as a ticket may live; boots never go back. */
 import { afterEach, expect, test } from "bun:test";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nativePrimitives } from "@burrow/platform";
-import type { AgentId } from "@burrow/protocol";
+import { type AgentId, UserError } from "@burrow/protocol";
 import { REVOCATION_LIFE_MS } from "../core/limits.ts";
 import { openState } from "./state.ts";
 
@@ -71,4 +71,44 @@ test("a file of an earlier version, which named no times, is read; its revocatio
   const file = JSON.parse(await readFile(path, "utf8")) as object;
   await writeFile(path, JSON.stringify({ ...file, revoked: [early] }));
   expect(await revokedAt(stateDir, 5)).toEqual([early]);
+});
+
+/** The boots that a relay names which starts at these moments. */
+async function bootsAt(stateDir: string, ...moments: readonly number[]): Promise<number[]> {
+  const boots: number[] = [];
+  for (const nowMs of moments) {
+    const state = await openState(stateDir, primitives, () => nowMs);
+    boots.push(state.identity.boot);
+    await state.close();
+  }
+  return boots;
+}
+
+const MINUTE_MS = 60_000;
+const IN_2027 = Date.UTC(2027, 0, 1);
+
+test("a boot is above all before it, also above those that a directory put back from a copy has forgotten", async () => {
+  const [stateDir, copy] = [await directory(), await directory()];
+  const [first = 0] = await bootsAt(stateDir, IN_2027);
+  await cp(stateDir, copy, { recursive: true });
+  const later = await bootsAt(stateDir, ...[0, 1, 2, 3].map((n) => IN_2027 + n * MINUTE_MS), IN_2027);
+  expect(later).toEqual(later.map((_, n) => first + 1 + n));
+  const [restored = 0] = await bootsAt(copy, IN_2027 + 6 * MINUTE_MS);
+  expect(restored).toBeGreaterThan(later.at(-1) ?? restored);
+});
+
+test("a clock that is years off, either way, leaves boots that rise", async () => {
+  const stateDir = await directory();
+  const boots = await bootsAt(stateDir, 0, Date.UTC(2100, 0, 1), IN_2027, 0);
+  expect(boots).toEqual([1, 2, 525_600, 525_601]);
+});
+
+test("an identity whose boot is lost is not started: the way on is a new one, never an old copy", async () => {
+  const stateDir = await directory();
+  await bootsAt(stateDir, IN_2027);
+  await rm(join(stateDir, "boot.json"));
+  const failed = await bootsAt(stateDir, IN_2027).catch((error: unknown) => error);
+  expect(failed).toBeInstanceOf(UserError);
+  expect((failed as UserError).remedy).toContain("registration token");
+  expect((failed as UserError).remedy).not.toContain("backup");
 });

@@ -1,5 +1,5 @@
 /**
- * The state directory: who this relay is, how often it has started, and what the coordinator said last, so that a
+ * The state directory: who this relay is, the boot that its trunk packets name, and what the coordinator said last, so that a
  * restarted relay serves its agents while the coordinator is away. A file that cannot be understood is left as it
  * is and named to the operator.
  */
@@ -35,6 +35,8 @@ const BOOT_FILE = "boot.json";
 const COORDINATOR_FILE = "coordinator.json";
 /** 24 bits of the trunk header (trunk.ts). */
 const BOOT_MAX = 0xff_ffff;
+/** Boots are minutes since then at least, for the 31 years that fit. */
+const BOOT_EPOCH_MS = Date.UTC(2026, 0, 1);
 
 const identityFile = z.object({ privateKey: base64Of(32) });
 const bootFile = z.object({ boot: z.number().int().min(0).max(BOOT_MAX) });
@@ -66,7 +68,7 @@ export async function openState(
   await ensurePrivateDirectory(directory);
   const lock = await lockDirectory(directory);
   try {
-    const identity = await openIdentity(directory, primitives);
+    const identity = await openIdentity(directory, primitives, unixNow());
     const path = join(directory, COORDINATOR_FILE);
     const memory = new CoordinatorMemory(unixNow);
     const known = await readState(path, coordinatorFile, `remove ${path}: the coordinator tells it anew`);
@@ -78,21 +80,25 @@ export async function openState(
   }
 }
 
-async function openIdentity(directory: string, primitives: Primitives): Promise<LinkIdentity> {
+async function openIdentity(
+  directory: string,
+  primitives: Primitives,
+  unixMs: number,
+): Promise<LinkIdentity> {
   const identityPath = join(directory, IDENTITY_FILE);
   const bootPath = join(directory, BOOT_FILE);
   const remedy =
-    `restore ${directory} from a backup, or move it away and start again with a registration token; ` +
+    `move ${directory} away and start again with a registration token; ` +
     "the relay then is a new one to the coordinator";
   const known = await readState(identityPath, identityFile, remedy);
   const before = await readState(bootPath, bootFile, remedy);
   if (known !== undefined && before === undefined) {
     throw new UserError(`${bootPath} is missing beside the relay's identity`, remedy);
   }
-  const boot = known === undefined ? 1 : (before?.boot ?? 0) + 1;
+  const boot = nextBoot(known === undefined ? 0 : (before?.boot ?? 0), unixMs);
   if (boot > BOOT_MAX)
     throw new UserError(`${bootPath}: the relay has started too often for one key`, remedy);
-  // First the count, then the identity: no crash leaves an identity whose count could go back.
+  // First the boot, then the identity: no crash leaves an identity whose boot could go back.
   await writeFileAtomic(bootPath, `${JSON.stringify({ boot })}\n`);
   const privateKey = (known && fromBase64(known.privateKey)) ?? primitives.randomBytes(32);
   if (known === undefined) {
@@ -100,6 +106,15 @@ async function openIdentity(directory: string, primitives: Primitives): Promise<
   }
   const publicKey = primitives.x25519Public(privateKey);
   return { id: relayIdOf(publicKey), publicKey, privateKey, boot };
+}
+
+/**
+ * Above that of the last start, and of those that a directory put back from a copy knows nothing of: boots only run ahead
+ * of the minutes where a relay starts more than once in each. Under the same key and boot, counters began anew.
+ */
+function nextBoot(last: number, unixMs: number): number {
+  const minutes = Math.floor((unixMs - BOOT_EPOCH_MS) / 60_000);
+  return Math.max(last + 1, minutes <= BOOT_MAX ? minutes : 0);
 }
 
 async function readState<Schema extends z.ZodType>(
