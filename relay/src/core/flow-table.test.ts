@@ -57,4 +57,30 @@ describe("flow table", () => {
     // Victims are the worst of a sample, so a few good ones may go.
     expect(kept).toBeGreaterThan(450);
   });
+
+  test("whoever holds the most gives: the idle few flows of others stay, whatever one source declares", () => {
+    const table = new FlowTable(12_288, 7);
+    for (let source = 1; source <= 20; source++) table.put(source, source, 1, 1, 1_000, true);
+    for (let i = 0; i < 50_000; i++) table.put(21, i, i, 1, 1_000 + Math.floor(i / 320), true);
+    expect(table.size).toBe(12_288);
+    for (let source = 1; source <= 20; source++) expect(table.find(source, source)).not.toBe(NO_FLOW);
+    // And many who want all of it share it.
+    const held = new Map<number, number>();
+    for (let i = 0; i < 40_000; i++) table.put(31 + (i % 10), i, i, 1, 1_160, true);
+    for (let i = 0; i < 40_000; i++) {
+      const source = 31 + (i % 10);
+      if (table.find(source, i) !== NO_FLOW) held.set(source, (held.get(source) ?? 0) + 1);
+    }
+    for (const [, count] of held) expect(count).toBeWithin(1_000, 1_300);
+    for (let source = 1; source <= 20; source++) expect(table.find(source, source)).not.toBe(NO_FLOW);
+  });
+
+  test("what is stale goes before anybody's living flow", () => {
+    const table = new FlowTable(1_000, 42);
+    for (let i = 0; i < 500; i++) table.put(i + 2, i, i, 1, 1_000, false);
+    for (let i = 0; i < 600; i++) table.put(1, i, i, 1, 1_000 + FLOW_UNUSED_LIFETIME_S + 1, true);
+    let kept = 0;
+    for (let i = 0; i < 600; i++) if (table.find(1, i) !== NO_FLOW) kept++;
+    expect(kept).toBe(600);
+  });
 });

@@ -4,13 +4,15 @@
  * Open addressing with linear probing in typed arrays; removal shifts the run back, so there are no tombstones
  * (Knuth, TAOCP vol. 3, 6.4, algorithm R). An entry lies within one cache line. Nothing is allocated after construction. Sources and destinations
  * are named by serials that are never used twice, so entries of the gone need no hunting down: they do not match.
+ *
+ * When it is full, whoever holds the most gives: a source takes as much as nobody else wants, and no more.
  */
 import { FLOW_LIFETIME_S, FLOW_UNUSED_LIFETIME_S } from "./limits.ts";
 
 /** No such flow. */
 export const NO_FLOW = -1;
 
-/** Entries looked at when a full table needs room: the oldest of them goes. */
+/** Entries looked at when a full table needs room: of them one that its source's largest holding can spare goes. */
 const EVICTION_SAMPLE = 16;
 
 /** Words of an entry, eight of them: the source's serial (0 where the place is empty), the receiver index, */
@@ -29,6 +31,8 @@ export class FlowTable {
   readonly #seed: number;
 
   readonly #entries: Int32Array;
+  /** By source: its entries. */
+  readonly #held = new Map<number, number>();
 
   #size = 0;
   #evictions = 0;
@@ -98,10 +102,11 @@ export class FlowTable {
   ): void {
     let at = this.find(source, receiverIndex);
     if (at === NO_FLOW) {
-      if (this.#size >= this.#max) this.#evict();
+      if (this.#size >= this.#max) this.#evict(nowS);
       at = this.#home(source, receiverIndex | 0);
       while (!this.#isEmpty(at)) at = (at + 1) & this.#mask;
       this.#size++;
+      this.#held.set(source, this.#heldBy(source) + 1);
     }
     const entry = at << ENTRY_SHIFT;
     this.#entries[entry + SOURCE] = source;
@@ -126,8 +131,10 @@ export class FlowTable {
     return this.#mask + 1;
   }
 
-  #evict(): void {
+  /** Of a few entries: the stale before all others, then the largest holder's, of those the longest unused. */
+  #evict(nowS: number): void {
     let victim = NO_FLOW;
+    let most = 0;
     let oldest = Number.POSITIVE_INFINITY;
     for (let seen = 0, at = this.#evictAt; seen < EVICTION_SAMPLE; at = (at + 1) & this.#mask) {
       this.#evictAt = (at + 1) & this.#mask;
@@ -136,16 +143,27 @@ export class FlowTable {
       const entry = at << ENTRY_SHIFT;
       const usedS =
         (this.#entries[entry + USED_S] ?? 0) + (this.#entries[entry + PROVEN] === 1 ? FLOW_LIFETIME_S : 0);
-      if (usedS < oldest) {
-        oldest = usedS;
-        victim = at;
-      }
+      const held = this.isStale(at, nowS)
+        ? Number.POSITIVE_INFINITY
+        : this.#heldBy(this.#entries[entry + SOURCE] ?? 0);
+      if (held < most || (held === most && usedS >= oldest)) continue;
+      most = held;
+      oldest = usedS;
+      victim = at;
     }
     this.#evictions++;
     this.#remove(victim);
   }
 
+  #heldBy(source: number): number {
+    return this.#held.get(source) ?? 0;
+  }
+
   #remove(hole: number): void {
+    const source = this.#entries[(hole << ENTRY_SHIFT) + SOURCE] ?? 0;
+    const left = this.#heldBy(source) - 1;
+    if (left > 0) this.#held.set(source, left);
+    else this.#held.delete(source);
     let empty = hole;
     let at = hole;
     for (;;) {

@@ -103,6 +103,28 @@ describe("hostile bytes", () => {
     expect(evictions.flows).toBeGreaterThan(0);
   });
 
+  test("an agent that declares without end takes no flow of others", () => {
+    const relay = new TestRelay();
+    const agents = Array.from({ length: 20 }, (_, i) => new TestAgent(relay, `192.0.2.${i + 1}:1`));
+    const hostile = [98, 99].map((host) => new TestAgent(relay, `192.0.2.${host}:1`));
+    const [victim] = agents;
+    if (victim === undefined) throw new Error("nobody");
+    for (const agent of [...agents, ...hostile]) agent.bind(relay);
+    for (const [i, agent] of agents.entries()) {
+      const peer = agents[(i + 1) % agents.length] ?? victim;
+      agent.bindOnce(relay, { flows: [{ receiverIndex: i, agent: peer.id }] });
+    }
+    for (let n = 0; n < 300; n++) {
+      const flows = Array.from({ length: 64 }, (_, i) => ({ receiverIndex: n * 64 + i, agent: victim.id }));
+      for (const agent of hostile) agent.bindOnce(relay, { flows });
+      relay.pass(200);
+      if (n % 50 === 0) for (const agent of agents) agent.bindOnce(relay);
+    }
+    expect(relay.forwarder.snapshot().flows).toBe(SMALL_LIMITS.flowsMax);
+    const reached = agents.filter((agent, i) => relay.feed(transport(i), agent.at).length === 1);
+    expect(reached.length).toBe(agents.length);
+  });
+
   test("a flood of routes and of agents known by the trunk alone makes room for itself, not of the bound", () => {
     const relay = new TestRelay({ limits: { ...SMALL_LIMITS, partiesMax: 200 } });
     const other = new TestRelay();
