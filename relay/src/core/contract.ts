@@ -11,7 +11,7 @@ export interface ForwarderSink {
   event(event: ForwarderEvent): void;
   /**
    * Something that other threads should know, as a record for `recall` (memory.ts), and if it `isNew` another life of
-   * this process too. The bytes are the sink's.
+   * this process too: ways back, which the trunk teaches anew, and keep-alives are not. The bytes are the sink's.
    */
   learned?(record: Bytes, isNew: boolean): void;
 }

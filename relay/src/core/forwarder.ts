@@ -30,7 +30,7 @@ import { Flows } from "./flows.ts";
 import { HandshakeDesk } from "./handshakes.ts";
 import { DEFAULT_LIMITS, OUTSIDE_LIFETIME_MS, RATE_CLASSES } from "./limits.ts";
 import { type Link, Links } from "./links.ts";
-import { bindRecord, flowRecord, isAgentName, type PartyName, readMemory } from "./memory.ts";
+import { bindRecord, flowRecord, isAgentName, type PartyName, readMemory, wayRecord } from "./memory.ts";
 import { NO_LINK, NO_PARTY, Parties, type Party } from "./parties.ts";
 import { Revocations } from "./revocations.ts";
 import { Router } from "./routes.ts";
@@ -134,7 +134,14 @@ export class Forwarder {
       nextCounter: (link: Link) => nextTrunkCounter?.() ?? link.sent++,
       send: (bytes: Bytes, to: number) => this.#send(bytes, to),
     };
-    this.#trunks = new TrunkDesk({ ...shared, ...trunk });
+    this.#trunks = new TrunkDesk({
+      ...shared,
+      ...trunk,
+      learned: ({ id, network }, relay, at) => {
+        if (id === undefined || sink.learned === undefined) return;
+        sink.learned(wayRecord(id, network, relay, Math.floor(at / 1000)), false);
+      },
+    });
     this.#soundings = new Soundings({ ...trunk, random }, now);
     this.#soundsRelays = options.soundsRelays ?? true;
     this.#router = new Router(this.#parties, this.#links, this.#revocations, identity.id);
@@ -248,13 +255,16 @@ export class Forwarder {
     this.#era++;
   }
 
-  /** Takes records of an earlier life, or of another thread. Flows after Binds: they need both their ends. */
+  /** Takes records of an earlier life, or of another thread. Flows after the rest: they need both their ends. */
   recall(records: Bytes, now: number): void {
     this.#isRecalling = true;
     for (const record of readMemory(records)) {
-      if (record.kind !== "bind") continue;
-      const from = this.#addresses.reach(record.from.endpoint, record.from.door);
-      if (from !== NO_ADDRESS) this.#binds.recall(record.datagram, from, now);
+      if (record.kind === "bind") {
+        const from = this.#addresses.reach(record.from.endpoint, record.from.door);
+        if (from !== NO_ADDRESS) this.#binds.recall(record.datagram, from, now);
+      } else if (record.kind === "way") {
+        this.#trunks.recall(record.agent, record.network, record.relay, record.atS * 1000, now);
+      }
     }
     for (const record of readMemory(records)) {
       if (record.kind !== "flow") continue;

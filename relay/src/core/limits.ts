@@ -46,6 +46,8 @@ export const BINDING_LIFETIME_MS = 60_000;
  * no change of home, and whoever is bound elsewhere has bound there anew or is gone by then.
  */
 export const LEARNED_ROUTE_LIFETIME_MS = BINDING_LIFETIME_MS;
+/** Threads that do not hear the trunk are told again of a way back that is still in use. */
+export const LESSON_REPEAT_MS = LEARNED_ROUTE_LIFETIME_MS / 6;
 /**
  * How long a revocation must be remembered over restarts: tickets live 24 h, and clocks may be off; what is older than
  * twice that says `expired` by itself.

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { type Bytes, endpoint } from "@burrow/protocol";
 import fc from "fast-check";
 import { OTHER_NETWORK, T0, TestAgent, TestRelay, transport, whereTo } from "../testing/harness.ts";
-import { bindRecord, flowRecord, memorySince, readMemory } from "./memory.ts";
+import { bindRecord, flowRecord, memorySince, readMemory, wayRecord } from "./memory.ts";
 
 const T0_S = Math.floor(T0 / 1000);
 
@@ -34,7 +34,24 @@ describe("records", () => {
     true,
   );
 
+  const way = wayRecord(
+    "00000000000000aa" as never,
+    "00000000000000cc" as never,
+    "00000000000000dd" as never,
+    T0_S + 9,
+  );
+
   test("come back as they were written", () => {
+    expect([...readMemory(way)]).toEqual([
+      {
+        kind: "way",
+        atS: T0_S + 9,
+        agent: "00000000000000aa" as never,
+        network: "00000000000000cc" as never,
+        relay: "00000000000000dd" as never,
+      },
+    ]);
+    expect(memorySince(way, T0_S + 9)).toEqual(way);
     const both = new Uint8Array(Buffer.concat([bind, flow]));
     expect([...readMemory(both)]).toEqual([
       { kind: "bind", atS: T0_S, from, datagram: Uint8Array.of(9, 8, 7) },
@@ -53,14 +70,16 @@ describe("records", () => {
   });
 
   test("end where a record is cut short, and junk makes none", () => {
-    const both = new Uint8Array(Buffer.concat([flow, bind]));
-    for (let length = 0; length < both.length; length++) {
-      const read = [...readMemory(both.subarray(0, length))];
-      expect(read.length).toBe(length >= flow.length ? 1 : 0);
+    for (const first of [flow, way]) {
+      const both = new Uint8Array(Buffer.concat([first, bind]));
+      for (let length = 0; length < both.length; length++) {
+        const read = [...readMemory(both.subarray(0, length))];
+        expect(read.length).toBe(length >= first.length ? 1 : 0);
+      }
     }
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (junk) => {
-        for (const record of readMemory(junk)) expect(["bind", "flow"]).toContain(record.kind);
+        for (const record of readMemory(junk)) expect(["bind", "flow", "way"]).toContain(record.kind);
         new TestRelay().forwarder.recall(junk, T0);
       }),
     );

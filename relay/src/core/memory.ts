@@ -1,12 +1,14 @@
 /**
- * What a relay has learned, as records that outlive the process: accepted Binds as they came, with the address they
- * came from, and flows by the ids of both ends. A relay that was killed reads them again and serves its agents' flows
+ * What a relay has learned, as records for its other threads and, but for ways back, ones that outlive the process:
+ * accepted Binds as they came, with the address they came from, flows by the ids of both ends, and by which other relay
+ * the trunk brought an agent's packets. A relay that was killed reads them again and serves its agents' flows
  * at once. Cheaper than asking the agents: they would have to notice first, and name each flow anew.
  *
  *   0  length  2   of the whole record       3  flags    1   of a flow: 1, both sides have spoken; of a bind: its door
- *   2  kind    1   1 bind, 2 flow            4  seconds  4   when it was written, Unix time
+ *   2  kind    1   1 bind, 2 flow, 3 way     4  seconds  4   when it was written, Unix time
  *   8  bind: endpoint 18, then the datagram; flow: receiver index 4, then source and destination, each
- *      1 and an agent's id of 8, or 2 and an outside client's endpoint of 18, or 3 and its door of 1 and its endpoint
+ *      1 and an agent's id of 8, or 2 and an outside client's endpoint of 18, or 3 and its door of 1 and its endpoint;
+ *      way: the agent's id 8, its network's 8, the relay's 8
  *
  * A record tells what was authenticated when it was written; a Bind is opened again with its ticket when it is read.
  */
@@ -17,7 +19,9 @@ import {
   ID_LENGTH,
   idFromBytes,
   idToBytes,
+  type NetworkId,
   Reader,
+  type RelayId,
   readEndpoint,
   Writer,
   writeEndpoint,
@@ -27,6 +31,7 @@ import type { Source } from "./addresses.ts";
 const HEADER_LENGTH = 8;
 const KIND_BIND = 1;
 const KIND_FLOW = 2;
+const KIND_WAY = 3;
 const FLAG_PROVEN = 1;
 
 export type MemoryRecord =
@@ -38,6 +43,13 @@ export type MemoryRecord =
       readonly source: PartyName;
       readonly destination: PartyName;
       readonly proven: boolean;
+    }
+  | {
+      readonly kind: "way";
+      readonly atS: number;
+      readonly agent: AgentId;
+      readonly network: NetworkId;
+      readonly relay: RelayId;
     };
 
 /** An agent's id; of an outside client, which has none, its address. */
@@ -66,6 +78,13 @@ export function flowRecord(
   const length = 4 + nameLength(source) + nameLength(destination);
   const writer = begin(KIND_FLOW, length, atS, proven ? FLAG_PROVEN : 0).u32(receiverIndex);
   return writeName(writeName(writer, source), destination).finish();
+}
+
+/** The agent is reached by this relay, as a packet of the trunk showed. */
+export function wayRecord(agent: AgentId, network: NetworkId, relay: RelayId, atS: number): Bytes {
+  const writer = begin(KIND_WAY, 3 * ID_LENGTH, atS);
+  for (const id of [agent, network, relay]) writer.put(idToBytes(id));
+  return writer.finish();
 }
 
 function nameLength(name: PartyName): number {
@@ -109,6 +128,7 @@ export function memorySince(bytes: Bytes, sinceS: number): Bytes {
     if (record.atS < sinceS) continue;
     const { atS } = record;
     if (record.kind === "bind") kept.push(bindRecord(record.from, record.datagram, atS));
+    else if (record.kind === "way") kept.push(wayRecord(record.agent, record.network, record.relay, atS));
     else {
       const { source, receiverIndex, destination, proven } = record;
       kept.push(flowRecord(source, receiverIndex, destination, atS, proven));
@@ -134,6 +154,7 @@ function parse(reader: Reader): MemoryRecord | undefined {
     if (endpoint === undefined || !reader.ok) return undefined;
     return { kind: "bind", atS, from: { endpoint, door: flags }, datagram };
   }
+  if (kind === KIND_WAY) return parseWay(reader, atS);
   if (kind !== KIND_FLOW || flags > FLAG_PROVEN) return undefined;
   const receiverIndex = reader.u32();
   const source = readName(reader);
@@ -142,4 +163,12 @@ function parse(reader: Reader): MemoryRecord | undefined {
   return reader.ok && reader.remaining === 0
     ? { kind: "flow", atS, receiverIndex, source, destination, proven: flags === FLAG_PROVEN }
     : undefined;
+}
+
+function parseWay(reader: Reader, atS: number): MemoryRecord | undefined {
+  const agent = idFromBytes<AgentId>(reader.view(ID_LENGTH));
+  const network = idFromBytes<NetworkId>(reader.view(ID_LENGTH));
+  const relay = idFromBytes<RelayId>(reader.view(ID_LENGTH));
+  if (!reader.ok || reader.remaining !== 0) return undefined;
+  return { kind: "way", atS, agent, network, relay };
 }

@@ -18,7 +18,7 @@ import {
   type TokenBucket,
 } from "@burrow/protocol";
 import { type Addresses, NO_ADDRESS } from "./addresses.ts";
-import { LINGER_MS, type Limits, PARTNERS_MAX, SESSIONS_REMEMBERED_MAX } from "./limits.ts";
+import { LESSON_REPEAT_MS, LINGER_MS, type Limits, PARTNERS_MAX, SESSIONS_REMEMBERED_MAX } from "./limits.ts";
 
 export const NO_PARTY = -1;
 export const NO_LINK = -1;
@@ -62,6 +62,8 @@ export interface Party {
   pushedLink: number;
   /** Until then the trunk's lesson stands; 0 when `relay` is no lesson. */
   learnedUntil: number;
+  /** Until then other threads were told that it stands. */
+  toldUntil: number;
   /** Slots and serials of whom it last exchanged handshakes or probes with, latest first. */
   readonly partners: { slot: number; serial: number }[];
   readonly sessions: SeenSession[];
@@ -222,6 +224,7 @@ export class Parties {
       pushedRelay: undefined,
       pushedLink: NO_LINK,
       learnedUntil: 0,
+      toldUntil: 0,
       partners: [],
       sessions: [],
       pendingFlows: undefined,
@@ -307,13 +310,20 @@ export class Parties {
     this.#routeAsPushed(party);
   }
 
-  /** The trunk brought a packet of the party by this relay: the way back, for a while. */
-  learnRoute(party: Party, relay: RelayId, link: number, until: number): void {
-    if (this.#parties[party.slot] !== party) return;
+  /**
+   * The trunk brought a packet of the party by this relay: the way back, for a while. True when other threads should hear
+   * of it: it is another way than before, or not the pushed one and they heard of it a while ago.
+   */
+  learnRoute(party: Party, relay: RelayId, link: number, until: number): boolean {
+    if (this.#parties[party.slot] !== party) return false;
+    const isOther = party.relay !== relay;
     party.learnedUntil = until;
-    if (party.relay === relay) return;
     party.relay = relay;
     this.#link[party.slot] = link;
+    const isDue = relay !== party.pushedRelay && until - party.toldUntil >= LESSON_REPEAT_MS;
+    if (!isOther && !isDue) return false;
+    party.toldUntil = until;
+    return true;
   }
 
   /** Links have changed: `linkOf` is NO_LINK for relays that there are no more. */

@@ -1,8 +1,9 @@
 /** Pushed and learned routes: what the coordinator said outlasts what the trunk taught, and slots of gone relays return. */
 import { describe, expect, test } from "bun:test";
 import { type Bytes, keyToText, type Route } from "@burrow/protocol";
-import { type Sent, TestAgent, TestRelay, whereTo } from "../testing/harness.ts";
+import { OTHER_NETWORK, type Sent, TestAgent, TestRelay, transport, whereTo } from "../testing/harness.ts";
 import { SMALL_LIMITS } from "./limits.ts";
+import { wayRecord } from "./memory.ts";
 
 const MINUTE_MS = 60_000;
 const A_AT = "192.0.2.1:5000";
@@ -98,6 +99,80 @@ describe("a way that only the trunk taught", () => {
     expect(wayOf(home, a, b)).toBe(second.endpoint);
     idle(home, a, 2);
     expect(wayOf(home, a, b)).toBeUndefined();
+  });
+});
+
+describe("another thread of the relay", () => {
+  /** `home` in two threads, of which `first` hears the trunk; `x` has left `old`, where its route leads, for `next`. */
+  function twoThreads(routes: "pushed" | "none") {
+    let told = 0;
+    const first = new TestRelay({
+      learned: (record) => {
+        told++;
+        sibling.forwarder.recall(record, sibling.now);
+      },
+    });
+    const sibling: TestRelay = new TestRelay({ like: first });
+    const [old, next] = [new TestRelay(), new TestRelay()];
+    const [a, x] = [new TestAgent(first, A_AT), new TestAgent(next, B_AT)];
+    for (const relay of [first, sibling, next]) {
+      relay.forwarder.setRelays([first.info, old.info, next.info]);
+      const known = relay === next ? [routeTo(a, first)] : [routeTo(x, old)];
+      relay.forwarder.setRoutes(relay === next || routes === "pushed" ? known : [], [], true, relay.now);
+    }
+    a.bind(first);
+    x.bind(next);
+    const say = (bytes: Bytes) => {
+      for (const sent of next.feed(bytes, x.at)) first.feed(sent.bytes, next.endpoint);
+    };
+    return { first, sibling, next, a, x, say, told: () => told };
+  }
+
+  test.each(["pushed", "none"] as const)(
+    "follows a peer that the trunk brought by another (route: %s)",
+    (r) => {
+      const { first, sibling, next, a, x, say } = twoThreads(r);
+      say(x.initiationTo(a, 77));
+      first.feed(a.responseTo(x, 88, 77), a.at);
+      for (const thread of [first, sibling]) {
+        expect(whereTo(thread.feed(transport(77), a.at))).toEqual([`trunk ${next.endpoint}`]);
+        expect(wayOf(thread, a, x)).toBe(next.endpoint);
+      }
+    },
+  );
+
+  test("hears of a way in use again, so that it does not lapse there, and not with every packet", () => {
+    const { first, sibling, next, a, x, say, told } = twoThreads("pushed");
+    const before = told();
+    for (let s = 0; s < 180; s++) {
+      say(x.probeTo(a));
+      for (const relay of [first, sibling, next]) relay.pass(1_000);
+      if (s % 15 !== 0) continue;
+      a.bind(first);
+      x.bind(next);
+    }
+    expect(wayOf(sibling, a, x)).toBe(next.endpoint);
+    // Ten seconds apart; and the Binds.
+    expect(told() - before).toBeLessThan(50);
+    for (let s = 0; s < 90; s += 15) {
+      for (const relay of [first, sibling]) relay.pass(15_000);
+      a.bind(first);
+    }
+    expect(wayOf(sibling, a, x)).toBe(wayOf(first, a, x) as never);
+    expect(wayOf(sibling, a, x)).not.toBe(next.endpoint);
+  });
+
+  test("takes none that is old, of a relay that is not on the map, or of another network", () => {
+    const { sibling, next, a, x, first } = twoThreads("pushed");
+    const atS = Math.floor(sibling.now / 1000);
+    const old = wayOf(sibling, a, x);
+    sibling.forwarder.recall(wayRecord(x.id, x.network, next.id, atS - 61), sibling.now);
+    sibling.forwarder.recall(wayRecord(x.id, x.network, new TestRelay().id, atS), sibling.now);
+    sibling.forwarder.recall(wayRecord(x.id, OTHER_NETWORK, next.id, atS), sibling.now);
+    expect(wayOf(sibling, a, x)).toBe(old as never);
+    sibling.forwarder.recall(wayRecord(x.id, x.network, next.id, atS), sibling.now);
+    expect(wayOf(sibling, a, x)).toBe(next.endpoint);
+    expect(wayOf(first, a, x)).toBe(old as never);
   });
 });
 

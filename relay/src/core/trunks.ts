@@ -10,6 +10,7 @@ import {
   encodeTrunk,
   type IdWords,
   idOfWords,
+  type NetworkId,
   newTrunkHeader,
   peerHeader,
   type RelayId,
@@ -37,6 +38,8 @@ export interface TrunkDeskParts {
   readonly boot: number;
   readonly nextCounter: (link: Link) => number;
   send(bytes: Bytes, to: number): void;
+  /** By which relay a party is reached: what other threads should hear. */
+  learned(source: Party, relay: RelayId, now: number): void;
 }
 
 /** The largest packet that fits a datagram inside a trunk packet. */
@@ -97,15 +100,28 @@ export class TrunkDesk {
 
   /** The party that sent it; bound here it stays so, else this relay is now the way to it. */
   #sourceOf(words: IdWords, destination: Party, link: Link, now: number): Party | DropReason {
-    const { parties } = this.#parts;
+    const { parties, learned } = this.#parts;
     const known = parties.byWords(words);
     if (known !== undefined && known.network !== destination.network) return DropReason.otherNetwork;
     if (known === destination) return DropReason.malformed;
     const source = known ?? parties.add(idOfWords<AgentId>(words), destination.network, now);
     if (source === undefined) return DropReason.trunkDestinationAway;
     parties.touch(source.slot, now);
-    parties.learnRoute(source, link.id, link.index, now + LEARNED_ROUTE_LIFETIME_MS);
+    const isNews = parties.learnRoute(source, link.id, link.index, now + LEARNED_ROUTE_LIFETIME_MS);
+    if (isNews) learned(source, link.id, now);
     return source;
+  }
+
+  /** A way back that another thread was taught at a moment. */
+  recall(agent: AgentId, network: NetworkId, relay: RelayId, at: number, now: number): void {
+    const { links, parties } = this.#parts;
+    const until = at + LEARNED_ROUTE_LIFETIME_MS;
+    const link = links.byId(relay);
+    if (link?.listed !== true || until <= now) return;
+    const source = parties.byId(agent) ?? parties.add(agent, network, now);
+    if (source === undefined || source.network !== network) return;
+    parties.touch(source.slot, now);
+    parties.learnRoute(source, link.id, link.index, until);
   }
 
   /** What the same packet would have taught if it had come from an agent bound here. */

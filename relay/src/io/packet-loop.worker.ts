@@ -42,7 +42,7 @@ export interface LoopSocket {
   readonly othersFd: number | undefined;
 }
 
-/** Another thread, which is told of every binding and flow. */
+/** Another thread, which is told of every binding, flow and way back. */
 export interface LoopSibling {
   readonly port: MessagePort;
   readonly eventFd: number;
