@@ -1,6 +1,22 @@
 /** Whatever arrives: nothing throws, nothing is answered larger than it was asked, and every table stays bounded. */
 import { describe, expect, test } from "bun:test";
-import { type Bytes, type Endpoint, keyToText, PacketType, TRUNK_OVERHEAD } from "@burrow/protocol";
+import {
+  type AgentId,
+  BindStatus,
+  type Bytes,
+  type Endpoint,
+  encodeTrunk,
+  idWords,
+  keyToText,
+  newTrunkHeader,
+  nobleAgreement,
+  nobleTrunkMac,
+  PacketType,
+  relayTagOf,
+  TRUNK_OVERHEAD,
+  trunkKey,
+  WireGuardType,
+} from "@burrow/protocol";
 import fc from "fast-check";
 import { seededRandom, TestAgent, TestRelay, transport } from "../testing/harness.ts";
 import { SMALL_LIMITS } from "./limits.ts";
@@ -12,6 +28,26 @@ const junk = fc
     const bytes = Uint8Array.from([type, ...(isAligned ? [0, 0, 0] : []), ...rest]);
     return bytes;
   });
+
+/** Says to a relay, as another, that packets with junk inside come from these agents. */
+function liar(by: TestRelay, to: TestRelay, destination: AgentId): (source: AgentId) => void {
+  const shared = nobleAgreement(by.privateKey, to.publicKey);
+  if (shared === undefined) throw new Error("no agreement");
+  const mac = nobleTrunkMac(trunkKey(shared, by.publicKey, to.publicKey));
+  const header = {
+    ...newTrunkHeader(),
+    boot: 1,
+    sender: relayTagOf(by.id),
+    destination: idWords(destination),
+  };
+  return (source) => {
+    const packet = new Uint8Array(148);
+    packet[0] = WireGuardType.initiation;
+    header.source = idWords(source);
+    header.counter++;
+    to.feed(encodeTrunk(header, packet, mac, new Uint8Array(packet.length + TRUNK_OVERHEAD)), by.endpoint);
+  };
+}
 
 function world() {
   const relay = new TestRelay({ seed: 5 });
@@ -142,6 +178,77 @@ describe("hostile bytes", () => {
     relay.pass(700_000);
     expect(relay.forwarder.snapshot().parties).toBe(0);
     expect(relay.addresses.pins.size).toBe(0);
+  });
+
+  test("a relay that names thousands of agents takes no route from those that the coordinator pushed", () => {
+    const limits = { ...SMALL_LIMITS, partiesMax: 300, taughtPerRelayMax: 24 };
+    const relay = new TestRelay({ limits });
+    const [good, ...liars] = [new TestRelay(), new TestRelay(), new TestRelay(), new TestRelay()];
+    if (good === undefined) throw new Error("none");
+    relay.forwarder.setRelays([good.info, ...liars.map(({ info }) => info)]);
+    const b = new TestAgent(relay, "198.51.100.1:1000");
+    b.bind(relay);
+    const routed = Array.from({ length: 200 }, (_, i) => new TestAgent(good, `198.51.100.2:${2_000 + i}`));
+    const routes = routed.map((x) => ({ agent: x.id, key: keyToText(x.publicKey), network: x.network }));
+    relay.forwarder.setRoutes(
+      routes.map((route) => ({ ...route, relay: good.id })),
+      [],
+      true,
+      relay.now,
+    );
+    const reached = () => routed.filter((x) => relay.feed(b.probeTo(x), b.at).length > 0).length;
+    relay.now += 60_000;
+    b.bind(relay);
+    const lie = liars.map((by) => liar(by, relay, b.id));
+    for (let i = 1; i <= 1_000; i++) lie[i % 3]?.(i.toString(16).padStart(16, "0") as AgentId);
+    relay.now += 1_000;
+    expect(reached()).toBe(200);
+    expect(relay.forwarder.snapshot().parties).toBe(1 + 200 + 3 * 24);
+    expect(relay.drops()["trunk-too-many-agents"]).toBe(1_000 - 3 * 24);
+    // Agents that bind here, and those that the coordinator names, find room before the liars' inventions.
+    const newcomers = Array.from({ length: 20 }, (_, i) => new TestAgent(relay, `198.51.100.3:${i + 1}`));
+    for (const agent of newcomers) expect(agent.bind(relay).status).toBe(BindStatus.bound);
+    relay.forwarder.setRoutes(
+      newcomers.map((x) => ({
+        agent: `ff${x.id.slice(2)}` as AgentId,
+        key: keyToText(x.publicKey),
+        network: x.network,
+        relay: good.id,
+      })),
+      [],
+      false,
+      relay.now,
+    );
+    expect(relay.forwarder.snapshot().parties).toBe(300);
+    expect(reached()).toBe(200);
+  });
+
+  test("one relay brings in no more agents than its share, and each as long as nobody else speaks of it", () => {
+    const relay = new TestRelay({ limits: { ...SMALL_LIMITS, taughtPerRelayMax: 4 } });
+    const other = new TestRelay();
+    relay.forwarder.setRelays([other.info]);
+    const b = new TestAgent(relay, "198.51.100.1:1000");
+    b.bind(relay);
+    const named = Array.from({ length: 6 }, (_, i) => new TestAgent(other, `198.51.100.2:${i + 1}`));
+    const lie = liar(other, relay, b.id);
+    const name = () => {
+      for (const { id } of named) lie(id);
+      return relay.forwarder.snapshot().parties - 1;
+    };
+    expect(name()).toBe(4);
+    const [first, second] = named as [TestAgent, TestAgent];
+    const route = { agent: first.id, key: keyToText(first.publicKey), network: first.network };
+    relay.forwarder.setRoutes([{ ...route, relay: other.id }], [], false, relay.now);
+    expect(name()).toBe(5);
+    second.alsoAt(relay, second.at).bind(relay);
+    expect(name()).toBe(6);
+    relay.forwarder.setRoutes([], [], true, relay.now);
+    for (let i = 0; i < 30; i++) {
+      relay.pass(25_000);
+      b.bind(relay);
+    }
+    expect(relay.forwarder.snapshot().parties).toBe(1);
+    expect(name()).toBe(4);
   });
 });
 

@@ -4,6 +4,8 @@ import type { Budget } from "@burrow/protocol";
 export interface Limits {
   /** Agents bound here, routed agents and outside clients together. */
   readonly partiesMax: number;
+  /** Of these, agents that one other relay brought in by the trunk, and of whom neither the coordinator nor a Bind spoke. */
+  readonly taughtPerRelayMax: number;
   /** Agents bound at once; more get a Bound of status `refused`. */
   readonly sessionsMax: number;
   readonly outsideMax: number;
@@ -18,6 +20,7 @@ export interface Limits {
 
 export const DEFAULT_LIMITS: Limits = {
   partiesMax: 131_072,
+  taughtPerRelayMax: 8_192,
   sessionsMax: 32_768,
   outsideMax: 4_096,
   flowsMax: 393_216,
@@ -30,6 +33,7 @@ export const DEFAULT_LIMITS: Limits = {
 /** Small enough for hundreds of relays in one process. */
 export const SMALL_LIMITS: Limits = {
   partiesMax: 2_048,
+  taughtPerRelayMax: 128,
   sessionsMax: 1_024,
   outsideMax: 256,
   flowsMax: 12_288,

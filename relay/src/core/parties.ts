@@ -3,7 +3,8 @@
  * a relay), both or, for a while, neither; an outside client has an address alone.
  *
  * Each has a dense slot, by which the packet path reads typed arrays, and a serial that is never used twice, by
- * which flows name it. Bounded: when all slots are taken, those who are neither bound nor lately used make room.
+ * which flows name it. Bounded: when all slots are taken, those make room who are neither bound nor pushed by the
+ * coordinator, the longest unused first; then also those it pushed, but never for one that only the trunk named.
  */
 import {
   type AgentId,
@@ -23,8 +24,14 @@ import { LESSON_REPEAT_MS, LINGER_MS, type Limits, PARTNERS_MAX, SESSIONS_REMEMB
 export const NO_PARTY = -1;
 export const NO_LINK = -1;
 
-/** To find room for a newcomer: so many who could go are compared, and so many slots looked at for them. */
+/**
+ * To find room for a newcomer: so many who could go are compared, so many passed over that the coordinator has a route
+ * to, and so many slots looked at.
+ */
 const EVICTION_SAMPLE = 16;
+const EVICTION_ROUTED_MAX = 128;
+/** From slot to slot: a prime, so that all are met; neighbours often came together, and are alike. */
+const EVICTION_STRIDE = 1_000_003;
 const EVICTION_SLOTS_MAX = 2_048;
 const SERIAL_MAX = 2 ** 31 - 2;
 
@@ -62,6 +69,8 @@ export interface Party {
   pushedLink: number;
   /** Until then the trunk's lesson stands; 0 when `relay` is no lesson. */
   learnedUntil: number;
+  /** Who brought it in by the trunk, as long as nobody else spoke of it: one of that relay's `taughtPerRelayMax`. */
+  taughtBy: RelayId | undefined;
   /** Until then other threads were told that it stands. */
   toldUntil: number;
   /** Slots and serials of whom it last exchanged handshakes or probes with, latest first. */
@@ -94,6 +103,8 @@ export class Parties {
   readonly #networks = new Map<NetworkId, Party[]>();
   /** Bound agents who take outside clients, in no order. */
   readonly acceptors = new Set<Party>();
+  /** By relay: the parties that it alone speaks for. */
+  readonly #taught = new Map<RelayId, number>();
 
   /** By address handle: the slot bound there. */
   readonly #slotAt: Int32Array;
@@ -205,10 +216,16 @@ export class Parties {
     return this.addressOf(party.slot, now) !== NO_ADDRESS || this.linkOf(party.slot) !== NO_LINK;
   }
 
-  /** A new party, or undefined when there is no room and none can be made. */
-  add(id: AgentId | undefined, network: NetworkId, now: number): Party | undefined {
+  /**
+   * A new party, or undefined when there is no room and none can be made. `taughtBy`: a relay that named it in a packet
+   * of the trunk, and is all that speaks for it.
+   */
+  add(id: AgentId | undefined, network: NetworkId, now: number, taughtBy?: RelayId): Party | undefined {
+    if (taughtBy !== undefined && this.#taughtOf(taughtBy) >= this.#limits.taughtPerRelayMax)
+      return undefined;
     const full = this.#free.length === 0 && this.#parties.length >= this.#limits.partiesMax;
-    if (full && !this.#makeRoom(now)) return undefined;
+    if (full && !this.#makeRoom(now, taughtBy !== undefined)) return undefined;
+    if (taughtBy !== undefined) this.#taught.set(taughtBy, this.#taughtOf(taughtBy) + 1);
     const slot = this.#free.pop() ?? this.#parties.length;
     const party: Party = {
       slot,
@@ -224,6 +241,7 @@ export class Parties {
       pushedRelay: undefined,
       pushedLink: NO_LINK,
       learnedUntil: 0,
+      taughtBy,
       toldUntil: 0,
       partners: [],
       sessions: [],
@@ -251,6 +269,7 @@ export class Parties {
   remove(party: Party, why: "lapsed" | "replaced" | "revoked" | "evicted"): void {
     if (this.#parties[party.slot] !== party) return;
     this.unbind(party, why);
+    this.#vouchFor(party);
     if (party.id !== undefined) {
       this.#byId.delete(party.id);
       const number = party.words === undefined ? 0 : numberOf(party.words);
@@ -279,6 +298,7 @@ export class Parties {
     if (isNew && !outside && this.#sessions >= this.#limits.sessionsMax) return false;
     if (isNew && outside && this.#outside >= this.#limits.outsideMax) return false;
     if (!this.#addresses.pin(address)) return false;
+    this.#vouchFor(party);
     const before = this.#parties[this.#slotAt[address] ?? NO_PARTY];
     if (before !== undefined) this.#giveWay(before);
     if (!isNew) this.#release(slot);
@@ -305,6 +325,7 @@ export class Parties {
   /** Sets or clears the relay by which the coordinator says that a party is reached: news, so it counts at once. */
   pushRoute(party: Party, relay: RelayId | undefined, link: number): void {
     if (this.#parties[party.slot] !== party) return;
+    if (relay !== undefined) this.#vouchFor(party);
     party.pushedRelay = relay;
     party.pushedLink = link;
     this.#routeAsPushed(party);
@@ -396,23 +417,50 @@ export class Parties {
     this.#addresses.unpin(address);
   }
 
-  /** Of a few parties that are not bound, or are outside clients, the one longest unused goes. */
-  #makeRoom(now: number): boolean {
-    let victim: Party | undefined;
-    for (let looked = 0, seen = 0; looked < EVICTION_SLOTS_MAX && seen < EVICTION_SAMPLE; looked++) {
-      this.#evictAt = (this.#evictAt + 1) % this.#parties.length;
+  #taughtOf(relay: RelayId): number {
+    return this.#taught.get(relay) ?? 0;
+  }
+
+  /** Another than the relay that brought it in speaks for the party now, or it is gone. */
+  #vouchFor(party: Party): void {
+    const { taughtBy } = party;
+    if (taughtBy === undefined) return;
+    party.taughtBy = undefined;
+    const left = this.#taughtOf(taughtBy) - 1;
+    if (left > 0) this.#taught.set(taughtBy, left);
+    else this.#taught.delete(taughtBy);
+  }
+
+  /**
+   * Of a few parties that are not bound, or are outside clients, one goes: the longest unused of those that the
+   * coordinator has no route to, else, unless `onlyUnrouted`, of all.
+   */
+  #makeRoom(now: number, onlyUnrouted: boolean): boolean {
+    let [unrouted, other]: (Party | undefined)[] = [];
+    const looksMax = onlyUnrouted ? EVICTION_SAMPLE : EVICTION_SLOTS_MAX;
+    for (let looks = 0, seen = 0, others = 0; looks < looksMax; looks++) {
+      if (seen >= EVICTION_SAMPLE || others >= EVICTION_ROUTED_MAX) break;
+      this.#evictAt = (this.#evictAt + EVICTION_STRIDE) % this.#parties.length;
       const party = this.#parties[this.#evictAt];
       if (party === undefined) continue;
       if (party.id !== undefined && this.addressOf(party.slot, now) !== NO_ADDRESS) continue;
-      seen++;
-      if (victim === undefined || (this.#usedAt[party.slot] ?? 0) < (this.#usedAt[victim.slot] ?? 0)) {
-        victim = party;
+      if (party.id !== undefined && party.pushedRelay === undefined) {
+        seen++;
+        unrouted = this.#longerUnused(unrouted, party);
+      } else {
+        others++;
+        other = this.#longerUnused(other, party);
       }
     }
+    const victim = unrouted ?? (onlyUnrouted ? undefined : other);
     if (victim === undefined) return false;
     this.evictions++;
     this.remove(victim, "evicted");
     return true;
+  }
+
+  #longerUnused(a: Party | undefined, b: Party): Party {
+    return a === undefined || (this.#usedAt[b.slot] ?? 0) < (this.#usedAt[a.slot] ?? 0) ? b : a;
   }
 
   #join(party: Party): void {

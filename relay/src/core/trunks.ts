@@ -104,8 +104,8 @@ export class TrunkDesk {
     const known = parties.byWords(words);
     if (known !== undefined && known.network !== destination.network) return DropReason.otherNetwork;
     if (known === destination) return DropReason.malformed;
-    const source = known ?? parties.add(idOfWords<AgentId>(words), destination.network, now);
-    if (source === undefined) return DropReason.trunkDestinationAway;
+    const source = known ?? parties.add(idOfWords<AgentId>(words), destination.network, now, link.id);
+    if (source === undefined) return DropReason.trunkTooManyAgents;
     parties.touch(source.slot, now);
     const isNews = parties.learnRoute(source, link.id, link.index, now + LEARNED_ROUTE_LIFETIME_MS);
     if (isNews) learned(source, link.id, now);
@@ -118,7 +118,7 @@ export class TrunkDesk {
     const until = at + LEARNED_ROUTE_LIFETIME_MS;
     const link = links.byId(relay);
     if (link?.listed !== true || until <= now) return;
-    const source = parties.byId(agent) ?? parties.add(agent, network, now);
+    const source = parties.byId(agent) ?? parties.add(agent, network, now, link.id);
     if (source === undefined || source.network !== network) return;
     parties.touch(source.slot, now);
     parties.learnRoute(source, link.id, link.index, until);
