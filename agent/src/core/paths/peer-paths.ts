@@ -303,7 +303,8 @@ export class PeerPaths {
     else this.#wake(IDLE_AFTER_MS, now);
     if (!isNew) return;
     this.#beginIntroductions(now);
-    this.#step(now);
+    // The packet that begins the talk goes before the probes and the introduction, which are due at once: the next tick.
+    this.#choose(now);
   }
 
   #wake(forMs: number, now: number): void {
