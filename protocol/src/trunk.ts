@@ -2,7 +2,7 @@
  * Trunk, relay → relay, one hop: the sender's home relay hands a packet to the receiver's.
  *
  *   0  type          1   0xb5
- *   1  boot          3   how often the sending relay has started, LE; never goes back
+ *   1  boot          3   higher with every start of the sending relay, LE; never goes back
  *   4  sender        4   first bytes of the sending relay's id
  *   8  counter       8   one more with every packet of this boot, LE
  *  16  source        8   agent id
