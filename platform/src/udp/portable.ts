@@ -181,7 +181,7 @@ class PortableSocket implements DatagramSocket {
   send(to: AddressHandle, bytes: Uint8Array): boolean {
     const refusal = this.#refusal(to, bytes);
     if (refusal !== undefined) return this.#drop(refusal);
-    const room = Math.max(bytes.length, QUEUE_BYTES_MIN_EACH);
+    const room = roomOf(bytes);
     if (this.#queuedBytes + room > QUEUE_BYTES_MAX) this.flush();
     if (this.#queuedBytes + room > QUEUE_BYTES_MAX) return this.#drop("dropQueueFull");
     const copy = this.#allot(bytes.length);
@@ -232,6 +232,7 @@ class PortableSocket implements DatagramSocket {
       const outcome = this.#sendOne(bytes, queue[at + 1] as number, queue[at + 2] as string);
       if (outcome === "blocked") {
         this.#blocked = true;
+        for (let i = 0; i < at; i += FIELDS) this.#queuedBytes -= roomOf(queue[i] as Uint8Array);
         queue.splice(0, at);
         return;
       }
@@ -384,6 +385,11 @@ class PortableSocket implements DatagramSocket {
       });
     } else this.counters.icmpErrors++;
   }
+}
+
+/** What a datagram takes of the queue's bound. */
+function roomOf(bytes: Uint8Array): number {
+  return Math.max(bytes.length, QUEUE_BYTES_MIN_EACH);
 }
 
 export async function openPortableUdp(options: UdpOptions): Promise<DatagramSocket> {

@@ -85,9 +85,11 @@ describe("a slow link", () => {
         inNamespace(slow, "ip", "link", "set", "far", "up");
         inNamespace(slow, ..."tc qdisc add dev far root tbf rate 20mbit burst 10kb limit 50mb".split(" "));
         const output = inNamespace(slow, process.execPath, `${import.meta.dir}/slow-link.child.ts`);
-        const { asked, blocked, after } = JSON.parse(output);
+        const { asked, blocked, halfway, after } = JSON.parse(output);
         expect(blocked.sent).toBeLessThan(asked);
         expect(blocked.dropQueueFull).toBeGreaterThan(0);
+        // Whoever sends while it drains finds the room that was left.
+        expect(halfway.dropQueueFull).toBe(blocked.dropQueueFull);
         // What was queued left when the link had room; nothing was lost on the way or counted twice.
         expect(after.sent + after.dropQueueFull).toBe(asked);
         expect(after.sent).toBeGreaterThan(blocked.sent);
