@@ -1,7 +1,11 @@
 /** A thread that blocks in poll hears messages at once and in order, answers, and ends when it is told to. */
 import { expect, test } from "bun:test";
+import { closeSync, fstatSync, openSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { hasBatchedCalls } from "../udp/linux/system.ts";
+import { closeDescriptor, hasBatchedCalls, signalEvent } from "../udp/linux/system.ts";
 import { PollThread } from "./poll-thread.ts";
 
 type To = { readonly echo: number } | "backlog" | "stick" | "close";
@@ -61,6 +65,24 @@ test.skipIf(!hasBatchedCalls())("one that is stuck is waited for no longer than 
   expect(await thread.close("close", 100)).toBe(false);
   expect(performance.now() - fromMs).toBeWithin(90, 5_000);
 });
+
+test.skipIf(!hasBatchedCalls())(
+  "who may wake it writes to nothing else after it has ended, whatever opens there",
+  async () => {
+    const directory = await mkdtemp(join(tmpdir(), "burrow-event-"));
+    const thread = start(() => {}, { fails: false });
+    await thread.ready;
+    const eventFd = thread.shareEvent();
+    await thread.close("close");
+    // The kernel gives the lowest numbers that are free: one of these files has that of the thread's own event.
+    const files = Array.from({ length: 32 }, (_, i) => openSync(join(directory, `${i}`), "w"));
+    signalEvent(eventFd);
+    expect(files.map((fd) => fstatSync(fd).size)).toEqual(files.map(() => 0));
+    for (const fd of files) closeSync(fd);
+    closeDescriptor(eventFd);
+    await rm(directory, { recursive: true });
+  },
+);
 
 test.skipIf(!hasBatchedCalls())("one that cannot start says so", async () => {
   const thread = start(() => {}, { fails: true });

@@ -24,7 +24,13 @@ import {
   type Worker,
   workerData,
 } from "node:worker_threads";
-import { clearEvent, closeDescriptor, openEvent, signalEvent } from "../udp/linux/system.ts";
+import {
+  clearEvent,
+  closeDescriptor,
+  duplicateDescriptor,
+  openEvent,
+  signalEvent,
+} from "../udp/linux/system.ts";
 
 /** What the thread is started with, beside its own settings. */
 interface Start<Settings> {
@@ -103,9 +109,12 @@ export class PollThread<To, From> {
     return this.#ready.promise;
   }
 
-  /** Wakes the thread; for another thread that posts to a port of its own. */
-  get eventFd(): number {
-    return this.#eventFd;
+  /**
+   * A descriptor that wakes the thread, for another thread that posts to a port of its own. It is the caller's to close:
+   * its number means this event alone, also when this thread ended long before the other.
+   */
+  shareEvent(): number {
+    return duplicateDescriptor(this.#eventFd);
   }
 
   /** Takes effect soon, in order. Once it is closing, nothing does. */

@@ -8,6 +8,7 @@ import {
   type AddressHandle,
   adoptBatchedUdp,
   type BatchedSocket,
+  closeDescriptor,
   type DatagramBatch,
   nativePrimitives,
   Poller,
@@ -45,6 +46,7 @@ export interface LoopSocket {
 /** Another thread, which is told of every binding, flow and way back. */
 export interface LoopSibling {
   readonly port: MessagePort;
+  /** Wakes it; this thread's own to close. */
   readonly eventFd: number;
 }
 
@@ -241,4 +243,7 @@ setThreadNiceness(NICENESS);
 loop.run();
 end.close();
 settings.teacher?.close();
-for (const { port } of settings.siblings) port.close();
+for (const { port, eventFd } of settings.siblings) {
+  port.close();
+  closeDescriptor(eventFd);
+}

@@ -49,7 +49,9 @@ export async function openThreadPlane(options: DataPlaneOptions): Promise<DataPl
   // The first comes last: it is told how to wake the others.
   for (const [i, own] of [...sockets.entries()].reverse()) {
     const siblings =
-      i === 0 ? lessons.map(({ port1 }, n) => ({ port: port1, eventFd: threads[n]?.eventFd ?? -1 })) : [];
+      i === 0
+        ? lessons.map(({ port1 }, n) => ({ port: port1, eventFd: threads[n]?.shareEvent() ?? -1 }))
+        : [];
     const teacher = i === 0 ? undefined : lessons[i - 1]?.port2;
     const settings = { identity, selfKey, limits, initial, trunkCounter, sockets: own, siblings, teacher };
     threads.unshift(new LoopThread(settings, options));
@@ -205,8 +207,8 @@ class LoopThread {
     return this.#thread.ready;
   }
 
-  get eventFd(): number {
-    return this.#thread.eventFd;
+  shareEvent(): number {
+    return this.#thread.shareEvent();
   }
 
   tell(message: ToLoop): void {

@@ -88,6 +88,7 @@ export const LinuxNumber = {
   POLLOUT: 4,
   EFD_NONBLOCK: 0o4000,
   EFD_CLOEXEC: 0o2000000,
+  F_DUPFD_CLOEXEC: 1030,
   MADV_HUGEPAGE: 14,
 } as const;
 

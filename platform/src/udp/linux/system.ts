@@ -2,8 +2,8 @@
  * Linux's socket calls by FFI, and errors by their names.
  *
  * The batched calls go through `syscall`: musl's `sendmmsg` is a loop of single sends, and the kernel's own layout
- * then holds for every C library. `syscall` is variadic in C; both architectures pass its integers in the registers
- * that fixed arguments take.
+ * then holds for every C library. `syscall` and `fcntl` are variadic in C; both architectures pass their integers in the
+ * registers that fixed arguments take.
  */
 import { FFIType, type Pointer, ptr } from "bun:ffi";
 import { errnoName, lastErrno, openLibc } from "../../libc.ts";
@@ -21,6 +21,7 @@ const SYMBOLS = {
   close: { args: ["i32"], returns: "i32" },
   poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   eventfd: { args: ["u32", "i32"], returns: "i32" },
+  fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   read: { args: ["i32", "ptr", "u64"], returns: FFIType.i64_fast },
   write: { args: ["i32", "ptr", "u64"], returns: FFIType.i64_fast },
   setpriority: { args: ["i32", "u32", "i32"], returns: "i32" },
@@ -120,6 +121,13 @@ export function openEvent(): number {
   const fd = system().eventfd(0, LinuxNumber.EFD_NONBLOCK | LinuxNumber.EFD_CLOEXEC);
   if (fd < 0) throw systemError("eventfd");
   return fd;
+}
+
+/** Another descriptor of the same event (or file): open until it is closed, whoever closes the first. */
+export function duplicateDescriptor(fd: number): number {
+  const copy = system().fcntl(fd, LinuxNumber.F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) throw systemError("fcntl");
+  return copy;
 }
 
 const one = new PinnedMemory(8);
