@@ -27,6 +27,8 @@ export const DropReason = {
   trunkOldBoot: "trunk-old-boot",
   trunkReplayed: "trunk-replayed",
   trunkDestinationAway: "trunk-destination-away",
+  /** A network's own relay spoke for agents of another. */
+  trunkOtherNetwork: "trunk-other-network",
   /** One relay brought more agents that nobody else knows than it may. */
   trunkTooManyAgents: "trunk-too-many-agents",
   /** An answer to no ping of ours, or one that came too late. */

@@ -9,10 +9,10 @@
  */
 import {
   type Bytes,
+  type FellowRelay,
   PacketType,
   type PeerHeader,
   peerHeader,
-  type RelayInfo,
   type Route,
   type SymmetricKey,
   WireGuardTransport,
@@ -227,7 +227,7 @@ export class Forwarder {
   }
 
   /** The whole map of relays. */
-  setRelays(relays: readonly RelayInfo[]): void {
+  setRelays(relays: readonly FellowRelay[]): void {
     this.#links.learn(relays);
     this.#router.relink();
     if (this.#soundsRelays) this.#soundings.relaysChanged();

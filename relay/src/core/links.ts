@@ -6,10 +6,11 @@
 import {
   type Agreement,
   type Bytes,
+  type FellowRelay,
   keyFromText,
+  type NetworkId,
   type PublicKey,
   type RelayId,
-  type RelayInfo,
   type RelayTag,
   ReplayWindow,
   relayTagOf,
@@ -36,6 +37,8 @@ export interface Link {
   readonly index: number;
   readonly id: RelayId;
   key: PublicKey;
+  /** Whose own it is: of no other network it may say anything. Undefined: it serves all. */
+  network: NetworkId | undefined;
   /** Where its trunk packets go, or NO_ADDRESS. Pinned. */
   address: number;
   keys: { readonly send: TrunkMac; readonly receive: TrunkMac } | undefined;
@@ -91,7 +94,7 @@ export class Links {
   }
 
   /** Takes the coordinator's whole map: new relays get a link, known ones their present endpoint. */
-  learn(relays: readonly RelayInfo[]): void {
+  learn(relays: readonly FellowRelay[]): void {
     const named = new Set(relays.map(({ id }) => id));
     // First who leaves, so that newcomers find their places and nobody takes that of one named later.
     for (const link of this.#links) {
@@ -103,7 +106,9 @@ export class Links {
       const key = keyFromText(relay.key);
       if (key === undefined) continue;
       const link = this.#byId.get(relay.id) ?? this.#add(relay.id, key);
-      if (link !== undefined) this.#settle(link, relay);
+      if (link === undefined) continue;
+      link.network = relay.network;
+      this.#settle(link, relay);
     }
   }
 
@@ -163,6 +168,7 @@ export class Links {
       index,
       id,
       key,
+      network: undefined,
       address: NO_ADDRESS,
       keys: undefined,
       listed: true,
@@ -196,7 +202,7 @@ export class Links {
   }
 
   /** The first of the relay's endpoints that a socket of ours reaches. */
-  #settle(link: Link, relay: RelayInfo): void {
+  #settle(link: Link, relay: FellowRelay): void {
     for (const endpoint of relay.endpoints) {
       const address = this.#addresses.reach(endpoint);
       if (address !== NO_ADDRESS) {

@@ -1,7 +1,7 @@
 /** Trunk: two and three relays in memory hand packets to each other, one hop, and take none from strangers. */
 import { describe, expect, test } from "bun:test";
 import { type AgentId, type Bytes, type Endpoint, idWords, keyToText, type Route } from "@burrow/protocol";
-import { OTHER_NETWORK, TestAgent, TestRelay, transport, whereTo } from "../testing/harness.ts";
+import { OTHER_NETWORK, TEST_NETWORK, TestAgent, TestRelay, transport, whereTo } from "../testing/harness.ts";
 import { SMALL_LIMITS } from "./limits.ts";
 import { Parties } from "./parties.ts";
 
@@ -79,6 +79,44 @@ describe("between two relays", () => {
     left.forwarder.setRoutes([{ ...routeTo(b, right), network: a.network }], [], true, left.now);
     expect(across(left, right, a.probeTo(b), a.at)).toEqual([]);
     expect(right.drops()).toEqual({ "other-network": 1 });
+  });
+});
+
+describe("a network's own relay", () => {
+  /** `right` is one network's own; `a` is bound at `left`, which serves all, and so is its peer `c`. */
+  function withOwner(owner: typeof OTHER_NETWORK | typeof TEST_NETWORK) {
+    const made = mesh();
+    const { left, right, a } = made;
+    const third = new TestRelay();
+    left.forwarder.setRelays([left.info, { ...right.info, network: owner }, third.info]);
+    const c = new TestAgent(third, "192.0.2.3:5000");
+    left.forwarder.setRoutes([routeTo(c, third)], [], false, left.now);
+    // The owner of `right` may teach it whatever they like.
+    const lie = c.alsoAt(right, c.at);
+    lie.bind(right);
+    right.forwarder.setRoutes([routeTo(a, left)], [], true, right.now);
+    return { ...made, third, c, lie };
+  }
+
+  test("says nothing of agents of other networks: no packet passes, and nobody's way is changed", () => {
+    const { left, right, third, a, c, lie } = withOwner(OTHER_NETWORK);
+    expect(across(right, left, lie.probeTo(a), lie.at)).toEqual([]);
+    expect(left.drops()).toEqual({ "trunk-other-network": 1 });
+    expect(whereTo(left.feed(a.probeTo(c), a.at))).toEqual([`trunk ${third.endpoint}`]);
+  });
+
+  test("names no unknown agent to agents of other networks either", () => {
+    const { left, right, a, lie } = withOwner(OTHER_NETWORK);
+    left.forwarder.setRoutes([], [lie.id], false, left.now);
+    const { parties } = left.forwarder.snapshot();
+    expect(across(right, left, lie.initiationTo(a, 7), lie.at)).toEqual([]);
+    expect(left.forwarder.snapshot().parties).toBe(parties);
+  });
+
+  test("speaks for its own network's", () => {
+    const { left, right, a, c, lie } = withOwner(TEST_NETWORK);
+    expect(across(right, left, lie.probeTo(a), lie.at)).toEqual([`probe ${A_AT}`]);
+    expect(whereTo(left.feed(a.probeTo(c), a.at))).toEqual([`trunk ${right.endpoint}`]);
   });
 });
 

@@ -89,6 +89,9 @@ export class TrunkDesk {
     const destination = parties.byWords(header.destination);
     const address = destination === undefined ? NO_ADDRESS : parties.addressOf(destination.slot, now);
     if (destination === undefined || address === NO_ADDRESS) return DropReason.trunkDestinationAway;
+    // A source has its destination's network, or is refused: this keeps both.
+    if (link.network !== undefined && link.network !== destination.network)
+      return DropReason.trunkOtherNetwork;
     const source = this.#sourceOf(header.source, destination, link, now);
     if (typeof source === "string") return source;
     const drop = this.#learn(packet, source, destination, now);

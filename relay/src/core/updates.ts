@@ -1,11 +1,11 @@
 /** What the control plane tells the data plane: plain data, fit for a message to another thread. */
-import type { AgentId, Bytes, RelayInfo, Route, SymmetricKey } from "@burrow/protocol";
+import type { AgentId, Bytes, FellowRelay, Route, SymmetricKey } from "@burrow/protocol";
 import type { Forwarder } from "./forwarder.ts";
 
 export type DataPlaneUpdate =
   | { readonly type: "ticket-key"; readonly key: SymmetricKey }
   /** The whole map. */
-  | { readonly type: "relays"; readonly relays: readonly RelayInfo[] }
+  | { readonly type: "relays"; readonly relays: readonly FellowRelay[] }
   /** `replace`: `upsert` is all there is. */
   | {
       readonly type: "routes";

@@ -4,7 +4,15 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nativePrimitives } from "@burrow/platform";
-import { type AgentId, UserError } from "@burrow/protocol";
+import {
+  type AgentId,
+  endpoint,
+  type FellowRelay,
+  type NetworkId,
+  type RelayId,
+  toBase64,
+  UserError,
+} from "@burrow/protocol";
 import { REVOCATION_LIFE_MS } from "../core/limits.ts";
 import { openState } from "./state.ts";
 
@@ -111,4 +119,24 @@ test("an identity whose boot is lost is not started: the way on is a new one, ne
   expect(failed).toBeInstanceOf(UserError);
   expect((failed as UserError).remedy).toContain("registration token");
   expect((failed as UserError).remedy).not.toContain("backup");
+});
+
+test("whose own another relay is, is remembered with the map", async () => {
+  const stateDir = await directory();
+  const state = await openState(stateDir, primitives);
+  const relay: FellowRelay = {
+    id: "00000000000000c1" as RelayId,
+    key: toBase64(new Uint8Array(32).fill(9)) as FellowRelay["key"],
+    region: "test",
+    endpoints: [endpoint("192.0.2.1", 21820)],
+    state: "healthy",
+    network: "00000000000000d1" as NetworkId,
+  };
+  state.note({ type: "ticket-key", key: new Uint8Array(32).fill(1) });
+  state.note({ type: "relays", relays: [relay] });
+  await state.save();
+  await state.close();
+  const again = await openState(stateDir, primitives);
+  expect(again.remembered).toContainEqual({ type: "relays", relays: [relay] });
+  await again.close();
 });

@@ -15,12 +15,12 @@ import {
 import {
   type AgentId,
   base64Of,
+  type FellowRelay,
+  fellowRelay,
   fromBase64,
   parseMessage,
-  type RelayInfo,
   type Route,
   relayIdOf,
-  relayInfo,
   route,
   toBase64,
   UserError,
@@ -42,7 +42,7 @@ const identityFile = z.object({ privateKey: base64Of(32) });
 const bootFile = z.object({ boot: z.number().int().min(0).max(BOOT_MAX) });
 const coordinatorFile = z.object({
   ticketKey: base64Of(32),
-  relays: z.array(relayInfo),
+  relays: z.array(fellowRelay),
   routes: z.array(route),
   /** Earlier versions named no times. */
   revoked: z.array(z.union([z.string(), z.object({ agent: z.string(), atMs: z.number() })])),
@@ -132,7 +132,7 @@ async function readState<Schema extends z.ZodType>(
 /** What the coordinator said, summed up. */
 class CoordinatorMemory {
   #ticketKey: string | undefined;
-  #relays: readonly RelayInfo[] = [];
+  #relays: readonly FellowRelay[] = [];
   readonly #routes = new Map<AgentId, Route>();
   /** When each was heard of, the earliest first. */
   readonly #revoked = new Map<AgentId, number>();

@@ -3,6 +3,7 @@ import {
   CHANNEL_PATH,
   channelProof,
   equalBytes,
+  type FellowRelay,
   type FromRelay,
   fromBase64,
   fromRelay,
@@ -11,7 +12,6 @@ import {
   PROTOCOL_VERSION,
   parseMessage,
   type RelayHello,
-  type RelayInfo,
   type Route,
   relayHello,
   relayIdOf,
@@ -26,7 +26,7 @@ export class FakeCoordinator {
   readonly heartbeats: Extract<FromRelay, { type: "heartbeat" }>[] = [];
   readonly problems: string[] = [];
   token = "right";
-  relays: RelayInfo[] = [];
+  relays: FellowRelay[] = [];
   routes: Route[] = [];
   readonly #key = crypto.getRandomValues(new Uint8Array(32));
   readonly #nonce = crypto.getRandomValues(new Uint8Array(32));

@@ -12,6 +12,7 @@ import {
   encodeIntroduction,
   encodeProbe,
   endpoint,
+  type FellowRelay,
   type Flow,
   isRefusal,
   keyToText,
@@ -22,7 +23,6 @@ import {
   nobleTrunkMac,
   openBound,
   type RelayId,
-  type RelayInfo,
   relayIdOf,
   sealTicket,
   splitEndpoint,
@@ -176,7 +176,7 @@ export class TestRelay {
     this.forwarder.setTicketKeys([this.ticketKey]);
   }
 
-  get info(): RelayInfo {
+  get info(): FellowRelay {
     return {
       id: this.id,
       key: keyToText(this.publicKey),
