@@ -25,6 +25,8 @@ export interface PeerView {
   readonly ipv4: string;
   readonly ipv6: string;
   readonly online: boolean;
+  /** Unix ms: when one that is not online was so last, as the coordinator knows. */
+  readonly lastSeenMs: number | undefined;
   readonly path: PathView & {
     readonly rttMs: number | undefined;
     readonly sinceMs: number | undefined;
@@ -32,6 +34,8 @@ export interface PeerView {
     /** Why there is no direct path, while packets go by a relay. */
     readonly relayedBecause: RelayedBecause | undefined;
   };
+  /** Unix ms: when a packet or an ack came from it last, by any path. */
+  readonly lastHeardMs: number | undefined;
   readonly lastHandshakeMs: number | undefined;
   readonly rxBytes: number;
   readonly txBytes: number;
@@ -114,7 +118,7 @@ export function relayedBecause(agent: Agent, { paths, candidates }: Peer): Relay
 }
 
 export function peerView(agent: Agent, peer: Peer): PeerView {
-  const { id, name, ipv4, ipv6, online } = peer.info;
+  const { id, name, ipv4, ipv6, online, lastSeenMs } = peer.info;
   const statistics = agent.tunnel.statistics(id);
   const { current, currentPath, currentSinceMs, reason } = peer.paths;
   return {
@@ -123,6 +127,7 @@ export function peerView(agent: Agent, peer: Peer): PeerView {
     ipv4,
     ipv6,
     online,
+    lastSeenMs: online ? undefined : lastSeenMs,
     path: {
       ...pathView(agent, current),
       rttMs: currentPath?.rtt.smoothedMs,
@@ -130,10 +135,15 @@ export function peerView(agent: Agent, peer: Peer): PeerView {
       reason,
       relayedBecause: relayedBecause(agent, peer),
     },
+    lastHeardMs: latest(peer.paths.paths.map((path) => path.lastHeardMs)),
     lastHandshakeMs: statistics?.lastHandshakeMs,
     rxBytes: statistics?.rxBytes ?? 0,
     txBytes: statistics?.txBytes ?? 0,
   };
+}
+
+function latest(moments: readonly (number | undefined)[]): number | undefined {
+  return moments.reduce((last, at) => (at !== undefined && at > (last ?? 0) ? at : last), undefined);
 }
 
 export function peerViews(agent: Agent): PeerView[] {

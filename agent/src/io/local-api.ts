@@ -13,6 +13,8 @@ export const SOCKET_NAME = "agent.sock";
 
 const PING_COUNT_MAX = 1_000_000;
 const PING_INTERVAL_MIN_MS = 2;
+/** The year 2001 in Unix milliseconds: no duration is as long. */
+const MOMENT_MIN_MS = 1e12;
 
 export interface LocalApi {
   stop(): Promise<void>;
@@ -63,16 +65,17 @@ export function localApi(running: RunningAgent): Hono {
           "`burrow peers` lists them; names, ids and overlay addresses will do",
         );
 
-  app.get("/v1/status", async (context) => context.json(await running.status()));
-  app.get("/v1/peers", async (context) => context.json(await running.ask("peers", undefined)));
-  app.get("/v1/relays", async (context) => context.json(await running.ask("relays", undefined)));
-  app.get("/v1/netcheck", async (context) => context.json(await running.ask("netcheck", undefined)));
+  const tell = (view: unknown) =>
+    new Response(told(view), { headers: { "content-type": "application/json" } });
+
+  app.get("/v1/status", async () => tell(await running.status()));
+  app.get("/v1/peers", async () => tell(await running.ask("peers", undefined)));
+  app.get("/v1/relays", async () => tell(await running.ask("relays", undefined)));
+  app.get("/v1/netcheck", async () => tell(await running.ask("netcheck", undefined)));
   app.get("/v1/why/:peer", async (context) => {
     const peer = running.find(context.req.param("peer"));
     const view = peer === undefined ? undefined : await running.ask("why", peer.id);
-    return view === undefined
-      ? context.json(unknownPeer(context.req.param("peer")), 404)
-      : context.json(view);
+    return view === undefined ? context.json(unknownPeer(context.req.param("peer")), 404) : tell(view);
   });
   app.get("/v1/ping/:peer", (context) => {
     const peer = running.find(context.req.param("peer"));
@@ -88,7 +91,7 @@ export function localApi(running: RunningAgent): Hono {
       for await (const reply of replies) {
         const path = reply.via === undefined ? undefined : await running.ask("path", reply.via);
         const { via: _, ...rest } = reply;
-        await out.writeln(JSON.stringify({ ...rest, path }));
+        await out.writeln(told({ ...rest, path }));
       }
     });
   });
@@ -97,6 +100,14 @@ export function localApi(running: RunningAgent): Hono {
     context.json(problem("internal", error.message, "see the agent's log"), 500),
   );
   return app;
+}
+
+/** Moments as whole milliseconds, which others read as integers; durations as finely as they mean anything. */
+export function told(view: unknown): string {
+  return JSON.stringify(view, (_, value: unknown) => {
+    if (typeof value !== "number" || Number.isInteger(value)) return value;
+    return value > MOMENT_MIN_MS ? Math.round(value) : Math.round(value * 1_000) / 1_000;
+  });
 }
 
 function numberIn(text: string | undefined, min: number, max: number, otherwise: number): number {

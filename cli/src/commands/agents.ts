@@ -64,7 +64,7 @@ export function showAgents(agents: readonly AgentView[], style: Style, now: numb
       agent.ipv4,
       agent.online
         ? { text: age(now - (agent.connectedSinceMs ?? now)), paint: style.green }
-        : { text: "no", paint: style.dim },
+        : { text: agent.lastSeenMs === null ? "no" : `${age(now - agent.lastSeenMs)} ago`, paint: style.dim },
       agent.region ?? "-",
       agent.homeMoves === null ? "-" : String(agent.homeMoves),
     ]);

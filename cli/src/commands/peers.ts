@@ -38,13 +38,26 @@ export function showPeers(peers: readonly PeerView[], style: Style, now: number)
     .map((peer) => [
       peer.name,
       peer.ipv4,
-      peer.online || peer.path.kind !== "none"
-        ? { text: pathText(peer.path), paint: pathPaint(peer.path, style) }
-        : { text: "offline", paint: style.dim },
-      milliseconds(peer.path.rttMs),
-      age(peer.path.sinceMs === undefined ? undefined : now - peer.path.sinceMs),
+      ...(isAway(peer, now)
+        ? [{ text: "offline", paint: style.dim }, "-", sinceText(peer.lastSeenMs, now)]
+        : [
+            { text: pathText(peer.path), paint: pathPaint(peer.path, style) },
+            milliseconds(peer.path.rttMs),
+            sinceText(peer.path.sinceMs, now),
+          ]),
       bytes(peer.rxBytes),
       bytes(peer.txBytes),
     ]);
   return table(COLUMNS, rows, style);
+}
+
+/** The coordinator may have lost sight of a peer that talks to us all the same. */
+const HEARD_LATELY_MS = 30_000;
+
+export function isAway({ online, lastHeardMs }: PeerView, now: number): boolean {
+  return !online && now - (lastHeardMs ?? 0) > HEARD_LATELY_MS;
+}
+
+function sinceText(sinceMs: number | undefined, now: number): string {
+  return age(sinceMs === undefined ? undefined : now - sinceMs);
 }

@@ -45,6 +45,15 @@ test("peers: online first, then by name", () => {
   const peers = json<PeerView[]>([
     { ...peer, id: "1", name: "zoe", ipv4: "100.64.0.4", online: true, path: direct },
     { ...peer, id: "2", name: "ann", ipv4: "100.64.0.2", online: false, path: { kind: "none" } },
+    {
+      ...{ ...peer, id: "4", name: "cyd", ipv4: "100.64.0.5", online: false, path: relayed },
+      ...{ lastSeenMs: NOW - 7_200_000, lastHeardMs: NOW - 7_201_000 },
+    },
+    // Whom the coordinator lost sight of, and who talks to us all the same.
+    {
+      ...{ ...peer, id: "5", name: "dan", ipv4: "100.64.0.6", online: false, path: direct },
+      ...{ lastSeenMs: NOW - 60_000, lastHeardMs: NOW - 400 },
+    },
     { ...peer, id: "3", name: "bob", ipv4: "100.64.0.3", online: true, path: relayed },
   ]);
   const text = showPeers(peers, PLAIN, NOW);
@@ -54,6 +63,8 @@ test("peers: online first, then by name", () => {
       "bob   100.64.0.3  relay eu-central                -   4s  104 MB  1.4 KB",
       "zoe   100.64.0.4  direct 203.0.113.7:41641  12.3 ms   5m  104 MB  1.4 KB",
       "ann   100.64.0.2  offline                         -    -  104 MB  1.4 KB",
+      "cyd   100.64.0.5  offline                         -   2h  104 MB  1.4 KB",
+      "dan   100.64.0.6  direct 203.0.113.7:41641  12.3 ms   5m  104 MB  1.4 KB",
       "",
     ].join("\n"),
   );
@@ -151,6 +162,22 @@ test("tokens: those that still let somebody in first, the youngest of them befor
   expect(showTokens([], PLAIN, NOW)).toContain("burrow token create");
 });
 
+test("why: of a peer that is not there, since when", () => {
+  const seen = { online: false, lastSeenMs: NOW - 7_200_000, lastHeardMs: NOW - 7_201_000 };
+  const why = json<WhyView>({
+    peer: {
+      ...peer,
+      ...seen,
+      id: "1",
+      name: "cyd",
+      ipv4: "100.64.0.5",
+      path: { ...relayed, reason: "relay-first" },
+    },
+    ...{ portMapping: { state: "none", problems: {} }, reasons: [], attempts: [] },
+  });
+  expect(showWhy(why, PLAIN, NOW)).toStartWith("cyd: offline, last seen 2h ago\n");
+});
+
 test("why: path, reason, history, attempts", () => {
   const why = json<WhyView>({
     peer: {
@@ -158,6 +185,7 @@ test("why: path, reason, history, attempts", () => {
       id: "1",
       name: "bob",
       ipv4: "100.64.0.3",
+      online: true,
       path: { ...relayed, reason: "direct-silent" },
     },
     portMapping: mappedPort,

@@ -8,6 +8,7 @@ import { age, milliseconds, timeOfDay } from "../print/units.ts";
 import { COLUMNS, type Style, type Terminal } from "../terminal.ts";
 import { peerName } from "../values.ts";
 import { addLocalFlags, answer, type LocalFlags } from "./common.ts";
+import { isAway } from "./peers.ts";
 
 export function addWhy(program: Command, terminal: Terminal): void {
   addLocalFlags(
@@ -53,9 +54,14 @@ export function showWhy(why: WhyView, style: Style, now: number): string {
   const { name, path } = why.peer;
   const since = path.sinceMs === undefined ? "" : `, for ${age(now - path.sinceMs)}`;
   const rtt = path.rttMs === undefined ? "" : `, ${milliseconds(path.rttMs)}`;
-  let text = `${style.bold(name)}: ${pathPaint(path, style)(pathText(path))}${rtt}${since}\n`;
+  const seen = why.peer.lastSeenMs === undefined ? "" : `, last seen ${age(now - why.peer.lastSeenMs)} ago`;
+  const isGone = isAway(why.peer, now);
+  let text = isGone
+    ? `${style.bold(name)}: ${style.dim(`offline${seen}`)}\n`
+    : `${style.bold(name)}: ${pathPaint(path, style)(pathText(path))}${rtt}${since}\n`;
   if (path.reason !== "") text += indented(path.reason, "  because: ");
-  if (path.relayedBecause !== undefined) text += indented(RELAYED[path.relayedBecause], "  relayed: ");
+  if (path.relayedBecause !== undefined && !isGone)
+    text += indented(RELAYED[path.relayedBecause], "  relayed: ");
   if (why.pairReason !== undefined) text += indented(why.pairReason, "  relays:  ");
   if (why.portMapping.state === "mapped") {
     text += indented(mappingText(why.portMapping, now), "  own port: ");

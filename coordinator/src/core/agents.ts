@@ -73,11 +73,11 @@ export class AgentRegistry {
     return this.#networks.get(network) ?? new Map();
   }
 
-  /** Home and standby stay what they were: the store's copy may lag behind. */
+  /** Home, standby and when it was seen stay what they were: the store's copy may lag behind. */
   connected(record: AgentRecord, presence: Presence): AgentEntry {
     const entry = this.#entries.get(record.id) ?? this.#add(record);
-    const { home, standby } = entry.record;
-    entry.record = { ...record, home, standby };
+    const { home, standby, lastSeenMs } = entry.record;
+    entry.record = { ...record, home, standby, lastSeenMs };
     entry.presence = presence;
     entry.candidates = undefined;
     entry.pairs = undefined;
@@ -89,10 +89,11 @@ export class AgentRegistry {
     if (entry !== undefined) Object.assign(entry, change);
   }
 
-  disconnected(id: AgentId): void {
+  disconnected(id: AgentId, now: number): void {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     entry.presence = undefined;
+    entry.record = { ...entry.record, lastSeenMs: Math.floor(now) };
     // An agent that is gone has none, whatever it said last.
     entry.paths = [];
   }
@@ -146,6 +147,7 @@ export function peerInfo({ record, ipv4, ipv6, presence }: AgentEntry): PeerInfo
     ipv4,
     ipv6,
     online: presence !== undefined,
+    ...(presence === undefined && record.lastSeenMs !== undefined ? { lastSeenMs: record.lastSeenMs } : {}),
     relays: [record.home, record.standby].filter((relay) => relay !== undefined),
   };
 }

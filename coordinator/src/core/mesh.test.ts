@@ -58,7 +58,9 @@ describe("who is told what", () => {
     virtual.forgetOutputs();
     virtual.do((mesh, now) => mesh.agentDisconnected(b.id, now));
     virtual.pass(1000);
-    expect(virtual.toAgent(a.id, "peers").at(-1)?.upsert).toMatchObject([{ id: b.id, online: false }]);
+    expect(virtual.toAgent(a.id, "peers").at(-1)?.upsert).toMatchObject([
+      { id: b.id, online: false, lastSeenMs: virtual.now - 1000 },
+    ]);
     virtual.agent(b);
     virtual.pass(1000);
     expect(virtual.toAgent(a.id, "peers").at(-1)?.upsert).toMatchObject([{ id: b.id, online: true }]);

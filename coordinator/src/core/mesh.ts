@@ -229,7 +229,8 @@ export class Mesh {
   agentDisconnected(id: AgentId, now: number): void {
     const entry = this.agents.get(id);
     if (entry?.presence === undefined) return;
-    this.agents.disconnected(id);
+    this.agents.disconnected(id, now);
+    this.#outputs.push({ to: "store", seen: [{ agent: id, lastSeenMs: Math.floor(now) }] });
     this.#guide.forget(id);
     this.#introductions.forget(id);
     this.#matchmaker.forget(id);
@@ -270,6 +271,9 @@ export class Mesh {
   /** Tells all news at once, due or not: for a last word before the end. */
   flush(now: number): void {
     this.#tellNews(Number.POSITIVE_INFINITY, now);
+    const present = this.agents.all().filter(({ presence }) => presence !== undefined);
+    const seen = present.map(({ record }) => ({ agent: record.id, lastSeenMs: Math.floor(now) }));
+    if (seen.length > 0) this.#outputs.push({ to: "store", seen });
   }
 
   #tellNews(dueMs: number, now: number): void {

@@ -1,7 +1,7 @@
 /** What the mesh wants done, in order. Carrying it out is the shell's business. */
 import type { AgentId, RelayId, ToAgent, ToRelay } from "@burrow/protocol";
 import type { Happening } from "./happenings.ts";
-import type { AgentHome } from "./records.ts";
+import type { AgentHome, AgentSeen } from "./records.ts";
 import type { RelayEntry } from "./relays.ts";
 
 export type Output =
@@ -12,6 +12,7 @@ export type Output =
   /** To all relays that are connected. */
   | { readonly to: "relays"; readonly message: ToRelay }
   | { readonly to: "store"; readonly homes: readonly AgentHome[] }
+  | { readonly to: "store"; readonly seen: readonly AgentSeen[] }
   | { readonly to: "store"; readonly relay: RelayId; readonly downSinceMs: number | undefined }
   | { readonly to: "log"; readonly event: MeshEvent }
   /** To whoever watches the mesh. */

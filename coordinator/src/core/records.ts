@@ -34,6 +34,8 @@ export interface AgentRecord {
   /** Where it was bound when it last said so, so that relays keep their routes over our restarts. */
   readonly home?: RelayId | undefined;
   readonly standby?: RelayId | undefined;
+  /** When its channel ended last. */
+  readonly lastSeenMs?: number | undefined;
 }
 
 export interface RelayRecord {
@@ -83,6 +85,12 @@ export interface AgentHome {
   readonly agent: AgentId;
   readonly home?: RelayId | undefined;
   readonly standby?: RelayId | undefined;
+}
+
+/** When an agent's channel ended. */
+export interface AgentSeen {
+  readonly agent: AgentId;
+  readonly lastSeenMs: number;
 }
 
 export function agentAddress4(agent: AgentRecord): string {

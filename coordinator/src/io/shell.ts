@@ -93,7 +93,8 @@ export class Shell {
         break;
       }
       case "store":
-        if ("homes" in output) this.#remember("homes", store.saveHomes(output.homes));
+        if ("seen" in output) this.#remember("last seen", store.saveSeen(output.seen));
+        else if ("homes" in output) this.#remember("homes", store.saveHomes(output.homes));
         else this.#remember("relay state", store.saveRelayDown(output.relay, output.downSinceMs));
         break;
       case "log":

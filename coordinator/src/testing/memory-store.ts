@@ -118,6 +118,12 @@ export function openMemoryStore(): Store {
         if (agent !== undefined) agents.set(id, { ...agent, home, standby });
       }
     },
+    saveSeen: async (seen) => {
+      for (const { agent: id, lastSeenMs } of seen) {
+        const agent = agents.get(id);
+        if (agent !== undefined) agents.set(id, { ...agent, lastSeenMs });
+      }
+    },
     saveRelayDown: async (id, downSinceMs) => {
       const relay = relays.get(id);
       if (relay !== undefined) relays.set(id, { ...relay, downSinceMs });

@@ -178,6 +178,8 @@ export const peerInfo = z.object({
   ipv4: ipAddress,
   ipv6: ipAddress,
   online: z.boolean(),
+  /** Unix ms: when one that is not online was so last, as far as is known. */
+  lastSeenMs: milliseconds.optional(),
   /** Where it is bound: first its home, then its standby. Empty while it has none. */
   relays: z.array(relayId).max(4),
 });

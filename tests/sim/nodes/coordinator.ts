@@ -138,7 +138,7 @@ export class CoordinatorNode {
             const record = this.#agentRecords.get(agent);
             if (record !== undefined) this.#agentRecords.set(agent, { ...record, home, standby });
           }
-        } else {
+        } else if ("relay" in output) {
           const record = this.#relayRecords.get(output.relay);
           if (record !== undefined) {
             this.#relayRecords.set(output.relay, { ...record, downSinceMs: output.downSinceMs });

@@ -22,6 +22,7 @@ export function AgentPage({ live, id }: { readonly live: Live; readonly id: stri
           {agent.online ? "Connected" : "Not connected"}
         </span>
         {agent.connectedSinceMs !== null && <span>for {duration(live.now - agent.connectedSinceMs)}</span>}
+        {agent.lastSeenMs !== null && <span>for {duration(live.now - agent.lastSeenMs)}</span>}
       </PageHead>
       <PathTable live={live} agent={agent} />
       <Homes live={live} agent={agent} />

@@ -88,6 +88,7 @@ export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry): A
     natPorts: natPorts ?? null,
     version: record.version,
     connectedSinceMs: presence?.connectedSinceMs ?? null,
+    lastSeenMs: presence === undefined ? (record.lastSeenMs ?? null) : null,
   };
 }
 

@@ -59,4 +59,7 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE relays ADD COLUMN weight_ms REAL NOT NULL DEFAULT 0;
   ALTER TABLE relays ADD COLUMN avoid INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  ALTER TABLE agents ADD COLUMN last_seen_ms INTEGER;
+  `,
 ];

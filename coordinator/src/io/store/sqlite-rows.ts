@@ -20,6 +20,7 @@ export interface AgentRow {
   readonly revoked_at_ms: number | null;
   readonly home: RelayId | null;
   readonly standby: RelayId | null;
+  readonly last_seen_ms: number | null;
 }
 
 export interface RelayRow {
@@ -66,6 +67,7 @@ export function agentOf(row: AgentRow): AgentRecord {
     revokedAtMs: row.revoked_at_ms ?? undefined,
     home: row.home ?? undefined,
     standby: row.standby ?? undefined,
+    lastSeenMs: row.last_seen_ms ?? undefined,
   };
 }
 

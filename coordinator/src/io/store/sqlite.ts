@@ -164,6 +164,12 @@ class SqliteStore implements Store {
     });
   }
 
+  saveSeen(...[seen]: Parameters<Store["saveSeen"]>) {
+    return this.#write("NORMAL", () => {
+      for (const { agent, lastSeenMs } of seen) this.#sql.saveSeen.run({ id: agent, lastSeenMs });
+    });
+  }
+
   saveRelayDown(id: RelayId, downSinceMs: number | undefined) {
     return this.#write("NORMAL", () => {
       this.#sql.relayDown.run({ id, downSinceMs: downSinceMs ?? null });
@@ -303,6 +309,7 @@ function prepare(db: Database) {
     addressGiven: db.query("UPDATE networks SET next_address = max(next_address, $next) WHERE id = $id"),
     revokeAgent: db.query("UPDATE agents SET revoked_at_ms = $now WHERE id = $id AND revoked_at_ms IS NULL"),
     saveHome: db.query("UPDATE agents SET home = $home, standby = $standby WHERE id = $id"),
+    saveSeen: db.query("UPDATE agents SET last_seen_ms = $lastSeenMs WHERE id = $id"),
     putRelay: db.query(
       `INSERT INTO relays (id, key, ticket_key, region, lat, lon, endpoints, websocket, network, version, enrolled_at_ms, drain_requested)
        VALUES ($id, $key, $ticketKey, $region, $lat, $lon, $endpoints, $websocket, $network, $version, $enrolledAtMs, 0)

@@ -217,7 +217,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     );
 
     test(
-      "homes, drains and deaths are remembered",
+      "homes, drains, deaths and when agents were seen last are remembered",
       withStore(async (store) => {
         await store.createToken(token(), NOW);
         await store.createToken(token({ hash: "bb", kind: "relay" }), NOW);
@@ -226,9 +226,10 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         if (outcome.kind === "refused") throw new Error(outcome.code);
         const home = outcome.record.id;
         await store.saveHomes([{ agent: id, home, standby: undefined }]);
+        await store.saveSeen([{ agent: id, lastSeenMs: 66 }]);
         await store.saveRelayDown(home, 77);
         expect(await store.requestDrain(home, true)).toMatchObject({ drainRequested: true, downSinceMs: 77 });
-        expect((await store.load()).agents).toMatchObject([{ id, home }]);
+        expect((await store.load()).agents).toMatchObject([{ id, home, lastSeenMs: 66 }]);
         expect((await store.load()).relays).toMatchObject([{ drainRequested: true, downSinceMs: 77 }]);
         await store.saveHomes([{ agent: id }]);
         await store.saveRelayDown(home, undefined);

@@ -13,6 +13,7 @@ import type { AgentEnrolment, AgentRequest, RelayEnrolment, RelayRequest } from 
 import type {
   AgentHome,
   AgentRecord,
+  AgentSeen,
   NetworkRecord,
   RelayRecord,
   RelayWishes,
@@ -67,6 +68,7 @@ export interface Store {
   removeRelay(id: RelayId): Promise<RelayRecord | undefined>;
   /** May be lost when the machine (not the process) dies: agents say it again. */
   saveHomes(homes: readonly AgentHome[]): Promise<void>;
+  saveSeen(seen: readonly AgentSeen[]): Promise<void>;
   saveRelayDown(id: RelayId, downSinceMs: number | undefined): Promise<void>;
   /** Resolves when the store can be written to. */
   check(): Promise<void>;

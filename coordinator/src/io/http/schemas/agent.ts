@@ -29,6 +29,9 @@ export const agentView = z
     natPorts: natPorts.nullable(),
     version: z.string(),
     connectedSinceMs: atMs.nullable(),
+    lastSeenMs: atMs
+      .nullable()
+      .meta({ description: "When its channel ended last; null while it is online, and where nobody knows" }),
   })
   .meta({ id: "Agent" });
 export type AgentView = z.output<typeof agentView>;
