@@ -2,6 +2,9 @@
  * Binds: who may be bound here, and where. A Bind is opened with symmetric keys alone; it binds only with a cookie
  * that this relay gave to the very address, so a captured or forged Bind never moves an endpoint. Only a Bind
  * that opened under its ticket's session key is answered, and the answer is never larger.
+ *
+ * What does not open is charged to strangers, what does to its agent: a flood of junk up to what the machine has time
+ * for keeps nobody out, and beyond that those are still heard who are bound, or were here before.
  */
 import {
   type AgentId,
@@ -24,18 +27,19 @@ import type { Cookies } from "./cookies.ts";
 import { DropReason } from "./drop-reason.ts";
 import type { Flows } from "./flows.ts";
 import {
+  BIND_FAILURES,
+  BIND_FAILURES_PER_HOST,
   BINDING_LIFETIME_MS,
   BINDS_LOOPBACK,
   BINDS_PER_AGENT,
   BINDS_UNBOUND,
-  BINDS_UNBOUND_PER_HOST,
   CHECKS_PER_AGENT,
   HANDSHAKES_PER_AGENT,
 } from "./limits.ts";
-import { NO_PARTY, type Parties, type Party } from "./parties.ts";
+import type { Parties, Party } from "./parties.ts";
 import type { Revocations } from "./revocations.ts";
-import type { Tickets } from "./tickets.ts";
-import { HostBudget, type RateLimiter } from "./token-buckets.ts";
+import type { OpenedTicket, Tickets } from "./tickets.ts";
+import { FailureBudget, type RateLimiter } from "./token-buckets.ts";
 
 const HOSTS = 4096;
 const NO_COOKIE = new Uint8Array(COOKIE_LENGTH);
@@ -62,7 +66,7 @@ export class BindDesk {
   readonly #parts: BindDeskParts;
   readonly #unbound: TokenBucket;
   readonly #loopback: TokenBucket;
-  readonly #hosts: HostBudget;
+  readonly #failures: FailureBudget;
   /** Answers given, by status. */
   readonly answers = new Float64Array(Object.keys(BindStatus).length);
   draining = false;
@@ -73,40 +77,63 @@ export class BindDesk {
     this.#parts = parts;
     this.#unbound = new TokenBucket(BINDS_UNBOUND, now);
     this.#loopback = new TokenBucket(BINDS_LOOPBACK, now);
-    this.#hosts = new HostBudget(BINDS_UNBOUND_PER_HOST, HOSTS, now);
+    this.#failures = new FailureBudget(BIND_FAILURES, BIND_FAILURES_PER_HOST, HOSTS, now);
   }
 
   /** Handles a Bind; undefined when it was answered. */
   handle(datagram: Bytes, from: number, now: number): DropReason | undefined {
-    const { tickets, sealer, parties, revocations, cookies, addresses } = this.#parts;
+    const { tickets, sealer } = this.#parts;
     const sealedTicket = bindTicket(datagram);
     if (typeof sealedTicket === "string") return DropReason.malformed;
-    if (!this.#mayAsk(from, now)) return DropReason.bindBudget;
-    const ticket = tickets.open(sealedTicket);
-    if (typeof ticket === "string") return DropReason.ticketRefused;
-    const bind = openBind(datagram, ticket.sessionKey, sealer);
-    if (typeof bind === "string") return DropReason.bindForged;
+    if (!this.#mayTry(sealedTicket, from, now)) return DropReason.bindBudget;
+    const opened = tickets.open(sealedTicket, now);
+    if (typeof opened === "string") return this.#fail(DropReason.ticketRefused, from, now);
+    const bind = openBind(datagram, opened.ticket.sessionKey, sealer);
+    if (typeof bind === "string") return this.#fail(DropReason.bindForged, from, now);
+    return this.#genuine(datagram, bind, opened, from, now);
+  }
 
+  /** A Bind that its agent made, though somebody else may have sent it. */
+  #genuine(
+    datagram: Bytes,
+    bind: Bind,
+    { ticket, binds }: OpenedTicket,
+    from: number,
+    now: number,
+  ): DropReason | undefined {
+    const { parties } = this.#parts;
     const id = agentIdOf(ticket.agentKey);
-    if (this.#isExpired(ticket, now)) return this.#answer(bind, ticket, BindStatus.expired, from, now);
-    if (revocations.has(id)) return this.#answer(bind, ticket, BindStatus.refused, from, now);
-    if (!cookies.isRight(bind.cookie, addresses.endpoint(from), ticket.agentKey, now)) {
-      return this.#answer(bind, ticket, BindStatus.challenge, from, now);
-    }
     const known = parties.byId(id);
-    if (known !== undefined && bind.sequence <= parties.lastSequence(known, ticket.sessionKey)) {
-      return DropReason.bindReplayed;
+    const refusal = this.#refusal(bind, ticket, id, from, now);
+    if (refusal === undefined && known !== undefined) {
+      const isOld = bind.sequence <= parties.lastSequence(known, ticket.sessionKey);
+      if (isOld) return this.#fail(DropReason.bindReplayed, from, now);
     }
-    const status = this.#accept(datagram, known, id, bind, ticket, from, now);
+    // With a right cookie it is the agent that sent it; else it may be a replay, which must not use up its own budget.
+    const payer = refusal === undefined ? (known?.budgets?.binds ?? binds) : binds;
+    if (!payer.take(now)) return this.#fail(DropReason.bindBudget, from, now);
+    const isAtHome = known !== undefined && parties.addressOf(known.slot, now) === from;
+    if (!isAtHome && !this.#mayAnswer(from, now)) return DropReason.bindBudget;
+    const status = refusal ?? this.#accept(datagram, known, id, bind, ticket, from, now);
     return this.#answer(bind, ticket, status, from, now);
+  }
+
+  /** The answer to who may not be bound, or not yet. */
+  #refusal(bind: Bind, ticket: Ticket, id: AgentId, from: number, now: number): BindStatus | undefined {
+    const { revocations, cookies, addresses } = this.#parts;
+    if (this.#isExpired(ticket, now)) return BindStatus.expired;
+    if (revocations.has(id)) return BindStatus.refused;
+    const isRight = cookies.isRight(bind.cookie, addresses.endpoint(from), ticket.agentKey, now);
+    return isRight ? undefined : BindStatus.challenge;
   }
 
   /** A Bind that this relay accepted earlier, or another thread of it just now: no budget, no cookie, no answer. */
   recall(datagram: Bytes, from: number, now: number): void {
     const { tickets, sealer, parties, revocations } = this.#parts;
     const sealedTicket = bindTicket(datagram);
-    const ticket = typeof sealedTicket === "string" ? sealedTicket : tickets.open(sealedTicket);
-    if (typeof ticket === "string") return;
+    const opened = typeof sealedTicket === "string" ? sealedTicket : tickets.open(sealedTicket, now);
+    if (typeof opened === "string") return;
+    const { ticket } = opened;
     const bind = openBind(datagram, ticket.sessionKey, sealer);
     const id = agentIdOf(ticket.agentKey);
     if (typeof bind === "string" || this.#isExpired(ticket, now) || revocations.has(id)) return;
@@ -141,14 +168,27 @@ export class BindDesk {
     return status;
   }
 
-  /** A bound agent has a budget of its own, so that strangers' floods do not stop its keep-alives. */
-  #mayAsk(from: number, now: number): boolean {
-    const slot = this.#parts.parties.slotAt(from, now);
-    const budgets = slot === NO_PARTY ? undefined : this.#parts.parties.at(slot)?.budgets;
-    if (budgets !== undefined) return budgets.binds.take(now);
-    const { addresses } = this.#parts;
+  /**
+   * Is there time to open it? While strangers' junk has used up what there is for all, those have budgets of their own
+   * who are bound at this address, this machine's own programs, and who shows a ticket that was opened before.
+   */
+  #mayTry(sealedTicket: Bytes, from: number, now: number): boolean {
+    const { addresses, parties, tickets } = this.#parts;
+    if (this.#failures.mayTry(addresses.hostHash(from), now)) return true;
+    const bound = parties.at(parties.slotAt(from, now));
+    if (bound?.budgets?.binds.take(now) === true) return true;
     if (addresses.isLoopback(from) && this.#loopback.take(now)) return true;
-    return this.#hosts.take(addresses.hostHash(from), now) && this.#unbound.take(now);
+    return tickets.known(sealedTicket)?.binds.take(now) === true;
+  }
+
+  #mayAnswer(from: number, now: number): boolean {
+    const isOwn = this.#parts.addresses.isLoopback(from) && this.#loopback.take(now);
+    return isOwn || this.#unbound.take(now);
+  }
+
+  #fail(reason: DropReason, from: number, now: number): DropReason {
+    this.#failures.failed(this.#parts.addresses.hostHash(from), now);
+    return reason;
   }
 
   #dismiss(known: Party | undefined, bind: Bind, ticket: Ticket): BindStatus {

@@ -76,12 +76,14 @@ export const PARTNERS_MAX = 8;
 /** Agents hold a running and a renewed ticket per relay; older ones must not start their sequences anew. */
 export const SESSIONS_REMEMBERED_MAX = 4;
 
-/** Binds of one bound agent: one in 15 s, a few at once while it moves or measures. */
+/** Binds of one agent: one in 15 s, a few at once while it moves or measures. */
 export const BINDS_PER_AGENT: Budget = { perSecond: 5, burst: 20 };
-/** Binds from unbound addresses: each costs two AEADs. 10,000 agents of a dead relay fit in seconds. */
+/** Genuine Binds from elsewhere than where their agents are bound. 10,000 agents of a dead relay fit in seconds. */
 export const BINDS_UNBOUND: Budget = { perSecond: 4_000, burst: 8_000 };
-/** The same for one host; many agents may share one behind a NAT. */
-export const BINDS_UNBOUND_PER_HOST: Budget = { perSecond: 200, burst: 400 };
+/** Binds that turn out to be junk: 6 µs each, so an eighth of a core at most. Strangers need 38 Mbit/s to use it up. */
+export const BIND_FAILURES: Budget = { perSecond: 20_000, burst: 10_000 };
+/** What one host may fail while that runs low; many agents may share one behind a NAT. */
+export const BIND_FAILURES_PER_HOST: Budget = { perSecond: 200, burst: 400 };
 /** Binds from 127.0.0.1 or ::1 on top of these: the relay's check of itself must not fail for a flood of others. */
 export const BINDS_LOOPBACK: Budget = { perSecond: 10, burst: 20 };
 /** Handshake messages of one agent. A hub that restarts greets hundreds of peers at once. */

@@ -4,27 +4,30 @@
  */
 import {
   type Bytes,
+  equalBytes,
   openTicket,
   type Refusal,
   type RelayId,
   type Sealer,
   type SymmetricKey,
   type Ticket,
-  toHex,
+  TokenBucket,
 } from "@burrow/protocol";
+import { BINDS_PER_AGENT } from "./limits.ts";
 
-const NONCE_LENGTH = 24;
-
-interface Opened {
+export interface OpenedTicket {
   readonly sealed: Bytes;
   readonly ticket: Ticket;
+  /** Of Binds with this ticket of which nobody knows yet that its agent sent them. */
+  readonly binds: TokenBucket;
 }
 
 export class Tickets {
   readonly #relay: RelayId;
   readonly #sealer: Sealer;
   readonly #max: number;
-  readonly #opened = new Map<string, Opened>();
+  /** By the beginning of the nonce. */
+  readonly #opened = new Map<number, OpenedTicket>();
   /** The coordinator's key and the relay's own for checking itself; both may open a ticket. */
   #keys: readonly SymmetricKey[] = [];
 
@@ -39,29 +42,39 @@ export class Tickets {
     this.#opened.clear();
   }
 
-  open(sealed: Bytes): Ticket | Refusal {
-    const name = toHex(sealed.subarray(0, NONCE_LENGTH));
-    const known = this.#opened.get(name);
-    if (known?.sealed.every((byte, i) => byte === sealed[i])) return known.ticket;
+  /** A ticket that was opened before: a look-up, and a comparison. */
+  known(sealed: Bytes): OpenedTicket | undefined {
+    const known = this.#opened.get(nameOf(sealed));
+    return known !== undefined && equalBytes(known.sealed, sealed) ? known : undefined;
+  }
+
+  open(sealed: Bytes, now: number): OpenedTicket | Refusal {
+    const known = this.known(sealed);
+    if (known !== undefined) return known;
     let refusal: Refusal = "bad-seal";
     for (const key of this.#keys) {
       const ticket = openTicket(sealed, this.#relay, key, this.#sealer);
-      if (typeof ticket !== "string") {
-        this.#remember(name, sealed, ticket);
-        return ticket;
-      }
+      if (typeof ticket !== "string") return this.#remember(sealed, ticket, now);
       refusal = ticket;
     }
     return refusal;
   }
 
-  #remember(name: string, sealed: Bytes, ticket: Ticket): void {
+  #remember(sealed: Bytes, ticket: Ticket, now: number): OpenedTicket {
     if (this.#opened.size >= this.#max) {
       for (const oldest of this.#opened.keys()) {
         this.#opened.delete(oldest);
         break;
       }
     }
-    this.#opened.set(name, { sealed: sealed.slice(), ticket });
+    const opened = { sealed: sealed.slice(), ticket, binds: new TokenBucket(BINDS_PER_AGENT, now) };
+    this.#opened.set(nameOf(sealed), opened);
+    return opened;
   }
+}
+
+/** 48 bits of the nonce that a ticket begins with. */
+function nameOf(sealed: Bytes): number {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = sealed;
+  return (a | (b << 8) | (c << 16)) + (d | (e << 8) | (f << 16)) * 2 ** 24;
 }

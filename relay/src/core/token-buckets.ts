@@ -72,12 +72,49 @@ export class HostBudget {
   }
 
   take(hostHash: number, now: number): boolean {
-    const index = (hostHash >>> 0) & (this.#tokens.length - 1);
-    const elapsedMs = Math.max(0, now - (this.#at[index] ?? 0));
-    const refilled = (this.#tokens[index] ?? 0) + (elapsedMs * this.#budget.perSecond) / 1000;
-    const tokens = Math.min(this.#budget.burst, refilled);
+    const tokens = this.left(hostHash, now);
+    const index = this.#index(hostHash);
     this.#at[index] = now;
     this.#tokens[index] = tokens < 1 ? tokens : tokens - 1;
     return tokens >= 1;
+  }
+
+  /** Tokens that there are now. */
+  left(hostHash: number, now: number): number {
+    const index = this.#index(hostHash);
+    const elapsedMs = Math.max(0, now - (this.#at[index] ?? 0));
+    const refilled = (this.#tokens[index] ?? 0) + (elapsedMs * this.#budget.perSecond) / 1000;
+    return Math.min(this.#budget.burst, refilled);
+  }
+
+  #index(hostHash: number): number {
+    return (hostHash >>> 0) & (this.#tokens.length - 1);
+  }
+}
+
+/**
+ * What is free when it succeeds: only failures are charged, to all and to their host. A host is held to its own share
+ * only while less than half is left for all, so that neither a few hosts' junk nor junk under a host's forged address
+ * stands in the way of who has something genuine to show.
+ */
+export class FailureBudget {
+  readonly #all: HostBudget;
+  readonly #hosts: HostBudget;
+  readonly #enough: number;
+
+  constructor(all: Budget, perHost: Budget, hosts: number, now: number) {
+    this.#all = new HostBudget(all, 1, now);
+    this.#hosts = new HostBudget(perHost, hosts, now);
+    this.#enough = all.burst / 2;
+  }
+
+  mayTry(hostHash: number, now: number): boolean {
+    const left = this.#all.left(0, now);
+    return left > this.#enough || (left >= 1 && this.#hosts.left(hostHash, now) >= 1);
+  }
+
+  failed(hostHash: number, now: number): void {
+    this.#all.take(0, now);
+    this.#hosts.take(hostHash, now);
   }
 }

@@ -8,6 +8,8 @@ export function addressesOf(
   table: AddressTable,
   hasSocket: (family: 4 | 6, door: number) => boolean,
 ): Addresses {
+  // Secret, as in the table: who has a /64 to choose from must not find the bucket of a host of their choice.
+  const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   return {
     capacity: table.capacity,
     pin: (handle) => table.pin(handle as AddressHandle),
@@ -19,7 +21,7 @@ export function addressesOf(
       const handle = table.intern(address, port, door);
       return handle >= 0 && hasSocket(table.family(handle), door) ? handle : NO_ADDRESS;
     },
-    hostHash: (handle) => hostHash(table, handle as AddressHandle),
+    hostHash: (handle) => hostHash(table, handle as AddressHandle, seed),
     isLoopback: (handle) => isLoopback(table, handle as AddressHandle),
   };
 }
@@ -36,10 +38,19 @@ function isLoopback(table: AddressTable, handle: AddressHandle): boolean {
 }
 
 /** IPv4: the whole address. IPv6: the /64, since whoever has one address of it has them all. */
-function hostHash(table: AddressTable, handle: AddressHandle): number {
-  const [high, low] =
-    table.family(handle) === 4 ? [table.word(handle, 3), 0] : [table.word(handle, 0), table.word(handle, 1)];
-  let hash = Math.imul(high ^ 0x9e3779b9, 0x85ebca6b) ^ low;
-  hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35);
-  return hash ^ (hash >>> 13);
+function hostHash(table: AddressTable, handle: AddressHandle, seed: number): number {
+  const isV4 = table.family(handle) === 4;
+  const high = isV4 ? table.word(handle, 3) : table.word(handle, 0);
+  const low = isV4 ? 0 : table.word(handle, 1);
+  let hash = mix(mix(seed, high), low);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+}
+
+/** A step of Murmur3 (Appleby, public domain). */
+function mix(hash: number, word: number): number {
+  const scattered = Math.imul(word, 0xcc9e2d51);
+  const mixed = hash ^ Math.imul((scattered << 15) | (scattered >>> 17), 0x1b873593);
+  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
 }
