@@ -16,11 +16,21 @@ export function doorEndpoint(relay: RelayId): Endpoint {
 export const DoorKind = { ownPort: 0, furtherPort: 1, websocket: 2 } as const;
 export type DoorKind = (typeof DoorKind)[keyof typeof DoorKind];
 
-/** The first of the relay's endpoints tells its own port. */
-export function doorKind(door: Endpoint, { endpoints: [first] }: RelayInfo): DoorKind {
-  if (isDoor(door)) return DoorKind.websocket;
-  const isOwn = first === undefined || splitEndpoint(door).port === splitEndpoint(first).port;
-  return isOwn ? DoorKind.ownPort : DoorKind.furtherPort;
+export interface Door {
+  readonly endpoint: Endpoint;
+  readonly kind: DoorKind;
+}
+
+/** All ways to knock at a relay, best first: its UDP endpoints, of which the first tells its own port, then WebSocket. */
+export function doorsOf({ id, endpoints, websocket }: RelayInfo): readonly Door[] {
+  const [first] = endpoints;
+  const ownPort = first === undefined ? undefined : splitEndpoint(first).port;
+  const doors: Door[] = endpoints.map((udp) => {
+    const kind = splitEndpoint(udp).port === ownPort ? DoorKind.ownPort : DoorKind.furtherPort;
+    return { endpoint: udp, kind };
+  });
+  if (websocket !== undefined) doors.push({ endpoint: doorEndpoint(id), kind: DoorKind.websocket });
+  return doors;
 }
 
 export function isDoor(of: Endpoint): boolean {

@@ -14,7 +14,7 @@ import {
   type RelayInfo,
 } from "@burrow/protocol";
 import { RttEstimator } from "../rtt.ts";
-import { DoorKind, doorEndpoint, doorKind, isDoor } from "./doors.ts";
+import { type Door, DoorKind, doorsOf, isDoor } from "./doors.ts";
 import type { Sighting } from "./nat-ports.ts";
 
 export type LinkState = "unbound" | "binding" | "bound" | "silent" | "refused";
@@ -59,7 +59,10 @@ interface OutstandingBind {
 }
 
 export class RelayLink {
-  info: RelayInfo;
+  #info: RelayInfo;
+  /** All ways to knock at the relay, best first: looked at for every deadline, and made when the relay's record is. */
+  #doors: readonly Door[];
+  #endpoints: readonly Endpoint[];
   ticket:
     | { readonly sealed: Uint8Array; readonly sessionKey: Uint8Array; readonly expiresAtMs: number }
     | undefined;
@@ -83,7 +86,7 @@ export class RelayLink {
   /** Receiver indices that this relay has not confirmed yet, oldest first. */
   readonly undeclared = new Set<number>();
 
-  /** Which of `doors` is in use or being tried. */
+  /** Which of the doors is in use or being tried. */
   #door = 0;
   /** Binds that the present door has not answered, and how often all doors were tried in vain. */
   #unanswered = 0;
@@ -109,30 +112,44 @@ export class RelayLink {
   readonly #outstanding = new Map<number, OutstandingBind>();
 
   constructor(info: RelayInfo, rank: number) {
-    this.info = info;
+    this.#info = info;
+    this.#doors = doorsOf(info);
+    this.#endpoints = this.#doors.map(({ endpoint }) => endpoint);
     this.rank = rank;
   }
 
-  /** All ways to knock at the relay, best first: its UDP endpoints, then its WebSocket. */
+  get info(): RelayInfo {
+    return this.#info;
+  }
+
+  set info(info: RelayInfo) {
+    this.#info = info;
+    this.#doors = doorsOf(info);
+    this.#endpoints = this.#doors.map(({ endpoint }) => endpoint);
+  }
+
+  /** Where the relay may be knocked at: its UDP endpoints, then its WebSocket. */
   get doors(): readonly Endpoint[] {
-    const { id, endpoints, websocket } = this.info;
-    return websocket === undefined ? endpoints : [...endpoints, doorEndpoint(id)];
+    return this.#endpoints;
+  }
+
+  get #inUse(): Door | undefined {
+    return this.#doors[this.#door % this.#doors.length];
   }
 
   /** The door in use. */
   get endpoint(): Endpoint | undefined {
-    const { doors } = this;
-    return doors[this.#door % doors.length];
+    return this.#inUse?.endpoint;
   }
 
   /** Whether packets go by WebSocket. */
   get isWebsocket(): boolean {
-    return this.endpoint !== undefined && isDoor(this.endpoint);
+    return this.doorKind === DoorKind.websocket;
   }
 
   /** The kind of the door in use. */
   get doorKind(): DoorKind | undefined {
-    return this.endpoint === undefined ? undefined : doorKind(this.endpoint, this.info);
+    return this.#inUse?.kind;
   }
 
   get isBound(): boolean {
@@ -200,11 +217,11 @@ export class RelayLink {
     if (dueMs === undefined || dueMs > now || endpoint === undefined) return [];
     if (this.#challengedBy !== undefined) return [this.#challengedBy];
     if (this.#nextBindMs !== undefined && this.#nextBindMs <= now) {
-      const others = this.#isInDoubt && !isDoor(endpoint) ? this.info.endpoints : [];
+      const others = this.#isInDoubt && !this.isWebsocket ? this.#info.endpoints : [];
       return [...others.filter((door) => door !== endpoint), endpoint];
     }
     if (this.#betterTryMs === undefined || this.#betterTryMs > now) return [];
-    return this.info.endpoints.filter((door) => this.#isBetter(door));
+    return this.#info.endpoints.filter((door) => this.#isBetter(door));
   }
 
   /** The present door leaves Binds unanswered. */
@@ -214,15 +231,23 @@ export class RelayLink {
 
   /** When better doors than the present one are due; undefined where there are none. */
   get #betterTryMs(): number | undefined {
-    const { endpoint, info } = this;
-    const isBest = endpoint === undefined || doorKind(endpoint, info) === DoorKind.ownPort;
+    const { doorKind } = this;
+    const isBest = doorKind === undefined || doorKind === DoorKind.ownPort;
     return isBest ? undefined : this.#nextBetterTryMs;
   }
 
   /** Than the one in use. */
   #isBetter(door: Endpoint): boolean {
-    const { endpoint, info } = this;
-    return endpoint === undefined || doorKind(door, info) < doorKind(endpoint, info);
+    const { doorKind } = this;
+    return doorKind === undefined || this.#kindOf(door) < doorKind;
+  }
+
+  #indexOf(door: Endpoint): number {
+    return Math.max(0, this.#endpoints.indexOf(door));
+  }
+
+  #kindOf(door: Endpoint): DoorKind {
+    return this.#doors[this.#indexOf(door)]?.kind ?? DoorKind.ownPort;
   }
 
   /** A Bind of this sequence leaves now. True if the silence of earlier ones has unbound the relay. */
@@ -324,7 +349,7 @@ export class RelayLink {
       return;
     }
     if (!isHere) {
-      this.#door = Math.max(0, this.doors.indexOf(door));
+      this.#door = this.#indexOf(door);
       this.#unanswered = 0;
     }
     this.#nextBindMs = now;
@@ -336,14 +361,14 @@ export class RelayLink {
   }
 
   #boundAt(door: Endpoint, bound: Bound, now: number): void {
-    this.#door = Math.max(0, this.doors.indexOf(door));
+    this.#door = this.#indexOf(door);
     this.#unanswered = 0;
     this.#rounds = 0;
     this.state = "bound";
     this.draining = bound.status === BindStatus.draining;
     // By WebSocket the relay sees its own loopback, which says nothing of us.
     this.observed = isDoor(door) ? undefined : bound.observed;
-    const isBest = doorKind(door, this.info) === DoorKind.ownPort;
+    const isBest = this.doorKind === DoorKind.ownPort;
     this.#nextBetterTryMs = isBest ? undefined : (this.#nextBetterTryMs ?? now + BETTER_RETRY_MS);
     this.#challenges = 0;
     this.#expiries = 0;
@@ -358,10 +383,9 @@ export class RelayLink {
     this.#unanswered = 0;
     this.#lastSentMs = Number.NEGATIVE_INFINITY;
     // All UDP doors have been knocked at: next is WebSocket, which comes last, or all of it again.
-    const { doors, isWebsocket } = this;
-    const last = doors.length - 1;
-    const hasWebsocket = this.info.websocket !== undefined;
-    this.#door = hasWebsocket && !isWebsocket ? last : 0;
+    const last = this.#doors.length - 1;
+    const hasWebsocket = this.#doors[last]?.kind === DoorKind.websocket;
+    this.#door = hasWebsocket && !this.isWebsocket ? last : 0;
     if (this.#door === 0) this.#rounds++;
   }
 }
