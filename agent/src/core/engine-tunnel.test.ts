@@ -63,6 +63,8 @@ class End {
   }
 }
 
+/** A transport packet with nothing inside. */
+const KEEPALIVE_BYTES = 32;
 const roomy = (packet: Uint8Array) => new RoomyCopy(MTU).of(packet);
 
 function connected() {
@@ -96,17 +98,35 @@ test("a session is a flow of each end: the index that packets to the peer bear",
   const { world, a, b } = connected();
   expect([a.flows.length, b.flows.length]).toEqual([1, 1]);
   expect([a.flows[0]?.peer, b.flows[0]?.peer]).toEqual([b.id, a.id]);
-  expect(a.tunnel.hasSession(b.id, world.now)).toBe(true);
   a.sent.length = 0;
   a.tunnel.send(roomy(ipv4(1, 2, new Uint8Array(20))), world.now);
   const datagram = a.sent[0]?.datagram ?? new Uint8Array(8);
   expect(new DataView(datagram.buffer).getUint32(4, true)).toBe(a.flows[0]?.index ?? -1);
 });
 
+test("a session of our own making is told of again, until the peer was heard by it", () => {
+  const { world, a, b } = connected();
+  const haveSession = () =>
+    [a, b].map(({ tunnel }, i) => tunnel.hasSession([b, a][i]?.id ?? a.id, world.now));
+  // The packet that was to confirm it is lost.
+  a.sent.length = 0;
+  expect(haveSession()).toEqual([false, false]);
+  a.tunnel.initiate(b.id, world.now);
+  expect(a.sent.map(({ datagram }) => datagram.length)).toEqual([KEEPALIVE_BYTES]);
+  a.deliverTo(b, world.now);
+  expect(haveSession()).toEqual([false, true]);
+  b.tunnel.send(roomy(ipv4(2, 1, new Uint8Array(20))), world.now);
+  b.deliverTo(a, world.now);
+  expect(haveSession()).toEqual([true, true]);
+  a.tunnel.initiate(b.id, world.now);
+  expect(a.sent).toEqual([]);
+});
+
 test("addresses that change are the peer's at once, and a peer that is told again costs nothing", () => {
   const { world, a, b } = connected();
+  a.sent.length = 0;
   a.tunnel.setPeer({ id: b.id, key: b.key, allowedIps: ["10.0.0.2/32"] }, world.now);
-  expect(a.tunnel.hasSession(b.id, world.now)).toBe(true);
+  expect(a.sent).toEqual([]);
   a.tunnel.setPeer({ id: b.id, key: b.key, allowedIps: ["10.0.0.9/32", "no address"] }, world.now);
   a.sent.length = 0;
   a.tunnel.send(roomy(ipv4(1, 2, new Uint8Array(20))), world.now);

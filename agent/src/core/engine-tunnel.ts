@@ -86,7 +86,7 @@ export class EngineTunnel implements Tunnel {
 
   hasSession(id: AgentId, now: number): boolean {
     const handle = this.#handles.get(id);
-    return handle !== undefined && this.#engine.isConnected(handle, now);
+    return handle !== undefined && this.#engine.isShared(handle, now);
   }
 
   initiate(id: AgentId, now: number): void {

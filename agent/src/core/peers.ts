@@ -54,7 +54,8 @@ export class Peer {
 
   /**
    * A probe came from the peer: should a handshake begin? One who has lost its session, by a restart say, gets data
-   * that it cannot open; WireGuard's own remedy takes 15 s (§6.1). The peer's own initiation goes first, if it comes.
+   * that it cannot open, and so does one whose new session the peer has not heard of: its first packet was lost, and
+   * it has nothing to say. WireGuard's own remedy takes 15 s (§6.1). The peer's own initiation goes first, if it comes.
    */
   lacksSession(hasSession: boolean, now: number): boolean {
     if (hasSession) this.#withoutSessionSinceMs = undefined;

@@ -45,9 +45,9 @@ export interface Tunnel {
   send(packets: Packets, now: number): void;
   /** A path to the peer came to life: if a handshake is waiting, now is the time. */
   kick(peer: AgentId, now: number): void;
-  /** Whether packets to the peer can be sealed now; true where that is not for us to know. */
+  /** Whether both ends are known to have a session; true where that is not for us to know. */
   hasSession(peer: AgentId, now: number): boolean;
-  /** Begins a handshake unless there is a session or one is under way. */
+  /** Begins a handshake unless there is a session or one is under way. Tells again of a session of our own making. */
   initiate(peer: AgentId, now: number): void;
   statistics(peer: AgentId): TunnelStatistics | undefined;
   /** Packets dropped so far, by reason. */

@@ -204,15 +204,22 @@ export class WireGuardEngine<P> {
     return own(handle).keypairs.current?.canSend(now, this.#context.timings.rejectAfterMs) ?? false;
   }
 
+  /** Is there one that both ends are known to have? */
+  isShared(handle: PeerHandle, now: number): boolean {
+    return this.isConnected(handle, now) && own(handle).keypairs.current?.isHeard === true;
+  }
+
   /**
    * Begins a handshake unless there is a session or a handshake is under way; with `force` even then, but no sooner
-   * than 20 ms after the last.
+   * than 20 ms after the last. Where there is a session that the peer was never heard by, an empty packet tells of it:
+   * the one that was to confirm it may have been lost, and with nothing to say we would not send another.
    */
   initiate(handle: PeerHandle, now: number, options: { readonly force?: boolean } = {}): void {
     const peer = own(handle);
     if (peer.isRemoved) return;
     if (options.force === true) this.#handshaker.force(peer, now);
     else if (!this.isConnected(peer, now)) this.#handshaker.request(peer, now);
+    else if (!this.isShared(peer, now)) this.#sealing.sendKeepalive(peer, now);
   }
 
   /** A path to the peer has come to life: a waiting handshake does not sit out its timer (see handshaker.ts). */

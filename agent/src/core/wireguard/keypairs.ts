@@ -36,6 +36,8 @@ export class Keypair implements KeypairDescription {
   readonly sendKey: AeadKey;
   readonly receiveKey: AeadKey;
   readonly replay = new ReplayWindow();
+  /** Whether the peer has spoken under it. Until then one who answered us may not know that we have the answer. */
+  isHeard = false;
   /** The next packet's counter: below 2^53 by far, see REJECT_AFTER_MESSAGES. */
   sendCounter = 0;
   /** Set on a `next` that met a session of our own making. */

@@ -62,6 +62,7 @@ export class Opening<P> {
       return DropReason.forged;
     }
     keypair.replay.accept(counter);
+    keypair.isHeard = true;
     this.#isOpen = true;
     this.#bytes += length;
     const packetLength = sealedLength - TAG_LENGTH;
