@@ -10,7 +10,7 @@ const PROBES_PER_SECOND_MAX = 32;
 /** One volley, or two begun for two reasons; nobody has to stand more who never answered. */
 const PROBES_TO_SILENT_MAX = 24;
 /** All together: 1,000 (agent/src/core/probe-budget.ts), and what could not wait when those had just been spent. */
-const PROBES_OF_AN_AGENT_MAX = 1_150;
+const PROBES_OF_AN_AGENT_MAX = 1_050;
 const BINDS_PER_SECOND_MAX = 10;
 const INTRODUCTIONS_MAX = 8;
 

@@ -166,11 +166,15 @@ export class PortMapper {
   }
 
   nextDeadline(): number | undefined {
-    const deadline = Math.min(
-      ...[this.#nextStartMs, this.#againMs, this.#renewMs, this.#leaveByMs].map((ms) => ms ?? NEVER),
-      this.state === "leaving" ? NEVER : (this.#lease?.expiresMs ?? NEVER),
-      ...this.#askers.map((asker) => asker.nextDeadline() ?? NEVER),
+    const expiresMs = this.state === "leaving" ? undefined : this.#lease?.expiresMs;
+    let deadline = Math.min(
+      this.#nextStartMs ?? NEVER,
+      this.#againMs ?? NEVER,
+      this.#renewMs ?? NEVER,
+      this.#leaveByMs ?? NEVER,
+      expiresMs ?? NEVER,
     );
+    for (const asker of this.#askers) deadline = Math.min(deadline, asker.nextDeadline() ?? NEVER);
     return deadline === NEVER ? undefined : deadline;
   }
 
