@@ -20,6 +20,11 @@ export class Host {
   /** The main socket's, one for each family. */
   readonly endpoints: readonly Endpoint[];
   receive: (datagram: Uint8Array, from: Endpoint, socket?: number) => void = () => {};
+  readonly #nic4: Interface | undefined;
+  readonly #nic6: Interface | undefined;
+  /** How each port looks on the way out. */
+  readonly #endpoints4 = new Map<number, Endpoint>();
+  readonly #endpoints6 = new Map<number, Endpoint>();
   /** Sockets by port, and ports by socket. */
   readonly #sockets = new Map<number, number>();
   readonly #ports = new Map<number, number>();
@@ -31,13 +36,25 @@ export class Host {
   constructor(interfaces: readonly Interface[], port: number, blocksUdp = false) {
     this.interfaces = interfaces;
     this.blocksUdp = blocksUdp;
-    this.endpoints = interfaces.map(({ address }) => endpoint(address, port));
+    this.#nic4 = interfaces.find(({ address }) => !address.includes(":"));
+    this.#nic6 = interfaces.find(({ address }) => address.includes(":"));
+    this.endpoints = interfaces.map((nic) => this.endpointOf(nic, port));
     this.#bind(MAIN_SOCKET, port);
     for (const { realm, address } of interfaces) realm.owners.set(address, this);
   }
 
   interfaceFor(family: 4 | 6): Interface | undefined {
-    return this.interfaces.find(({ address }) => (address.includes(":") ? 6 : 4) === family);
+    return family === 4 ? this.#nic4 : this.#nic6;
+  }
+
+  endpointOf(nic: Interface, port: number): Endpoint {
+    const known = nic === this.#nic4 ? this.#endpoints4 : this.#endpoints6;
+    let at = known.get(port);
+    if (at === undefined) {
+      at = endpoint(nic.address, port);
+      known.set(port, at);
+    }
+    return at;
   }
 
   /** The port of a socket; undefined when it is closed. */

@@ -45,7 +45,7 @@ export const PORT_MAX = 65_535;
 interface Mapping {
   readonly key: string;
   readonly inner: Endpoint;
-  readonly port: number;
+  readonly outer: Endpoint;
   /** When something last left for each destination. */
   readonly sentTo: Map<Endpoint, number>;
   lastMs: number;
@@ -57,7 +57,7 @@ export class Nat implements Translator {
   outerAddress: string;
   readonly #random: Random;
   readonly #byKey = new Map<string, Mapping>();
-  readonly #byPort = new Map<number, Mapping>();
+  readonly #byOuter = new Map<Endpoint, Mapping>();
 
   constructor(kind: NatKind, outerAddress: string, timeoutMs: number, random: Random) {
     this.kind = kind;
@@ -76,11 +76,11 @@ export class Nat implements Translator {
     mapping ??= this.#open(key, source);
     mapping.lastMs = now;
     mapping.sentTo.set(to, now);
-    return endpoint(this.outerAddress, mapping.port);
+    return mapping.outer;
   }
 
   inbound(to: Endpoint, from: Endpoint, now: number): Endpoint | undefined {
-    const mapping = this.#byPort.get(splitEndpoint(to).port);
+    const mapping = this.#byOuter.get(to);
     if (mapping === undefined || this.#isOver(mapping.lastMs, now)) return undefined;
     if (this.kind.filtering === "none") return mapping.inner;
     const sentMs = mapping.sentTo.get(from);
@@ -89,7 +89,7 @@ export class Nat implements Translator {
 
   reboot(): void {
     this.#byKey.clear();
-    this.#byPort.clear();
+    this.#byOuter.clear();
     this.#keepsPorts = false;
   }
 
@@ -99,11 +99,11 @@ export class Nat implements Translator {
   #open(key: string, inner: Endpoint): Mapping {
     const wanted = splitEndpoint(inner).port;
     const keeps = this.#keepsPorts && this.kind.mapping === "independent";
-    let port = keeps ? wanted : this.#nextPort();
-    while (this.#byPort.has(port)) port = this.#nextPort();
-    const mapping = { key, inner, port, sentTo: new Map<Endpoint, number>(), lastMs: 0 };
+    let outer = endpoint(this.outerAddress, keeps ? wanted : this.#nextPort());
+    while (this.#byOuter.has(outer)) outer = endpoint(this.outerAddress, this.#nextPort());
+    const mapping = { key, inner, outer, sentTo: new Map<Endpoint, number>(), lastMs: 0 };
     this.#byKey.set(key, mapping);
-    this.#byPort.set(port, mapping);
+    this.#byOuter.set(outer, mapping);
     return mapping;
   }
 
@@ -120,7 +120,7 @@ export class Nat implements Translator {
 
   #forget(mapping: Mapping): void {
     this.#byKey.delete(mapping.key);
-    this.#byPort.delete(mapping.port);
+    this.#byOuter.delete(mapping.outer);
   }
 
   #isOver(lastMs: number, now: number): boolean {

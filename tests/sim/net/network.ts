@@ -3,9 +3,10 @@
  * routers; a packet climbs out of its realm through routers until somebody there owns its destination, travels, and
  * is let down through routers again. Only the internet has distance, loss and cuts.
  */
-import { type Endpoint, endpoint, familyOf, splitEndpoint } from "@burrow/protocol";
+import { type Endpoint, familyOf } from "@burrow/protocol";
 import type { Clock } from "../clock.ts";
 import type { Random } from "../random.ts";
+import { Endpoints } from "./endpoints.ts";
 import type { Host } from "./host.ts";
 import type { Translator } from "./nat.ts";
 import type { Weather } from "./weather.ts";
@@ -60,6 +61,7 @@ export class Network {
   readonly taps: Tap[] = [];
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #endpoints = new Endpoints();
 
   constructor(clock: Clock, random: Random, weather: Weather) {
     this.#clock = clock;
@@ -75,9 +77,9 @@ export class Network {
     for (const tap of this.taps) tap.sent(by, datagram, to, port);
     if (by.blocksUdp) return;
     by.leaves(nic, port, to, this.#clock.nowMs);
-    const { address } = splitEndpoint(to);
+    const { address } = this.#endpoints.parts(to);
     let { realm } = nic;
-    let source = endpoint(nic.address, port);
+    let source = by.endpointOf(nic, port);
     let passed: Owner = by;
     for (;;) {
       const owner = realm.owners.get(address);
@@ -99,7 +101,7 @@ export class Network {
       this.#clock.in(LAN_DELAY_MS, () => this.#arrive(owner, datagram, from, to));
       return;
     }
-    const way = this.weather.way(splitEndpoint(from).address, splitEndpoint(to).address);
+    const way = this.weather.way(this.#endpoints.parts(from).address, this.#endpoints.parts(to).address);
     if (way.blocked || this.#random.chance(way.loss)) return;
     const copies = this.#random.chance(way.duplication) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
@@ -113,11 +115,11 @@ export class Network {
     if (owner instanceof Router) {
       const inner = owner.nat.inbound(to, from, now);
       if (inner === undefined) return;
-      const next = owner.inside.owners.get(splitEndpoint(inner).address);
+      const next = owner.inside.owners.get(this.#endpoints.parts(inner).address);
       if (next !== undefined) this.#arrive(next, datagram, from, inner);
       return;
     }
-    const socket = owner.admits(splitEndpoint(to).port, from, now);
+    const socket = owner.admits(this.#endpoints.parts(to).port, from, now);
     if (socket === undefined) return;
     for (const tap of this.taps) tap.arrived(owner, datagram, from);
     owner.receive(datagram, from, socket === 0 ? undefined : socket);

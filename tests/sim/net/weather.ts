@@ -14,6 +14,8 @@ export interface Position {
   readonly y: number;
 }
 
+/** Where what was never placed is. */
+const NOWHERE: Position = { x: 0, y: 0 };
 /** Last mile and first routers, one way. */
 const ACCESS_MS = 1;
 
@@ -31,7 +33,7 @@ export class Weather {
   }
 
   positionOf(address: string): Position {
-    return this.#positions.get(address) ?? { x: 0, y: 0 };
+    return this.#positions.get(address) ?? NOWHERE;
   }
 
   /** Nothing gets from one address to the other until mended. The other direction is another matter. */
@@ -42,7 +44,9 @@ export class Weather {
 
   mend(from: string, to: string): void {
     const key = `${from} ${to}`;
-    this.#cuts.set(key, Math.max(0, (this.#cuts.get(key) ?? 0) - 1));
+    const left = (this.#cuts.get(key) ?? 0) - 1;
+    if (left > 0) this.#cuts.set(key, left);
+    else this.#cuts.delete(key);
   }
 
   /** Loss on everything from and to this address, on top of what is lost everywhere. Zero ends it. */
@@ -52,7 +56,7 @@ export class Weather {
   }
 
   isCut(from: string, to: string): boolean {
-    return (this.#cuts.get(`${from} ${to}`) ?? 0) > 0;
+    return this.#cuts.size > 0 && this.#cuts.has(`${from} ${to}`);
   }
 
   delayMs(from: string, to: string): number {

@@ -1,19 +1,26 @@
-/** Cryptography for simulated parts: real and native, with the scenario's dice in place of true randomness. */
-import { nativePrimitives } from "@burrow/platform";
-import type { Sealer } from "@burrow/protocol";
+/** Cryptography for simulated parts: agreements and hashes as they are, a cheap stand-in for what seals each packet. */
+import { nativePrimitives, type Primitives } from "@burrow/platform";
+import type { Sealer, TrunkMacOf } from "@burrow/protocol";
 import type { Random } from "../random.ts";
+import { StandInKey, standInSealer } from "./stand-in.ts";
 
 const native = nativePrimitives();
 
-export const sealer: Sealer = {
-  seal: (key, nonce, header, plaintext) => native.xaeadSeal(key, nonce, plaintext, header),
-  open: (key, nonce, header, sealed) => native.xaeadOpen(key, nonce, sealed, header),
-};
+export const sealer: Sealer = standInSealer;
+
+export const trunkMac: TrunkMacOf = (key) => new StandInKey(key);
 
 export const agreement = native.x25519;
 
-export function primitivesWith(random: Random) {
-  return { ...native, randomBytes: random.bytes };
+/** With the scenario's dice in place of true randomness. */
+export function primitivesWith(random: Random): Primitives {
+  return {
+    ...native,
+    aeadKey: (key) => new StandInKey(key),
+    xaeadSeal: (key, nonce, plaintext, ad) => sealer.seal(key, nonce, ad, plaintext),
+    xaeadOpen: (key, nonce, sealed, ad) => sealer.open(key, nonce, ad, sealed),
+    randomBytes: random.bytes,
+  };
 }
 
 export interface KeyPair {

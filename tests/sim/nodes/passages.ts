@@ -2,7 +2,7 @@
  * WebSocket connections between agents and relays' doors (relay/src/io/websocket-door.ts): slow to open, in order and
  * without loss while the way is free, gone when either end is. To the relay each is an address on its own loopback.
  */
-import { type Endpoint, endpoint, splitEndpoint } from "@burrow/protocol";
+import { type Endpoint, endpoint } from "@burrow/protocol";
 import type { Clock } from "../clock.ts";
 import type { Host } from "../net/host.ts";
 import { type Network, outermostAddresses } from "../net/network.ts";
@@ -100,5 +100,5 @@ export class Doors {
 }
 
 export function isPassage(of: Endpoint): boolean {
-  return splitEndpoint(of).address === PASSAGE_ADDRESS;
+  return of.startsWith(`${PASSAGE_ADDRESS}:`);
 }

@@ -3,7 +3,6 @@ import {
   type Endpoint,
   fromBase64,
   keyToText,
-  nobleTrunkMac,
   type Place,
   parseMessage,
   type RelayId,
@@ -22,13 +21,13 @@ import type { Random } from "../random.ts";
 import { AddressBook } from "./address-book.ts";
 import type { Channel } from "./channel.ts";
 import type { CoordinatorNode } from "./coordinator.ts";
-import { agreement, type KeyPair, keyPair, sealer } from "./crypto.ts";
+import { agreement, type KeyPair, keyPair, sealer, trunkMac } from "./crypto.ts";
 import { Driver } from "./machine.ts";
 import { isPassage, type Passage } from "./passages.ts";
 
 const HEARTBEAT_MS = 1_000;
 /** A world has a handful of agents: small tables are quick to make and to sweep. */
-const LIMITS: Limits = { ...SMALL_LIMITS, partiesMax: 128, sessionsMax: 64, outsideMax: 8, flowsMax: 1_024 };
+const LIMITS: Limits = { ...SMALL_LIMITS, partiesMax: 128, sessionsMax: 64, outsideMax: 8, flowsMax: 128 };
 
 export interface RelayNodeOptions {
   readonly region: string;
@@ -200,7 +199,7 @@ export class RelayNode {
         },
         sealer,
         agreement,
-        trunkMac: nobleTrunkMac,
+        trunkMac,
         random: random.bytes,
         limits: LIMITS,
       },

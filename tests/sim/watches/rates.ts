@@ -2,6 +2,7 @@
 import { type AgentId, classify, type Endpoint } from "@burrow/protocol";
 import type { Host } from "../net/host.ts";
 import type { Tap } from "../net/network.ts";
+import type { AgentNode } from "../nodes/agent.ts";
 import type { World } from "../world.ts";
 import type { Watch } from "./watches.ts";
 
@@ -46,7 +47,7 @@ export class RateWatch implements Watch, Tap {
   readonly #silentProbes = new Windows(2 * SECOND_MS);
   readonly #binds = new Windows(SECOND_MS);
   readonly #introductions = new Windows(INTRODUCTIONS_WINDOW_MS);
-  readonly #heard = new Set<string>();
+  readonly #heard = new Map<AgentNode, Set<Endpoint>>();
   readonly #broken = new Map<string, string>();
 
   constructor(world: World) {
@@ -56,7 +57,7 @@ export class RateWatch implements Watch, Tap {
       agent.onIntroduce = (peer: AgentId) => {
         const to = world.agentById(peer)?.name ?? peer;
         const count = this.#introductions.count(`${agent.name} ${to}`, world.sinceStartMs);
-        this.#cap("introductions", `${agent.name} → ${to}`, count, INTRODUCTIONS_MAX);
+        this.#cap("introductions", () => `${agent.name} → ${to}`, count, INTRODUCTIONS_MAX);
       };
     }
   }
@@ -64,23 +65,28 @@ export class RateWatch implements Watch, Tap {
   sent(by: Host, datagram: Uint8Array, to: Endpoint, fromPort: number): void {
     const agent = this.#world.agentAt(by);
     if (agent === undefined) return;
+    const kind = classify(datagram);
+    if (kind !== "bind" && kind !== "probe") return;
     const now = this.#world.sinceStartMs;
     const key = `${agent.name} ${fromPort} ${to}`;
-    const kind = classify(datagram);
-    const way = `${agent.name} → ${this.#world.nameOf(to)}`;
-    if (kind === "bind") this.#cap("Binds", way, this.#binds.count(key, now), BINDS_PER_SECOND_MAX);
-    if (kind !== "probe") return;
-    this.#cap("probes in all", agent.name, this.#allProbes.count(agent.name, now), PROBES_OF_AN_AGENT_MAX);
+    const way = () => `${agent.name} → ${this.#world.nameOf(to)}`;
+    if (kind === "bind") return this.#cap("Binds", way, this.#binds.count(key, now), BINDS_PER_SECOND_MAX);
+    const all = this.#allProbes.count(agent.name, now);
+    this.#cap("probes in all", () => agent.name, all, PROBES_OF_AN_AGENT_MAX);
     // By a relay go the probes to all peers.
-    const peers = this.#world.isRelay(to) ? this.#world.agents.length - 1 : 1;
+    const isRelay = this.#world.isRelay(to);
+    const peers = isRelay ? this.#world.agents.length - 1 : 1;
     this.#cap("probes", way, this.#probes.count(key, now), peers * PROBES_PER_SECOND_MAX);
-    if (this.#heard.has(`${agent.name} ${to}`) || this.#world.isRelay(to)) return;
+    if (isRelay || this.#heard.get(agent)?.has(to) === true) return;
     this.#cap("probes to a silent address", way, this.#silentProbes.count(key, now), PROBES_TO_SILENT_MAX);
   }
 
   arrived(at: Host, _datagram: Uint8Array, from: Endpoint): void {
     const agent = this.#world.agentAt(at);
-    if (agent !== undefined) this.#heard.add(`${agent.name} ${from}`);
+    if (agent === undefined) return;
+    const heard = this.#heard.get(agent);
+    if (heard === undefined) this.#heard.set(agent, new Set([from]));
+    else heard.add(from);
   }
 
   failures(): readonly string[] {
@@ -94,8 +100,9 @@ export class RateWatch implements Watch, Tap {
     yield ["most introductions of a pair in 5 s", [this.#introductions.most]];
   }
 
-  #cap(what: string, whose: string, count: number, most: number): void {
+  #cap(what: string, whose: () => string, count: number, most: number): void {
     if (count <= most) return;
-    this.#broken.set(`${what} ${whose}`, `${count} ${what}, ${whose}, at ${this.#world.sinceStartMs} ms`);
+    const name = `${what}, ${whose()}`;
+    this.#broken.set(name, `${count} ${name}, at ${this.#world.sinceStartMs} ms`);
   }
 }
