@@ -153,12 +153,14 @@ export class World {
     return this.#relayAt.has(to);
   }
 
-  /** Carries an agent to another network, by way of none at all for a while. */
+  /** Carries an agent to another network, by way of none at all for a while. The last such order is the one carried out. */
   move(index: number, plan: HomePlan, awayMs: number): void {
     const home = this.#places.home(plan);
     const agent = this.agent(index);
     this.#agentHomes[index] = home;
-    const arrive = () => agent.moveTo(this.#places.agentHost(home));
+    const arrive = () => {
+      if (this.#agentHomes[index] === home) agent.moveTo(this.#places.agentHost(home));
+    };
     if (awayMs === 0) return arrive();
     agent.unplug();
     this.clock.in(awayMs, arrive);

@@ -4,11 +4,14 @@ import { meeting } from "../places.ts";
 import type { World } from "../world.ts";
 import type { Watch } from "./watches.ts";
 
+/** The weather may take a few probes in a row just when we look: so long after, while probes still go, it is asked again. */
+const MOMENT_MS = 2_000;
+
 export class DirectWatch implements Watch {
   readonly #world: World;
   /** When each talk was first answered directly, by the index of the talk. */
   readonly #foundMs: (number | undefined)[] = [];
-  #broken: string[] = [];
+  #broken: readonly string[] = [];
 
   constructor(world: World) {
     this.#world = world;
@@ -26,7 +29,16 @@ export class DirectWatch implements Watch {
   }
 
   talkEnded(): void {
-    this.#broken = this.#world.plan.talks.flatMap(({ from, to }) => {
+    const { clock } = this.#world;
+    const atEnd = this.#whatIsMissing();
+    if (atEnd.length === 0) return;
+    clock.in(MOMENT_MS, () => {
+      if (this.#whatIsMissing().length > 0) this.#broken = atEnd;
+    });
+  }
+
+  #whatIsMissing(): readonly string[] {
+    return this.#world.plan.talks.flatMap(({ from, to }) => {
       const way = meeting(this.#world.homeOf(from), this.#world.homeOf(to));
       // Punching again waits for minutes once it failed: faults excuse it.
       const isExpected = way === "plain" || (way === "punched" && this.#world.plan.faults.length === 0);
