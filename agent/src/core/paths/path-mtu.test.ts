@@ -16,6 +16,8 @@ class Way {
   bytesSent = 0;
   /** Whether small probes are acked too. */
   isAlive = true;
+  /** Of small ones, as the path has measured it. */
+  lossShare = 0;
   /** Which padded probes are lost by chance. */
   loses: (n: number) => boolean = () => false;
   #aliveMs = Number.NEGATIVE_INFINITY;
@@ -31,7 +33,7 @@ class Way {
       const at = this.mtu.deadlineMs;
       if (at === undefined || at > endMs) break;
       this.now = Math.max(this.now, at);
-      const lengthBytes = this.mtu.due(this.#aliveMs, this.now);
+      const lengthBytes = this.mtu.due(this.#aliveMs, this.lossShare, this.now);
       if (lengthBytes === "small" && this.isAlive) this.#aliveMs = this.now;
       if (typeof lengthBytes !== "number") continue;
       this.probes++;
@@ -101,14 +103,38 @@ test("two lost probes are chance", () => {
   expect(way.probes).toBe(3);
 });
 
+test("where small probes are lost too, it takes more than three", () => {
+  const way = new Way(1_472);
+  way.lossShare = 0.5;
+  way.loses = (n) => n <= 9;
+  way.mtu.begin(0);
+  way.run(5_000);
+  expect(way.mtu.verdict).toBe("whole");
+  expect(way.probes).toBe(10);
+  const narrow = new Way(1_340);
+  narrow.lossShare = 0.5;
+  narrow.mtu.begin(0);
+  narrow.run(20_000);
+  expect(narrow.mtu.bytes).toBe(1_328);
+});
+
+test("a path that nobody uses, since it seems too narrow, is asked again all the same", () => {
+  const way = searched(1_250);
+  expect(way.mtu.verdict).toBe("cramped");
+  way.carriesBytes = 1_472;
+  way.run(35_000);
+  expect(way.mtu.verdict).toBe("whole");
+  expect(way.mtu.deadlineMs).toBeUndefined();
+});
+
 test("a late ack takes the verdict back", () => {
   const mtu = new PathMtu();
   mtu.begin(0);
   for (const [i, at] of [0, 200, 400].entries()) {
-    expect(mtu.due(at - 200, at)).toBe(WHOLE_BYTES);
+    expect(mtu.due(at - 200, 0, at)).toBe(WHOLE_BYTES);
     mtu.probed(`${i}` as Transaction, RTT_MS, at);
   }
-  expect(mtu.due(400, 600)).toBe(1_312);
+  expect(mtu.due(400, 0, 600)).toBe(1_312);
   expect(mtu.acked("1" as Transaction, 601)).toBe(true);
   expect(mtu.verdict).toBe("whole");
   expect(mtu.deadlineMs).toBeUndefined();

@@ -2,6 +2,7 @@
  * How large a datagram a path carries, found by padded probes (RFC 8899, Packetization Layer Path MTU Discovery for
  * Datagram Transports; its PLPMTU is our `bytes`, all of the UDP payload). Nothing is asked of routers, whose ICMP may
  * be filtered or forged: what is acked arrived, and what is lost three times, while small probes are acked, did not fit.
+ * Where small ones are lost too, by chance, it takes more than three.
  *
  *   unknown ──whole acked──▶ whole ──its size lost 3 times──▶ searching
  *      └──whole lost 3 times──▶ searching ──▶ narrow ──now and then: whole acked──▶ whole
@@ -23,6 +24,9 @@ const FIT_BYTES = 1280 + OVERHEAD_BYTES;
 const BASE_BYTES = 1_200;
 /** RFC 8899 §5.1.2, MAX_PROBES. */
 const PROBES_PER_SIZE = 3;
+/** Under loss so many more that chance takes all of them once in a thousand times, and no more than … */
+const ALL_BY_CHANCE = 0.001;
+const PROBES_PER_SIZE_MAX = 12;
 /** An ack takes a round trip; so many are waited for, and at least … */
 const PATIENCE_RTTS = 3;
 const PATIENCE_MIN_MS = 200;
@@ -89,6 +93,7 @@ export class PathMtu {
   /** The path has come to life: what fits through it? What was seen a moment ago is not asked again. */
   begin(now: number): void {
     if (now - this.#confirmedMs >= CONFIRM_INTERVAL_MS) this.#search(WHOLE_BYTES, now);
+    else if (this.bytes !== undefined && this.bytes < WHOLE_BYTES) this.#dueMs = this.#raiseAtMs;
   }
 
   /** The path does not work at the moment, or nobody needs it. What was found stands until it is asked again. */
@@ -101,7 +106,6 @@ export class PathMtu {
   /** So many packets of the tunnel left by this path, the longest this long. */
   used(packets: number, longestBytes: number, now: number): void {
     if (this.#question !== undefined || this.bytes === undefined) return;
-    if (this.bytes < WHOLE_BYTES && now >= this.#raiseAtMs) return this.#search(WHOLE_BYTES, now);
     if (longestBytes < BASE_BYTES || this.bytes < BASE_BYTES) return;
     this.#unconfirmed += packets;
     const isFew = this.#unconfirmed < CONFIRM_AFTER_PACKETS;
@@ -114,10 +118,14 @@ export class PathMtu {
    * from a path that is silent.
    *
    * @param aliveMs when the latest small probe left that was acked: a padded one from before that is lost
+   * @param lossShare of small probes, 0 to 1
    */
-  due(aliveMs: number, now: number): number | "small" | undefined {
+  due(aliveMs: number, lossShare: number, now: number): number | "small" | undefined {
+    if (this.#dueMs === undefined || now < this.#dueMs) return undefined;
+    // Nobody may use a narrow path while there is another: so it is not left to its use to ask again.
+    if (this.#question === undefined) this.#search(WHOLE_BYTES, now);
     const question = this.#question;
-    if (question === undefined || this.#dueMs === undefined || now < this.#dueMs) return undefined;
+    if (question === undefined) return undefined;
     if (question.sentAtMs !== undefined) {
       if (aliveMs < question.sentAtMs) {
         this.#dueMs = now + this.#patienceMs;
@@ -125,7 +133,7 @@ export class PathMtu {
       }
       question.sentAtMs = undefined;
       question.lost++;
-      if (question.lost >= PROBES_PER_SIZE) this.#failed(question.bytes, now);
+      if (question.lost >= probesPerSize(lossShare)) this.#failed(question.bytes, now);
     }
     return this.#question?.bytes;
   }
@@ -189,13 +197,22 @@ export class PathMtu {
     this.bytes = this.#arrives;
     this.#confirmedMs = now;
     this.#unconfirmed = 0;
-    if (this.bytes >= WHOLE_BYTES || this.#raiseAtMs > now) return;
-    this.#raiseAtMs = now + this.#raiseAfterMs;
-    this.#raiseAfterMs = Math.min(2 * this.#raiseAfterMs, RAISE_AFTER_MAX_MS);
+    if (this.bytes >= WHOLE_BYTES) return;
+    if (this.#raiseAtMs <= now) {
+      this.#raiseAtMs = now + this.#raiseAfterMs;
+      this.#raiseAfterMs = Math.min(2 * this.#raiseAfterMs, RAISE_AFTER_MAX_MS);
+    }
+    this.#dueMs = this.#raiseAtMs;
   }
 
   #ask(bytes: number, now: number): void {
     this.#question = { bytes, lost: 0, sentAtMs: undefined };
     this.#dueMs = now;
   }
+}
+
+function probesPerSize(lossShare: number): number {
+  if (lossShare <= 0) return PROBES_PER_SIZE;
+  const needed = Math.ceil(Math.log(ALL_BY_CHANCE) / Math.log(Math.min(lossShare, 0.99)));
+  return Math.min(Math.max(needed, PROBES_PER_SIZE), PROBES_PER_SIZE_MAX);
 }

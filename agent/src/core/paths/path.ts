@@ -245,7 +245,7 @@ export class Path {
 
   /** The length of the padded probe that is due now, if one is. If so the caller sends it and calls `mtuProbed`. */
   mtuProbeDue(now: number): number | undefined {
-    const due = this.mtu.due(this.#aliveMs, now);
+    const due = this.mtu.due(this.#aliveMs, this.loss.share, now);
     if (due !== "small") return due;
     this.#probeAt(now);
     return undefined;
