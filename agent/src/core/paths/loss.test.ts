@@ -27,6 +27,20 @@ test("what is older than 32 probes is forgotten, and all of it by a reset", () =
   expect(loss.share).toBe(0);
 });
 
+test("one loses more than another when chance hardly explains the difference", () => {
+  const [clean, some, many] = [".", "x..x..x", "x.x.x.x.x.x.x"].map((fates) => after(fates)) as [
+    LossEstimator,
+    LossEstimator,
+    LossEstimator,
+  ];
+  expect([some.isMoreThan(clean), many.isMoreThan(clean), many.isMoreThan(some)]).toEqual([
+    false,
+    true,
+    true,
+  ]);
+  expect(many.isMoreThan(after("x.x.x.x"))).toBe(false);
+});
+
 test("an outage counts as two, however long", () => {
   expect(after("xxxxxxxxxxxx.").share).toBe(0);
   expect(after("xxxx.xxxx.").share).toBe(0.125);

@@ -43,8 +43,18 @@ export class LossEstimator {
 
   /** Part of the latest probes that were lost, 0 to 1; 0 while that may be chance. */
   get share(): number {
+    const lost = this.#lost;
+    return lost < LOST_MIN ? 0 : lost / WINDOW_PROBES;
+  }
+
+  /** Whether so many more were lost here than there that it is hardly chance. */
+  isMoreThan(other: LossEstimator): boolean {
+    return this.#lost - other.#lost >= LOST_MIN;
+  }
+
+  get #lost(): number {
     let lost = 0;
     for (let fates = this.#fates; fates !== 0; fates &= fates - 1) lost++;
-    return lost < LOST_MIN ? 0 : lost / WINDOW_PROBES;
+    return lost;
   }
 }

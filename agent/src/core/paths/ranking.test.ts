@@ -74,6 +74,29 @@ test("loss counts a second for each lost packet: a lossy direct path gives way t
   expect(choosePath([lossy, clean], lossy, true)).toEqual({ path: clean, reason: "direct-clearly-worse" });
 });
 
+test("a direct path that loses what the relay loses is no worse for it", () => {
+  const [lossy, relayed] = [direct("203.0.113.1:1", 50), relay("a", 60)];
+  for (let i = 0; i < 32; i++) {
+    for (const [path, isLost] of [
+      [lossy, i % 7 === 0],
+      [relayed, i % 12 === 0],
+    ] as const) {
+      const transaction = `${path.id} ${i}` as Transaction;
+      path.loss.sent(transaction, i);
+      if (!isLost) path.loss.arrived(transaction);
+      path.loss.settle(i + 1);
+    }
+  }
+  expect([lossy.loss.share, relayed.loss.share]).toEqual([5 / 32, 0]);
+  expect(isDirectClearlyWorse([lossy, relayed], lossy)).toBe(false);
+});
+
+test("among relays beside a direct path the reason is still why it is a relay", () => {
+  const [slow, far, near] = [direct("203.0.113.1:1", 200), relay("a", 60), relay("b", 30)];
+  expect(choosePath([slow, far, near], far, true)).toEqual({ path: near, reason: "direct-clearly-worse" });
+  expect(choosePath([far, near], far, true)).toEqual({ path: near, reason: "lower-rtt" });
+});
+
 test("inside the building is better than around it, IPv6 better than IPv4, by a little", () => {
   const outside = direct("203.0.113.1:1", 10);
   expect(choosePath([outside, direct("192.168.1.2:1", 12)], undefined, false).path?.id).toContain("192.168");

@@ -53,14 +53,20 @@ export function choosePath(paths: Iterable<Path>, current: Path | undefined, rel
   if (best === undefined) return { path: undefined, reason: "nothing-proven" };
   if (best === current) return { path: best, reason: "stays" };
   const sameKind = current?.isProven === true && current.target.kind === best.target.kind;
-  return { path: best, reason: sameKind ? "lower-rtt" : reason };
+  // Among relays beside a direct path, what one wants to know is still why it is a relay.
+  const isRelayed = best.target.kind === "relay" && direct !== undefined;
+  return { path: best, reason: sameKind && !isRelayed ? "lower-rtt" : reason };
 }
 
-/** Is the best relay path at this moment much better than the best direct one? Undefined without one of each. */
+/**
+ * Is the best relay path at this moment much better than the best direct one? Undefined without one of each. A direct
+ * path that loses about as much as the relay does is not worse for it: by the relay a packet runs that risk twice.
+ */
 export function isDirectClearlyWorse(paths: Iterable<Path>, current: Path | undefined): boolean | undefined {
   const { direct, relay } = bestOfEachKind(paths, current);
   if (direct === undefined || relay === undefined) return undefined;
-  const [directMs, relayMs] = [costMs(direct) - malusMs(direct), costMs(relay)];
+  const excusedMs = malusMs(direct) + (direct.loss.isMoreThan(relay.loss) ? 0 : lossMs(direct));
+  const [directMs, relayMs] = [costMs(direct) - excusedMs, costMs(relay)];
   return directMs > CLEARLY_WORSE_FACTOR * relayMs && directMs > relayMs + CLEARLY_WORSE_MS;
 }
 
@@ -108,9 +114,12 @@ function better(path: Path, best: Path | undefined, current: Path | undefined): 
  */
 export function costMs(path: Path): number {
   const lengthMs = (path.rtt.smoothedMs ?? Number.POSITIVE_INFINITY) + path.rtt.jitterMs;
-  const lossMs = path.loss.share * LOST_PACKET_MS;
   const spareMs = path.isSpare ? SPARE_MALUS_MS : 0;
-  return lengthMs + lossMs + malusMs(path) - bonusMs(path) + spareMs;
+  return lengthMs + lossMs(path) + malusMs(path) - bonusMs(path) + spareMs;
+}
+
+function lossMs({ loss }: Path): number {
+  return loss.share * LOST_PACKET_MS;
 }
 
 function malusMs({ mtu }: Path): number {
