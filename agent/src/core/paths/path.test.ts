@@ -166,6 +166,24 @@ describe("a proven path", () => {
     expect(trial.probesSince(1_000)).toBeWithin(50, 110);
   });
 
+  test("is asked soon after packets that came by it steadily stop, and once", () => {
+    for (const [everyMs, askedAfterMs] of [
+      [20, 200],
+      [200, 400],
+    ] as const) {
+      const trial = proven();
+      for (let i = 0; i < 70; i++) {
+        trial.path.heard(trial.now);
+        trial.run(everyMs);
+      }
+      const lastMs = trial.now - everyMs;
+      trial.run(1_000);
+      const [asked, ...more] = trial.probesAtMs.filter((at) => at > lastMs).map((at) => at - lastMs);
+      expect(asked).toBeWithin(askedAfterMs, askedAfterMs + 10);
+      expect(more).toEqual([]);
+    }
+  });
+
   test("is suspect after 250 ms or three round trips without an answer to data, and lost a second later", () => {
     for (const [rttMs, suspectMs] of [
       [20, 250],

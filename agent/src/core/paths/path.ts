@@ -9,6 +9,7 @@ import type { Endpoint, RelayId, Transaction } from "@burrow/protocol";
 import { isOuter4 } from "../candidates.ts";
 import { RttEstimator } from "../rtt.ts";
 import { LossEstimator } from "./loss.ts";
+import { Pace } from "./pace.ts";
 import { PathMtu } from "./path-mtu.ts";
 import { Unanswered } from "./unanswered.ts";
 import { Volley } from "./volley.ts";
@@ -95,6 +96,7 @@ export class Path {
   isForPair = false;
 
   readonly #unanswered = new Unanswered();
+  readonly #pace = new Pace();
   readonly #volley = new Volley();
   #lastProbeMs = Number.NEGATIVE_INFINITY;
   /** When the latest probe left that was acked. */
@@ -132,6 +134,7 @@ export class Path {
     const at = Math.min(
       this.#silenceDeadlineMs() ?? NEVER,
       this.#nextProbeMs ?? NEVER,
+      this.#missedAtMs ?? NEVER,
       this.mtu.deadlineMs ?? NEVER,
     );
     return at === NEVER ? undefined : at;
@@ -181,6 +184,7 @@ export class Path {
   /** Stops all probing, when nobody talks to the peer any more. What is known stays known for a while. */
   rest(): void {
     this.#nextProbeMs = undefined;
+    this.#pace.rest();
     this.#unanswered.forget();
     this.loss.reset();
     this.mtu.pause();
@@ -231,7 +235,7 @@ export class Path {
 
   /** Whether a probe is due now. If so the caller sends one and calls `probed`. */
   isProbeDue(now: number): boolean {
-    return this.#nextProbeMs !== undefined && this.#nextProbeMs <= now;
+    return Math.min(this.#nextProbeMs ?? NEVER, this.#missedAtMs ?? NEVER) <= now;
   }
 
   probed(transaction: Transaction, now: number): void {
@@ -239,6 +243,7 @@ export class Path {
     if (this.isProven || this.isSuspect) this.loss.sent(transaction, now);
     this.#settleLoss(now);
     const isFirst = this.#unanswered.probeLeft(transaction, now);
+    this.#pace.asked(now);
     this.#lastProbeMs = now;
     this.#nextProbeMs = this.#afterProbe(isFirst, now);
   }
@@ -265,6 +270,7 @@ export class Path {
     this.carriedMs = now;
     this.#unanswered.heard();
     if (this.state === "lost") this.answerProbe(now);
+    this.#pace.came(now);
     // The probe that was to ask after our data has lost its reason.
     const isPlanned = this.state === "proven" && this.#nextProbeMs !== undefined;
     if (isPlanned && !this.#unanswered.hasProbe) {
@@ -330,6 +336,11 @@ export class Path {
       this.#unanswered.settle();
     }
     return true;
+  }
+
+  /** In other states probes go anyway. */
+  get #missedAtMs(): number | undefined {
+    return this.state === "proven" ? this.#pace.missedAtMs : undefined;
   }
 
   #silenceDeadlineMs(): number | undefined {

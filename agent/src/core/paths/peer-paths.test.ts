@@ -92,6 +92,18 @@ test("relay cut under a stream that the other side only answers: it follows at o
   }
 });
 
+test("an introduction that we did not ask for doubts a direct path that is quiet, and asks what relays know of us", () => {
+  const { b, now } = talking();
+  b.doubted.length = 0;
+  b.paths.probeNow([], now);
+  expect(b.doubted).toEqual([]);
+  const laterMs = now + 1_000;
+  b.paths.probeNow([], laterMs);
+  expect(b.doubted).toEqual([R1, R2].map((relay) => ({ kind: "relay", relay })));
+  b.paths.tick(laterMs + 300);
+  expect(b.paths.paths.find(({ target }) => target.kind === "direct")?.state).toBe("suspect");
+});
+
 test("a long way is given its three round trips before it is doubted", () => {
   const pair = new Pair();
   pair.direct.delayMs = 150;

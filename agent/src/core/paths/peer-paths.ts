@@ -167,6 +167,11 @@ export class PeerPaths {
     // Whoever only is introduced does not ask for introductions: two idle sides would keep each other awake for ever.
     if (!this.isAwake) this.#wake(INTRODUCED_FOR_MS, now);
     this.#introductions.happened(now);
+    // Whoever has a direct path does not ask for this: that path may have ended where the peer is, and we not know it.
+    if (this.#isDirect && this.#current?.isQuiet(now) === true) {
+      this.#current.doubt(now);
+      this.#askRelays();
+    }
     this.journal.note(
       now,
       "introduced",
@@ -403,10 +408,16 @@ export class PeerPaths {
 
   /** The path in use is in doubt: every other one is asked at once whether it would do. */
   #hurryAlternatives(now: number): void {
+    if (this.#current?.target.kind === "direct") this.#askRelays();
     for (const path of this.#paths.values()) {
       if (path !== this.#current && path.target.kind === "relay") path.hurry(now);
     }
     this.#beginIntroductions(now);
+  }
+
+  /** A router that has forgotten a direct path has forgotten those to relays as well: do they still know where we are? */
+  #askRelays(): void {
+    for (const { target } of this.#relayPaths()) this.#sink.pathDoubted(target);
   }
 
   #choose(now: number): void {
