@@ -54,23 +54,34 @@ export class Reader {
 
   /** A view (no copy) of the next `length` bytes. */
   view(length: number): Bytes {
-    if (length < 0 || this.remaining < length) {
-      this.#fail();
-      return EMPTY;
-    }
     const start = this.#at;
-    this.#at += length;
-    return this.#bytes.subarray(start, this.#at);
+    return this.#skip(length) ? this.#bytes.subarray(start, this.#at) : EMPTY;
   }
 
-  /** A copy of the next `length` bytes, for values that outlive the packet. */
+  /** A copy of the next `length` bytes, for values that outlive the packet. Of a few bytes it is cheaper than a view. */
   bytes(length: number): Bytes {
-    return this.view(length).slice();
+    const start = this.#at;
+    return this.#skip(length) ? this.#bytes.slice(start, this.#at) : EMPTY;
+  }
+
+  /** Whether all that is left is zero. */
+  isZero(): boolean {
+    for (let at = this.#at; at < this.#bytes.length; at++) if (this.#bytes[at] !== 0) return false;
+    return true;
   }
 
   /** All that is left, as a view. */
   rest(): Bytes {
     return this.view(this.remaining);
+  }
+
+  #skip(length: number): boolean {
+    if (length < 0 || this.remaining < length) {
+      this.#fail();
+      return false;
+    }
+    this.#at += length;
+    return true;
   }
 
   #fail(): 0 {

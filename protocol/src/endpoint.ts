@@ -66,11 +66,29 @@ export function familyOf(of: Endpoint): 4 | 6 {
   return of.startsWith("[") ? 6 : 4;
 }
 
+/** The bytes of a canonical IPv4 text as one number, the first the highest. */
+export function ipv4Word(address: string): number {
+  let [word, byte] = [0, 0];
+  for (let i = 0; i < address.length; i++) {
+    const letter = address.charCodeAt(i);
+    if (letter === DOT) [word, byte] = [word * 256 + byte, 0];
+    else byte = byte * 10 + letter - DIGIT_ZERO;
+  }
+  return word * 256 + byte;
+}
+
+const DOT = ".".charCodeAt(0);
+const DIGIT_ZERO = "0".charCodeAt(0);
+
 export function writeEndpoint(writer: Writer, of: Endpoint): Writer {
   const { address, port } = splitEndpoint(of);
-  const parsed = ipaddr.parse(address);
-  const v6 = parsed.kind() === "ipv4" ? (parsed as ipaddr.IPv4).toIPv4MappedAddress() : parsed;
-  return writer.put(Uint8Array.from(v6.toByteArray())).u16(port);
+  if (familyOf(of) === 6) return writer.put(Uint8Array.from(ipaddr.parse(address).toByteArray())).u16(port);
+  const word = ipv4Word(address);
+  const swapped = ((word & 0xff) << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+  return writer
+    .put(MAPPED)
+    .u32(swapped >>> 0)
+    .u16(port);
 }
 
 /** Reads 18 bytes. Undefined (and the reader may still be `ok`) when the port is zero. */
@@ -79,13 +97,15 @@ export function readEndpoint(reader: Reader): Endpoint | undefined {
   const port = reader.u16();
   if (!reader.ok || port === 0) return undefined;
   if (isMapped(bytes)) return `${bytes.subarray(12).join(".")}:${port}` as Endpoint;
-  return endpoint(ipaddr.fromByteArray([...bytes]).toString(), port);
+  return `[${ipaddr.fromByteArray([...bytes]).toString()}]:${port}` as Endpoint;
 }
 
-/** ::ffff:0:0/96. Nearly every endpoint on the wire is of it, and needs no library to be written down. */
+/** ::ffff:0:0/96. Nearly every endpoint on the wire is of it, and needs no library to be read or written. */
+const MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
+
 function isMapped(bytes: Uint8Array): boolean {
-  for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false;
-  return bytes[10] === 0xff && bytes[11] === 0xff;
+  for (let i = 0; i < MAPPED.length; i++) if (bytes[i] !== MAPPED[i]) return false;
+  return true;
 }
 
 /** Why no datagram should go to an endpoint that somebody else named. */
@@ -117,8 +137,7 @@ export const NEVER_TARGETS: ReadonlySet<TargetProblem> = new Set([
 export function targetProblem(of: Endpoint): TargetProblem | undefined {
   const { address, port } = splitEndpoint(of);
   if (port === 0) return "port-zero";
-  const parsed = ipaddr.parse(address);
-  return parsed instanceof ipaddr.IPv4 ? problemOf4(parsed.octets) : problemOf6(parsed.parts);
+  return familyOf(of) === 4 ? problemOf4(ipv4Word(address)) : problemOf6(ipaddr.IPv6.parse(address).parts);
 }
 
 /** May datagrams go there? `despite`: what the caller knows to be fine, such as loopback in a one-machine demo. */
@@ -127,13 +146,14 @@ export function isUsableTarget(of: Endpoint, despite: readonly TargetProblem[] =
   return problem === undefined || (despite.includes(problem) && !NEVER_TARGETS.has(problem));
 }
 
-function problemOf4([a = 0, b = 0, c = 0, d = 0]: readonly number[]): TargetProblem | undefined {
+function problemOf4(word: number): TargetProblem | undefined {
+  const [a, b] = [word >>> 24, (word >>> 16) & 0xff];
   if (a === 0) return "unspecified"; // RFC 1122 §3.2.1.3: "this network", not only 0.0.0.0
   if (a === 127) return "loopback";
   if (a === 169 && b === 254) return "link-local";
   if (a === 100 && (b & 0xc0) === 64) return "overlay";
   if (a >= 224 && a < 240) return "multicast";
-  if (a === 255 && b === 255 && c === 255 && d === 255) return "broadcast";
+  if (word === 0xffff_ffff) return "broadcast";
   return a >= 240 ? "reserved" : undefined; // RFC 1112 §4
 }
 

@@ -16,6 +16,7 @@ export * from "./overlay.ts";
 export {
   INTRODUCTION_LENGTH_MAX,
   INTRODUCTION_LENGTH_MIN,
+  isFrom,
   type PeerHeader,
   peerHeader,
 } from "./peer-packet.ts";

@@ -63,9 +63,15 @@ export function peerHeader(datagram: Bytes): PeerHeader | Refusal {
   if (kind === undefined || datagram[2] !== 0 || datagram[3] !== 0) return Refusal.badField;
   return {
     kind,
-    receiver: idFromBytes(datagram.subarray(RECEIVER_AT, SENDER_AT)),
-    sender: idFromBytes(datagram.subarray(SENDER_AT, NONCE_AT)),
+    receiver: idFromBytes(datagram.slice(RECEIVER_AT, SENDER_AT)),
+    sender: idFromBytes(datagram.slice(SENDER_AT, NONCE_AT)),
   };
+}
+
+/** Whether this id is the sender's: for whoever only wants its own, before any header is taken apart. */
+export function isFrom(datagram: Bytes, sender: Bytes): boolean {
+  for (let i = 0; i < ID_LENGTH; i++) if (datagram[SENDER_AT + i] !== sender[i]) return false;
+  return true;
 }
 
 /** `nonce`: 24 fresh random bytes. */

@@ -49,7 +49,7 @@ export interface ProbeBody {
 
 /** A transaction of 8 random bytes. */
 export function transactionOf(random: Bytes): Transaction {
-  return toHex(random.subarray(0, TRANSACTION_LENGTH)) as Transaction;
+  return toHex(random.slice(0, TRANSACTION_LENGTH)) as Transaction;
 }
 
 function transactionBytes(transaction: Transaction): Bytes {
@@ -84,24 +84,25 @@ export function probeHeader(datagram: Bytes): ProbeHeader | Refusal {
   return kind === "introduction" ? Refusal.badField : { ...header, kind };
 }
 
-export function openProbe(datagram: Bytes, key: SymmetricKey, sealer: Sealer): ProbeBody | Refusal {
-  const header = probeHeader(datagram);
+/** `header`: where it was looked at already. */
+export function openProbe(
+  datagram: Bytes,
+  key: SymmetricKey,
+  sealer: Sealer,
+  header: ProbeHeader | Refusal = probeHeader(datagram),
+): ProbeBody | Refusal {
   if (isRefusal(header)) return header;
   const plaintext = openPeerPacket(datagram, key, sealer);
   if (isRefusal(plaintext)) return plaintext;
   const reader = new Reader(plaintext);
-  const transaction = transactionOf(reader.view(TRANSACTION_LENGTH));
+  const transaction = transactionOf(reader.bytes(TRANSACTION_LENGTH));
   if (header.kind === "probe") {
-    return isZero(reader.rest()) ? { transaction, observed: undefined } : Refusal.badField;
+    return reader.isZero() ? { transaction, observed: undefined } : Refusal.badField;
   }
   const observed = readEndpoint(reader);
-  return observed !== undefined && isZero(reader.rest()) ? { transaction, observed } : Refusal.badField;
+  return observed !== undefined && reader.isZero() ? { transaction, observed } : Refusal.badField;
 }
 
 function lengthMaxOf(kind: ProbeHeader["kind"]): number {
   return kind === "probe" ? PROBE_LENGTH_MAX : PROBE_LENGTH_MIN;
-}
-
-function isZero(bytes: Bytes): boolean {
-  return bytes.every((byte) => byte === 0);
 }

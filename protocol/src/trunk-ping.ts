@@ -54,6 +54,6 @@ export function trunkPing(datagram: Bytes): TrunkPing | Refusal {
   const boot = reader.u8() + reader.u16() * 0x100;
   const sender = reader.u32() as RelayTag;
   const counter = reader.u64();
-  const transaction = toHex(reader.view(TRANSACTION_LENGTH)) as Transaction;
+  const transaction = toHex(reader.bytes(TRANSACTION_LENGTH)) as Transaction;
   return reader.ok ? { kind, boot, sender, counter, transaction } : Refusal.badField;
 }

@@ -7,6 +7,8 @@ import {
   type AgentId,
   type Endpoint,
   encodeProbe,
+  idToBytes,
+  isFrom,
   isRefusal,
   NONCE_LENGTH,
   openProbe,
@@ -38,6 +40,8 @@ export class HairpinCheck {
   readonly #options: HairpinOptions;
   /** Nobody else has it. */
   readonly #key: Uint8Array;
+  /** Our id, as it stands in packets. */
+  readonly #self: Uint8Array;
   #outside: Endpoint | undefined;
   #transaction: Transaction | undefined;
   #sent = 0;
@@ -46,6 +50,7 @@ export class HairpinCheck {
   constructor(sink: HairpinSink, options: HairpinOptions) {
     this.#sink = sink;
     this.#options = options;
+    this.#self = idToBytes(options.self);
     this.#key = options.random(SYMMETRIC_KEY_LENGTH);
   }
 
@@ -62,10 +67,10 @@ export class HairpinCheck {
 
   /** A probe of any sender. True when it was ours. */
   receive(datagram: Uint8Array): boolean {
-    const { self, sealer } = this.#options;
+    if (!isFrom(datagram, this.#self)) return false;
     const header = probeHeader(datagram);
-    if (isRefusal(header) || header.sender !== self || header.receiver !== self) return false;
-    const probe = openProbe(datagram, this.#key, sealer);
+    if (isRefusal(header) || header.receiver !== header.sender) return false;
+    const probe = openProbe(datagram, this.#key, this.#options.sealer, header);
     if (isRefusal(probe) || probe.transaction !== this.#transaction) return false;
     this.result = true;
     this.#nextMs = undefined;

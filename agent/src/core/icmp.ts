@@ -6,7 +6,7 @@
  *   1  code      1   0                         6  sequence    2   big-endian
  *   2  checksum  2   RFC 1071                  8  data
  */
-import ipaddr from "ipaddr.js";
+import { ipv4Word } from "@burrow/protocol";
 
 const IPV4_HEADER_LENGTH = 20;
 const ICMP_HEADER_LENGTH = 8;
@@ -36,8 +36,8 @@ export function echoRequest(
   writeU16(packet, 2, packet.length);
   packet[8] = TTL;
   packet[9] = PROTOCOL_ICMP;
-  packet.set(ipaddr.IPv4.parse(source).toByteArray(), 12);
-  packet.set(ipaddr.IPv4.parse(destination).toByteArray(), 16);
+  writeU32(packet, 12, ipv4Word(source));
+  writeU32(packet, 16, ipv4Word(destination));
   packet[IPV4_HEADER_LENGTH] = ECHO_REQUEST;
   writeU16(packet, IPV4_HEADER_LENGTH + 4, identifier);
   writeU16(packet, IPV4_HEADER_LENGTH + 6, sequence);
@@ -69,8 +69,8 @@ export function parseEcho(packet: Uint8Array): Echo | undefined {
 /** The reply to an echo request: addresses swapped, data returned. */
 export function echoReply(request: Uint8Array): Uint8Array {
   const reply = request.slice();
-  reply.set(request.subarray(16, 20), 12);
-  reply.set(request.subarray(12, 16), 16);
+  reply.copyWithin(12, 16, 20);
+  for (let i = 12; i < 16; i++) reply[i + 4] = request[i] ?? 0;
   reply[8] = TTL;
   reply[IPV4_HEADER_LENGTH] = ECHO_REPLY;
   finishChecksums(reply);
@@ -79,21 +79,26 @@ export function echoReply(request: Uint8Array): Uint8Array {
 
 function finishChecksums(packet: Uint8Array): void {
   writeU16(packet, 10, 0);
-  writeU16(packet, 10, checksum(packet.subarray(0, IPV4_HEADER_LENGTH)));
+  writeU16(packet, 10, checksum(packet, 0, IPV4_HEADER_LENGTH));
   writeU16(packet, IPV4_HEADER_LENGTH + 2, 0);
-  writeU16(packet, IPV4_HEADER_LENGTH + 2, checksum(packet.subarray(IPV4_HEADER_LENGTH)));
+  writeU16(packet, IPV4_HEADER_LENGTH + 2, checksum(packet, IPV4_HEADER_LENGTH, packet.length));
 }
 
-/** RFC 1071. */
-function checksum(bytes: Uint8Array): number {
+/** RFC 1071, of the bytes from `from` up to `to`. */
+function checksum(bytes: Uint8Array, from: number, to: number): number {
   let sum = 0;
-  for (let i = 0; i < bytes.length; i += 2) sum += readU16(bytes, i);
+  for (let i = from; i < to; i += 2) sum += readU16(bytes, i);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return ~sum & 0xffff;
 }
 
 function readU16(bytes: Uint8Array, at: number): number {
   return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+}
+
+function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  writeU16(bytes, at, value >>> 16);
+  writeU16(bytes, at + 2, value & 0xffff);
 }
 
 function writeU16(bytes: Uint8Array, at: number, value: number): void {

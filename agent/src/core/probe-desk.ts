@@ -47,7 +47,7 @@ export class ProbeDesk {
     const peer = this.#parts.peerOf(header.sender);
     const key = peer?.probeKey;
     if (peer === undefined || key === undefined) return "probe-unknown-peer";
-    const probe = openProbe(datagram, key, this.#parts.sealer);
+    const probe = openProbe(datagram, key, this.#parts.sealer, header);
     return isRefusal(probe) ? "probe-forged" : { peer, probe };
   }
 
