@@ -293,7 +293,8 @@ export class Forwarder {
   tick(now: number, unixMs: number = now): void {
     this.#binds.wallAheadMs = unixMs - now;
     this.#parties.sweep(SWEEP_SLOTS, now);
-    this.#flows.table.sweep(SWEEP_PLACES, Math.floor(now / 1000));
+    const { table } = this.#flows;
+    table.sweep(Math.min(SWEEP_PLACES, table.places), Math.floor(now / 1000));
     this.#soundings.tick(now);
     this.#nextTick = now + TICK_MS;
   }
