@@ -1,5 +1,6 @@
 /** The doors to the operating system. */
 
+export { ChannelSocket, type ChannelSocketEvents, channelUrl } from "./channel-socket.ts";
 export { nativePrimitives } from "./crypto/native.ts";
 export { noblePrimitives, portablePrimitives } from "./crypto/portable.ts";
 export { type AeadKey, type Primitives, randomBytes } from "./crypto/primitives.ts";

@@ -7,8 +7,8 @@ import { x25519 } from "@noble/curves/ed25519.js";
 import { blake2s } from "@noble/hashes/blake2.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { type Bytes, equalBytes } from "./bytes.ts";
-import { utf8 } from "./encoding.ts";
-import type { PublicKey } from "./ids.ts";
+import { fromBase64, toBase64, utf8 } from "./encoding.ts";
+import { type KeyText, keyFromText, keyToText, type PublicKey } from "./ids.ts";
 
 export const NONCE_LENGTH = 24;
 export const TAG_LENGTH = 16;
@@ -81,6 +81,23 @@ export function channelProof(shared: Bytes, nonce: Bytes, serverKey: PublicKey, 
   info.set(serverKey, nonce.length);
   info.set(claimed, nonce.length + 32);
   return hkdf(blake2s, shared, utf8("burrow channel proof v1"), info, 32);
+}
+
+/**
+ * What a client says of its key when it is challenged; undefined for a challenge that is of no use. Nonce and the
+ * server's one-time key are base64, as the challenge has them.
+ */
+export function answerChallenge(
+  challenge: { readonly nonce: string; readonly key: string },
+  identity: { readonly privateKey: Bytes; readonly publicKey: PublicKey },
+  agreement: Agreement,
+): { readonly key: KeyText; readonly proof: string } | undefined {
+  const nonce = fromBase64(challenge.nonce);
+  const serverKey = keyFromText(challenge.key);
+  const shared = serverKey === undefined ? undefined : agreement(identity.privateKey, serverKey);
+  if (nonce === undefined || serverKey === undefined || shared === undefined) return undefined;
+  const proof = channelProof(shared, nonce, serverKey, identity.publicKey);
+  return { key: keyToText(identity.publicKey), proof: toBase64(proof) };
 }
 
 export function proofMatches(expected: Bytes, given: Bytes): boolean {

@@ -1,7 +1,7 @@
 /** Puts the relay together: state, data plane, side channel, HTTP. Signals and flags are the command line's. */
 
 import { totalmem } from "node:os";
-import { checkProxies, nativePrimitives, type Primitives, sealerOf } from "@burrow/platform";
+import { channelUrl, checkProxies, nativePrimitives, type Primitives, sealerOf } from "@burrow/platform";
 import {
   type Bytes,
   type Endpoint,
@@ -13,7 +13,7 @@ import {
 import { DEFAULT_LIMITS, type Limits } from "./core/limits.ts";
 import type { DataPlaneUpdate } from "./core/updates.ts";
 import { loadCertificate, type TlsFiles } from "./io/certificate.ts";
-import { Channel, channelUrl } from "./io/channel.ts";
+import { Channel } from "./io/channel.ts";
 import { type DataPlane, type OpenRelaySocket, openDataPlane } from "./io/data-plane.ts";
 import type { HttpServer, RelayView } from "./io/http.ts";
 import { type Journal, openJournal } from "./io/journal.ts";

@@ -3,15 +3,7 @@
  * pings as they do. Says on standard output when all are in, and when the last of them has heard of each change.
  */
 import { nativePrimitives, randomBytes } from "@burrow/platform";
-import {
-  CHANNEL_PATH,
-  channelProof,
-  fromBase64,
-  keyFromText,
-  keyToText,
-  type ToAgent,
-  toBase64,
-} from "@burrow/protocol";
+import { answerChallenge, CHANNEL_PATH, type ToAgent } from "@burrow/protocol";
 
 const [url = "", tokensFile = "", usesText = "20"] = process.argv.slice(2);
 const tokens = (await Bun.file(tokensFile).text()).trim().split("\n");
@@ -69,13 +61,10 @@ function connect(token: string): Promise<void> {
 }
 
 function hello(privateKey: Uint8Array, challenge: Extract<ToAgent, { type: "challenge" }>, token: string) {
-  const publicKey = keys.x25519Public(privateKey);
-  const serverKey = keyFromText(challenge.key);
-  const nonce = fromBase64(challenge.nonce);
-  if (serverKey === undefined || nonce === undefined) throw new Error("no challenge");
-  const shared = keys.x25519(privateKey, serverKey) ?? new Uint8Array(32);
-  const proof = toBase64(channelProof(shared, nonce, serverKey, publicKey));
-  const who = { key: keyToText(publicKey), proof, version: "bench", token };
+  const identity = { privateKey, publicKey: keys.x25519Public(privateKey) };
+  const answer = answerChallenge(challenge, identity, keys.x25519);
+  if (answer === undefined) throw new Error("no challenge");
+  const who = { ...answer, version: "bench", token };
   return JSON.stringify({ type: "hello", role: "agent", acceptsOutside: false, ...who });
 }
 

@@ -5,6 +5,7 @@
 import {
   type AgentId,
   CLIENT_MESSAGE_BYTES_MAX,
+  CloseCode,
   fromAgent,
   fromRelay,
   HELLO_TIMEOUT_MS,
@@ -28,7 +29,7 @@ import {
   makeChallenge,
   provesKey,
 } from "./admission.ts";
-import { CloseCode, Connection, MESSAGE_LIMIT, type Socket } from "./connection.ts";
+import { Connection, MESSAGE_LIMIT, type Socket } from "./connection.ts";
 import type { Problem } from "./http/problem.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Post, Shell } from "./shell.ts";

@@ -31,13 +31,3 @@ export class Connection {
 }
 
 export type Socket = ServerWebSocket<Connection>;
-
-/** Close codes of our own: RFC 6455 §7.4.2 leaves 4000 to 4999 to applications. */
-export const CloseCode = {
-  policyViolation: 1008,
-  goingAway: 1001,
-  tryAgainLater: 1013,
-  replaced: 4001,
-  revoked: 4003,
-} as const;
-export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];

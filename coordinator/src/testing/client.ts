@@ -1,15 +1,6 @@
 /** A client of the side channel for tests: a real WebSocket that proves its key and keeps every message. */
 import { nativePrimitives, randomBytes } from "@burrow/platform";
-import {
-  CHANNEL_PATH,
-  channelProof,
-  fromBase64,
-  keyFromText,
-  keyToText,
-  type ToAgent,
-  type ToRelay,
-  toBase64,
-} from "@burrow/protocol";
+import { answerChallenge, CHANNEL_PATH, keyToText, type ToAgent, type ToRelay } from "@burrow/protocol";
 
 export type ToClient = ToAgent | ToRelay;
 type Of<Type extends ToClient["type"]> = Extract<ToClient, { type: Type }>;
@@ -87,13 +78,11 @@ export class TestClient {
 
   async hello(fields: Record<string, unknown>, tamper = false): Promise<void> {
     const challenge = await this.next("challenge");
-    const serverKey = keyFromText(challenge.key);
-    const nonce = fromBase64(challenge.nonce);
-    if (serverKey === undefined || nonce === undefined) throw new Error("challenge is not one");
-    const shared = keys.x25519(this.privateKey, serverKey) ?? new Uint8Array(32);
-    const proof = channelProof(shared, nonce, serverKey, this.publicKey);
-    if (tamper) proof[0] = (proof[0] ?? 0) ^ 1;
-    this.send({ type: "hello", key: this.key, proof: toBase64(proof), version: "test", ...fields });
+    const answer = answerChallenge(challenge, this, keys.x25519);
+    if (answer === undefined) throw new Error("challenge is not one");
+    const { key, proof } = answer;
+    const sent = tamper ? `${proof.startsWith("A") ? "B" : "A"}${proof.slice(1)}` : proof;
+    this.send({ type: "hello", key, proof: sent, version: "test", ...fields });
   }
 
   async asAgent(fields: Record<string, unknown> = {}): Promise<AgentWelcome> {

@@ -18,6 +18,17 @@ export const HEARTBEAT_INTERVAL_MS = 1_000;
 /** … and count as down after this much silence. */
 export const HEARTBEAT_SILENCE_MAX_MS = 4_000;
 
+/** Codes that the coordinator closes a channel with. Those from 4000 on are ours: RFC 6455 §7.4.2. */
+export const CloseCode = {
+  goingAway: 1001,
+  policyViolation: 1008,
+  tryAgainLater: 1013,
+  /** Another connection has proven the same key. */
+  replaced: 4001,
+  revoked: 4003,
+} as const;
+export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];
+
 export const hello = z.discriminatedUnion("role", [agentHello, relayHello]);
 export type Hello = z.output<typeof hello>;
 

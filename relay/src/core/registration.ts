@@ -8,15 +8,13 @@
  */
 import {
   type Agreement,
-  type Bytes,
-  channelProof,
+  answerChallenge,
+  CloseCode,
   type Endpoint,
   type FromRelay,
   fromBase64,
   HEARTBEAT_INTERVAL_MS,
   HELLO_TIMEOUT_MS,
-  keyFromText,
-  keyToText,
   type Place,
   PROTOCOL_VERSION,
   parseMessage,
@@ -25,7 +23,6 @@ import {
   type RelayLoad,
   type RelayReach,
   type ToRelay,
-  toBase64,
   toRelay,
 } from "@burrow/protocol";
 import type { LinkIdentity } from "./links.ts";
@@ -34,11 +31,6 @@ import type { DataPlaneUpdate } from "./updates.ts";
 /** First pause after a loss; doubled each time up to the most, then jittered down to a half of it. */
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MOST_MS = 15_000;
-/**
- * The coordinator closes with this when another connection has proven the same key. Two relays with one state directory
- * would throw each other out for ever: whoever is thrown out comes back only after the longest pause.
- */
-const CLOSE_REPLACED = 4001;
 /** A coordinator that does not even answer pings is gone, whatever TCP thinks. */
 const PING_INTERVAL_MS = 5_000;
 const PONG_SILENCE_MAX_MS = 15_000;
@@ -127,10 +119,11 @@ export class Registration {
 
   /** `closeCode`: the WebSocket's, if it came to that. */
   disconnected(reason: string, now: number, closeCode?: number): void {
-    if (closeCode !== CLOSE_REPLACED) {
+    if (closeCode !== CloseCode.replaced) {
       this.#lose(reason, now);
       return;
     }
+    // Two relays with one key would throw each other out for ever: who is thrown out makes the longest pause.
     this.#failures = Number.MAX_SAFE_INTEGER;
     this.#lose("another process has proven this relay's key: is its state directory in use twice?", now);
   }
@@ -252,10 +245,8 @@ export class Registration {
       this.#refuse(message, "run the same version of Burrow on both", now);
       return;
     }
-    const nonce: Bytes | undefined = fromBase64(challenge.nonce);
-    const serverKey = keyFromText(challenge.key);
-    const shared = serverKey === undefined ? undefined : agreement(identity.privateKey, serverKey);
-    if (nonce === undefined || serverKey === undefined || shared === undefined) {
+    const answer = answerChallenge(challenge, identity, agreement);
+    if (answer === undefined) {
       this.#act({ do: "close" });
       this.#lose("the coordinator's challenge is of no use", now);
       return;
@@ -263,8 +254,7 @@ export class Registration {
     const message: RelayHello = {
       type: "hello",
       role: "relay",
-      key: keyToText(identity.publicKey),
-      proof: toBase64(channelProof(shared, nonce, serverKey, identity.publicKey)),
+      ...answer,
       region: rest.region,
       endpoints: [...rest.advertise],
       port: rest.port,

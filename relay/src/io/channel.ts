@@ -1,14 +1,6 @@
 /** The side channel's shell: a WebSocket and a timer around the registration machine. */
-import { proxyFor, proxyProblem } from "@burrow/platform";
-import {
-  CHANNEL_PATH,
-  type Endpoint,
-  HELLO_TIMEOUT_MS,
-  type RelayLoad,
-  type RelayReach,
-  UserError,
-} from "@burrow/protocol";
-import WebSocket from "ws";
+import { ChannelSocket } from "@burrow/platform";
+import { type Endpoint, type RelayLoad, type RelayReach, UserError } from "@burrow/protocol";
 import { Registration, type RegistrationAction, type RegistrationSettings } from "../core/registration.ts";
 import type { DataPlaneUpdate } from "../core/updates.ts";
 
@@ -27,23 +19,10 @@ export interface ChannelOptions extends RegistrationSettings {
   refused(error: UserError): void;
 }
 
-/** The WebSocket address of a coordinator given as http(s) or ws(s) URL. */
-export function channelUrl(coordinator: string): URL {
-  const url = URL.canParse(coordinator) ? new URL(coordinator) : undefined;
-  const scheme = { "http:": "ws:", "https:": "wss:", "ws:": "ws:", "wss:": "wss:" }[url?.protocol ?? ""];
-  if (url === undefined || scheme === undefined) {
-    throw new UserError(
-      `not a coordinator's address: ${coordinator}`,
-      "give an http:// or https:// URL with --coordinator",
-    );
-  }
-  return new URL(CHANNEL_PATH, `${scheme}//${url.host}`);
-}
-
 export class Channel {
   readonly registration: Registration;
   readonly #options: ChannelOptions;
-  #socket: WebSocket | undefined;
+  #socket: ChannelSocket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ChannelOptions) {
@@ -112,44 +91,25 @@ export class Channel {
   #connect(): void {
     this.#forget();
     const { url, now } = this.#options;
-    const proxy = proxyFor(url);
-    const socket = new WebSocket(url.href, {
-      handshakeTimeout: HELLO_TIMEOUT_MS,
-      // An option of Bun's `ws`, which its types do not know.
-      ...(proxy && { proxy: proxy.url }),
-    });
-    this.#socket = socket;
-    const isCurrent = () => this.#socket === socket;
-    let problem = "";
-    socket.on("open", () => {
-      if (!isCurrent()) return;
-      this.registration.connected(now());
-      this.#turn();
-    });
-    socket.on("message", (data) => {
-      if (!isCurrent()) return;
-      this.registration.received(String(data), now());
-      this.#turn();
-    });
-    socket.on("pong", () => {
-      if (isCurrent()) this.registration.pong(now());
-    });
-    socket.on("error", (error: Error) => {
-      problem = proxy === undefined ? error.message : proxyProblem(error.message, proxy);
-    });
-    socket.on("close", (code: number) => {
-      if (!isCurrent()) return;
-      const why = problem === "" ? `the channel was closed (code ${code})` : problem;
-      this.registration.disconnected(why, now(), code);
-      this.#turn();
+    this.#socket = new ChannelSocket(url, {
+      opened: () => {
+        this.registration.connected(now());
+        this.#turn();
+      },
+      text: (text) => {
+        this.registration.received(text, now());
+        this.#turn();
+      },
+      ponged: () => this.registration.pong(now()),
+      closed: (problem, code) => {
+        this.registration.disconnected(problem ?? `the channel was closed (code ${code})`, now(), code);
+        this.#turn();
+      },
     });
   }
 
   #forget(): void {
-    const socket = this.#socket;
+    this.#socket?.close();
     this.#socket = undefined;
-    // Errors of a socket that nobody waits for must not end the process.
-    socket?.on("error", () => {});
-    socket?.close();
   }
 }
