@@ -18,7 +18,8 @@ interface ListProps {
   readonly pointed: (id: string | undefined) => void;
 }
 
-export function RelayList({ live, filter, setFilter, start, open, pointed }: ListProps) {
+export function RelayList(list: ListProps) {
+  const { live, filter } = list;
   const { model } = live;
   const rows = useMemo(() => relayRows(model.relays, filter), [model.versions.relays, filter]);
   const columns: readonly Column<Relay>[] = [
@@ -41,34 +42,14 @@ export function RelayList({ live, filter, setFilter, start, open, pointed }: Lis
     { title: "RTT p50", align: "end", cell: ({ rtt }) => milliseconds(rtt?.p50Ms) },
   ];
   return (
-    <section class="list" aria-label="Relays">
-      <Filter
-        filter={filter}
-        setFilter={setFilter}
-        what="relays"
-        shown={rows.length}
-        all={model.relays.size}
-      />
-      {rows.length === 0 ? (
-        <Nothing live={live} what="relays" isFiltered={filter !== ""}>
-          Start one with <code>burrow relay</code>; it appears here at once.
-        </Nothing>
-      ) : (
-        <Grid
-          label="Relays"
-          columns={columns}
-          rows={rows}
-          idOf={({ id }) => id}
-          start={start}
-          open={({ id }) => open(id)}
-          pointed={(row) => pointed(row?.id)}
-        />
-      )}
-    </section>
+    <Panel {...list} title="Relays" rows={rows} columns={columns} all={model.relays.size}>
+      Start one with <code>burrow relay</code>; it appears here at once.
+    </Panel>
   );
 }
 
-export function AgentList({ live, filter, setFilter, start, open, pointed }: ListProps) {
+export function AgentList(list: ListProps) {
+  const { live, filter } = list;
   const { model } = live;
   const rows = useMemo(() => agentRows(model.agents, filter), [model.versions.agents, filter]);
   const columns: readonly Column<Agent>[] = [
@@ -96,22 +77,35 @@ export function AgentList({ live, filter, setFilter, start, open, pointed }: Lis
     },
   ];
   return (
-    <section class="list agents" aria-label="Agents">
-      <Filter
-        filter={filter}
-        setFilter={setFilter}
-        what="agents"
-        shown={rows.length}
-        all={model.agents.size}
-      />
+    <Panel {...list} title="Agents" rows={rows} columns={columns} all={model.agents.size}>
+      Make a token with <code>burrow token create --for agent</code>, and join with <code>burrow up</code>.
+    </Panel>
+  );
+}
+
+interface PanelProps<Row> extends ListProps {
+  readonly title: "Relays" | "Agents";
+  readonly rows: readonly Row[];
+  readonly columns: readonly Column<Row>[];
+  /** How many there are without the filter. */
+  readonly all: number;
+  /** What to do while there are none. */
+  readonly children: ComponentChildren;
+}
+
+function Panel<Row extends { readonly id: string }>(props: PanelProps<Row>) {
+  const { live, filter, setFilter, start, open, pointed, title, rows, columns, all, children } = props;
+  const what = title.toLowerCase();
+  return (
+    <section class={`list ${what}`} aria-label={title}>
+      <Filter filter={filter} setFilter={setFilter} what={what} shown={rows.length} all={all} />
       {rows.length === 0 ? (
-        <Nothing live={live} what="agents" isFiltered={filter !== ""}>
-          Make a token with <code>burrow token create --for agent</code>, and join with <code>burrow up</code>
-          .
+        <Nothing live={live} what={what} isFiltered={filter !== ""}>
+          {children}
         </Nothing>
       ) : (
         <Grid
-          label="Agents"
+          label={title}
           columns={columns}
           rows={rows}
           idOf={({ id }) => id}
