@@ -5,9 +5,20 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
-import { Glob } from "bun";
-
-const ROOT = new URL("..", import.meta.url).pathname;
+import {
+  importsOf,
+  isBuiltIn,
+  isRelative,
+  isTest,
+  isTestSupport,
+  libraryOf,
+  type Manifest,
+  ROOT,
+  type Source,
+  scan,
+  sourceOf,
+  withoutComments,
+} from "./sources.ts";
 
 type Package = "protocol" | "platform" | "relay" | "coordinator" | "agent" | "cli" | "tests" | "infra";
 
@@ -78,75 +89,8 @@ const UNFINISHED = /\b(?:TO[D]O|FIX[M]E|X[X]X)\b/;
 const SILENCED_TYPES = /@ts-(?:ignor[e]|expect-erro[r]|nochec[k])/;
 const ANY = /\bas\s+an[y]\b/;
 
-const IMPORT = new RegExp(
-  [
-    String.raw`\b(?:import|export)\b[^"'();]*?\bfrom\s*["']([^"'$]+)["']`,
-    String.raw`\bimport\s*["']([^"']+)["']`,
-    String.raw`\b(?:import|require|require\.resolve)\(\s*["']([^"'$]+)["']`,
-    String.raw`\bnew\s+(?:URL|Worker|SharedWorker)\(\s*["'](\.{1,2}/[^"']+\.ts)["']`,
-    String.raw`<script\b[^>]*\bsrc=["']([^"']+\.tsx?)["']`,
-  ].join("|"),
-  "g",
-);
-
-interface Import {
-  readonly line: number;
-  readonly specifier: string;
-}
-
-interface Source {
-  readonly path: string;
-  readonly text: string;
-  /** The text with comments blanked out, line by line the same. */
-  readonly code: string;
-  readonly imports: readonly Import[];
-}
-
-interface Manifest {
-  readonly name: string;
-  readonly exports?: string | Readonly<Record<string, unknown>>;
-  readonly bin?: string | Readonly<Record<string, string>>;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly devDependencies?: Readonly<Record<string, string>>;
-  readonly optionalDependencies?: Readonly<Record<string, string>>;
-  readonly peerDependencies?: Readonly<Record<string, string>>;
-}
-
-/** Comments become blanks; strings are matched first, so that one which holds `//` or a glob stays as it is. */
-function withoutComments(text: string): string {
-  const token = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
-  return text.replace(token, (found) => (found.startsWith("/") ? found.replace(/[^\n]/g, " ") : found));
-}
-
-function lineAt(text: string, offset: number): number {
-  return text.slice(0, offset).split("\n").length;
-}
-
-function importsOf(code: string): Import[] {
-  return [...code.matchAll(IMPORT)].flatMap((match) => {
-    const specifier = match.slice(1).find((group) => group !== undefined);
-    if (specifier === undefined) return [];
-    return [{ line: lineAt(code, match.index + match[0].indexOf(specifier)), specifier }];
-  });
-}
-
-function sourceOf(path: string): Source {
-  const text = readFileSync(join(ROOT, path), "utf8");
-  const code = path.endsWith(".html") ? text : withoutComments(text);
-  return { path, text, code, imports: importsOf(code) };
-}
-
-function scan(pattern: string): string[] {
-  const found = PACKAGES.flatMap((name) =>
-    existsSync(join(ROOT, name))
-      ? [...new Glob(`${name}/${pattern}`).scanSync({ cwd: ROOT })].map((path) => path.replaceAll("\\", "/"))
-      : [],
-  );
-  return found.filter((path) => !/(?:^|\/)(?:node_modules|dist)\//.test(path)).sort();
-}
-
-const sources = scan("**/*.{ts,tsx}").map(sourceOf);
-const pages = scan("**/*.html").map(sourceOf);
+const sources = scan(PACKAGES, "**/*.{ts,tsx}").map(sourceOf);
+const pages = scan(PACKAGES, "**/*.html").map(sourceOf);
 const manifests = new Map<string, Manifest>(
   ["", ...PACKAGES.map((name) => `${name}/`)]
     .filter((folder) => existsSync(join(ROOT, `${folder}package.json`)))
@@ -154,25 +98,11 @@ const manifests = new Map<string, Manifest>(
 );
 
 const packageOf = (path: string): Package => path.slice(0, path.indexOf("/")) as Package;
-const isTest = (path: string): boolean => path.endsWith(".test.ts");
-/** Run by tests only: contracts, child processes, kits. Never part of a product. */
-const isTestSupport = (path: string): boolean =>
-  isTest(path) || /\.(?:contract|child)\.ts$|\/testing\/|\/(?:testing|testkit)\.ts$/.test(path);
 const isPure = (path: string): boolean =>
   /^protocol\/src\/|^[a-z]+\/src\/core\//.test(path) && !isTestSupport(path);
 /** As pure as a core, but in a browser. */
 const isDashboardModel = (path: string): boolean =>
   path.startsWith("coordinator/src/dashboard/model/") && !isTestSupport(path);
-const isRelative = (specifier: string): boolean => specifier.startsWith(".");
-
-/** `@noble/hashes/utils.js` → `@noble/hashes`. */
-function libraryOf(specifier: string): string {
-  return specifier
-    .split("/")
-    .slice(0, specifier.startsWith("@") ? 2 : 1)
-    .join("/");
-}
-
 /** The package of this repository that an import leads to, or undefined when it leads out of it. */
 function targetPackage(from: string, specifier: string): Package | undefined {
   if (isRelative(specifier)) {
@@ -181,10 +111,6 @@ function targetPackage(from: string, specifier: string): Package | undefined {
     return target.includes("/") ? packageOf(target) : undefined;
   }
   return specifier.startsWith("@burrow/") ? (specifier.split("/")[1] as Package) : undefined;
-}
-
-function isBuiltIn(specifier: string): boolean {
-  return /^(?:node:|bun:|bun$)/.test(specifier);
 }
 
 /** Fails with all problems at once, each `file:line: what is wrong; what to do`. */
@@ -243,6 +169,27 @@ test("packages import only those below them", () => {
       });
     }),
   );
+});
+
+test("what ships imports in no circles, types included", () => {
+  const byPath = new Map(sources.map((source) => [source.path, source]));
+  const done = new Set<string>();
+  const problems: string[] = [];
+  const walk = (path: string, way: readonly string[]): void => {
+    const from = way.indexOf(path);
+    if (from >= 0) {
+      const circle = [...way.slice(from), path].join(" → ");
+      problems.push(`${circle}; move what both sides need to a file of its own`);
+    }
+    if (from >= 0 || done.has(path)) return;
+    for (const { specifier } of byPath.get(path)?.imports ?? []) {
+      const target = normalize(join(dirname(path), specifier));
+      if (isRelative(specifier) && byPath.has(target)) walk(target, [...way, path]);
+    }
+    done.add(path);
+  };
+  for (const { path } of sources) if (packageOf(path) !== "tests") walk(path, []);
+  report(problems);
 });
 
 test("a core imports its own core, protocol and pure libraries", () => {

@@ -11,27 +11,21 @@ import {
   sealerOf,
   type WireGuardInterface,
 } from "@burrow/platform";
-import {
-  type AgentId,
-  agentIdOf,
-  type Endpoint,
-  fromBase64,
-  type PeerInfo,
-  UserError,
-} from "@burrow/protocol";
+import { agentIdOf, fromBase64, UserError } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import type { Netmap } from "./core/contract.ts";
-import type { AgentEvent } from "./core/events.ts";
-import type { Answer, Asked, QuestionKind } from "./core/questions.ts";
+import type { Answer } from "./core/questions.ts";
 import { BorrowedInterface } from "./io/borrowed-interface.ts";
-import { type DeviceChoice, rehearseTunDevice } from "./io/devices.ts";
-import { type AgentHost, type OpenSocket, openHost } from "./io/host.ts";
+import { rehearseTunDevice } from "./io/devices.ts";
+import { type Examination, examineBy, type Wanted } from "./io/examine.ts";
+import type { AgentHost } from "./io/host.ts";
 import { type Identity, loadIdentity } from "./io/identity.ts";
 import { serveLocalApi } from "./io/local-api.ts";
 import { loadFirstSequence, loadNetmap } from "./io/netmap-file.ts";
 import { reportNetwork } from "./io/network.ts";
-import { parseClients, type WireGuardClient } from "./io/outside-clients.ts";
-import type { PingOptions, PingResult } from "./io/pinger.ts";
+import { openHost } from "./io/open-host.ts";
+import { parseClients } from "./io/outside-clients.ts";
+import type { AgentConfig, AgentStatus, RunningAgent } from "./io/running-agent.ts";
 import { clock } from "./io/shell.ts";
 import { type ChannelState, SideChannel } from "./io/side-channel.ts";
 import { SilenceWatch } from "./io/silence-watch.ts";
@@ -44,11 +38,12 @@ export type { PathTarget } from "./core/paths/path.ts";
 export type { Finding, Surroundings, Verdict } from "./core/surroundings.ts";
 export * from "./core/views.ts";
 export type { DeviceChoice } from "./io/devices.ts";
-export { type Examination, examine } from "./io/examine.ts";
+export type { Examination } from "./io/examine.ts";
 export { SOCKET_NAME } from "./io/local-api.ts";
 export { gatherFacts } from "./io/machine-facts.ts";
 export type { WireGuardClient } from "./io/outside-clients.ts";
 export type { PingOptions, PingResult } from "./io/pinger.ts";
+export type { AgentConfig, AgentStatus, RunningAgent } from "./io/running-agent.ts";
 
 const log = getLogger(["burrow", "agent"]);
 
@@ -58,46 +53,6 @@ export const AGENT_VERSION = "0.1.0";
 const WELCOME_WAIT_MS = 10_000;
 /** … but when every try of so long was turned away at the door, more of them will not help. */
 const TRIES_MS = 3_000;
-
-export interface AgentConfig {
-  readonly coordinatorUrl: string;
-  /** For the first start; later the key is known. */
-  readonly token?: string | undefined;
-  readonly name?: string | undefined;
-  readonly device: DeviceChoice;
-  /** UDP port; 0 for any. */
-  readonly port: number;
-  readonly stateDir: string;
-  readonly clients?: readonly WireGuardClient[];
-  /** Endpoints at which the user knows this agent to be reachable. */
-  readonly statedEndpoints?: readonly Endpoint[];
-  /** Sent with the side channel's request. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Loopback addresses are candidates: for meshes on one machine. */
-  readonly loopbackCandidates?: boolean;
-  /** Many sockets and probes where a NAT gives each destination another port; on unless switched off. */
-  readonly punchesHardNats?: boolean | undefined;
-  /** Ask the router before us for a port; on unless switched off, or the mesh is on one machine. */
-  readonly mapsPorts?: boolean | undefined;
-  readonly openSocket?: OpenSocket;
-  onEvent?(event: AgentEvent, atMs: number): void;
-}
-
-export interface RunningAgent {
-  readonly id: AgentId;
-  readonly socketEndpoints: readonly Endpoint[];
-  /** What the coordinator said last. */
-  readonly netmap: Netmap | undefined;
-  /** A peer by name, id, or overlay address. */
-  find(text: string): PeerInfo | undefined;
-  /** Asks the machine, wherever it runs. */
-  ask<K extends QuestionKind>(kind: K, about: Asked<K>): Promise<Answer<K>>;
-  status(): Promise<AgentStatus>;
-  ping(peer: AgentId, options: PingOptions): AsyncGenerator<PingResult>;
-  stop(): Promise<void>;
-}
-
-export type AgentStatus = ReturnType<typeof statusOf>;
 
 /** Starts an agent; resolves when it is enrolled (or has been before) and its device is open. */
 export async function startAgent(config: AgentConfig): Promise<RunningAgent> {
@@ -110,6 +65,11 @@ export async function startAgent(config: AgentConfig): Promise<RunningAgent> {
     await lock.release();
     throw error;
   }
+}
+
+/** Rejects with a UserError when no coordinator is known to ask. */
+export function examine(wanted: Wanted): Promise<Examination> {
+  return examineBy(startAgent, wanted);
 }
 
 async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningAgent> {
@@ -280,7 +240,7 @@ function statusOf(
   identity: Identity,
   config: AgentConfig,
   channel: ChannelState,
-) {
+): AgentStatus {
   return {
     id: agentIdOf(identity.publicKey),
     version: AGENT_VERSION,
@@ -288,7 +248,6 @@ function statusOf(
     publicKey: Buffer.from(identity.publicKey).toString("base64"),
     coordinator: { url: config.coordinatorUrl, ...channel },
     device: config.device,
-    /** Whether packets are moved in bulk by a thread of their own. */
     packets: host.kind,
     nowMs: clock(),
   };

@@ -22,7 +22,7 @@ import {
   type ToAgent,
   transactionOf,
 } from "@burrow/protocol";
-import type { AgentOptions, AgentSink, Gateway, Netmap, Welcome } from "./contract.ts";
+import type { AgentOptions, AgentSink, Netmap, Welcome } from "./contract.ts";
 import { EchoBook } from "./echo.ts";
 import { EchoDesk } from "./echo-desk.ts";
 import { HairpinCheck } from "./hairpin.ts";
@@ -35,6 +35,7 @@ import { bindForPair } from "./pair-relays.ts";
 import type { PeerPathsSink } from "./paths/contract.ts";
 import type { PathTarget } from "./paths/path.ts";
 import { type Peer, Peers } from "./peers.ts";
+import type { Gateway } from "./port-mapping/gateway.ts";
 import { leaseText, PortMapper } from "./port-mapping/port-mapper.ts";
 import { ProbeDesk } from "./probe-desk.ts";
 import { Puncher } from "./puncher.ts";

@@ -1,7 +1,8 @@
 /** What an agent machine is told from outside the thread that it runs in: plain data, in order. */
 import type { AgentId, Endpoint, ToAgent } from "@burrow/protocol";
 import type { Agent } from "./agent.ts";
-import type { Gateway, Netmap } from "./contract.ts";
+import type { Netmap } from "./contract.ts";
+import type { Gateway } from "./port-mapping/gateway.ts";
 import type { HttpAnswer } from "./port-mapping/igd.ts";
 
 export type AgentCommand =

@@ -9,14 +9,6 @@ export type Welcome = Extract<ToAgent, { type: "welcome" }>;
 /** What the coordinator told us last: enough to start without it. */
 export type Netmap = Omit<Welcome, "type">;
 
-/** The router that packets for the rest of the world go to first. */
-export interface Gateway {
-  /** Its IPv4 address. */
-  readonly address: string;
-  /** Our own address on the link to it. */
-  readonly local: string;
-}
-
 /** A peer that runs plain WireGuard and reaches us through a relay. */
 export interface OutsideClient {
   readonly key: PublicKey;

@@ -3,8 +3,8 @@
  * said again after each (re)connection, since a coordinator keeps none of it across its own restarts.
  */
 import type { AgentFigures, AgentId, FromAgent, PathReport, RelayedBecause } from "@burrow/protocol";
-import type { Agent } from "./agent.ts";
 import { Figures } from "./figures.ts";
+import type { AgentParts } from "./parts.ts";
 import type { PathChange } from "./paths/contract.ts";
 import type { Peer } from "./peers.ts";
 import { relayedBecause } from "./views.ts";
@@ -22,7 +22,7 @@ const FIGURES_PAUSE_MS = 1_000;
 const PATHS_MAX = 300;
 
 export class Reporter {
-  readonly #agent: Agent;
+  readonly #agent: AgentParts;
   readonly #send: (message: FromAgent) => boolean;
   readonly #figures = new Figures();
   #homeDueMs: number | undefined;
@@ -31,7 +31,7 @@ export class Reporter {
   #figuresTold = "";
   #hadHome = false;
 
-  constructor(agent: Agent, send: (message: FromAgent) => boolean) {
+  constructor(agent: AgentParts, send: (message: FromAgent) => boolean) {
     this.#agent = agent;
     this.#send = send;
   }
@@ -131,7 +131,7 @@ export class Reporter {
 }
 
 /** Pairs that talk, by the way they go. */
-function pairsOf(agent: Agent): Pick<AgentFigures, "direct" | "relayed"> {
+function pairsOf(agent: AgentParts): Pick<AgentFigures, "direct" | "relayed"> {
   let direct = 0;
   const relayed: Partial<Record<RelayedBecause, number>> = {};
   for (const peer of agent.peers.all) {

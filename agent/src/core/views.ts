@@ -3,14 +3,13 @@
  * renamed. Times ending in `Ms` are Unix milliseconds or durations, as named.
  */
 import type { AgentId, RelayedBecause, RelayId } from "@burrow/protocol";
-
-export type { RelayedBecause };
-
-import type { Agent } from "./agent.ts";
+import type { AgentParts } from "./parts.ts";
 import type { Path, PathTarget } from "./paths/path.ts";
 import type { Peer } from "./peers.ts";
 import { DoorKind } from "./relays/doors.ts";
 import type { RelayLink } from "./relays/relay-link.ts";
+
+export type { RelayedBecause };
 
 export interface PathView {
   readonly kind: "direct" | "relay" | "none";
@@ -88,7 +87,7 @@ export interface AttemptView extends PathView {
   readonly lastHeardMs: number | undefined;
 }
 
-export function pathView(agent: Agent, target: PathTarget | undefined): PathView {
+export function pathView(agent: AgentParts, target: PathTarget | undefined): PathView {
   if (target === undefined) return { kind: "none", endpoint: undefined, relay: undefined, region: undefined };
   if (target.kind === "direct") {
     return { kind: "direct", endpoint: target.endpoint, relay: undefined, region: undefined };
@@ -100,7 +99,7 @@ export function pathView(agent: Agent, target: PathTarget | undefined): PathView
 /** What the puncher says of both NATs: a router may have given one of them a port since. */
 const NAT_EVENTS: ReadonlySet<string> = new Set(["both-nats-hard", "port-forwarded", "punching"]);
 
-export function relayedBecause(agent: Agent, { paths, candidates }: Peer): RelayedBecause | undefined {
+export function relayedBecause(agent: AgentParts, { paths, candidates }: Peer): RelayedBecause | undefined {
   if (paths.current?.kind !== "relay") return undefined;
   if (!paths.isAwake) return "idle";
   const bound = agent.relays.links.filter((link) => link.isBound);
@@ -117,7 +116,7 @@ export function relayedBecause(agent: Agent, { paths, candidates }: Peer): Relay
   return candidates.length === 0 ? "peer-without-candidates" : "candidates-silent";
 }
 
-export function peerView(agent: Agent, peer: Peer): PeerView {
+export function peerView(agent: AgentParts, peer: Peer): PeerView {
   const { id, name, ipv4, ipv6, online, lastSeenMs } = peer.info;
   const statistics = agent.tunnel.statistics(id);
   const { current, currentPath, currentSinceMs, reason } = peer.paths;
@@ -146,13 +145,13 @@ function latest(moments: readonly (number | undefined)[]): number | undefined {
   return moments.reduce((last, at) => (at !== undefined && at > (last ?? 0) ? at : last), undefined);
 }
 
-export function peerViews(agent: Agent): PeerView[] {
+export function peerViews(agent: AgentParts): PeerView[] {
   return [...agent.peers.all]
     .map((peer) => peerView(agent, peer))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-export function relayView(agent: Agent, link: RelayLink): RelayView {
+export function relayView(agent: AgentParts, link: RelayLink): RelayView {
   const { home, standby, reason } = agent.relays.homes;
   const isHome = link.info.id === home;
   return {
@@ -178,12 +177,12 @@ export function relayView(agent: Agent, link: RelayLink): RelayView {
   };
 }
 
-export function relayViews(agent: Agent): RelayView[] {
+export function relayViews(agent: AgentParts): RelayView[] {
   const links = [...agent.relays.links].toSorted((a, b) => a.rank - b.rank);
   return links.map((link) => relayView(agent, link));
 }
 
-export function whyView(agent: Agent, peer: Peer): WhyView {
+export function whyView(agent: AgentParts, peer: Peer): WhyView {
   return {
     peer: peerView(agent, peer),
     portMapping: portMappingView(agent),
@@ -193,7 +192,7 @@ export function whyView(agent: Agent, peer: Peer): WhyView {
   };
 }
 
-function attemptView(agent: Agent, path: Path, inUse: boolean): AttemptView {
+function attemptView(agent: AgentParts, path: Path, inUse: boolean): AttemptView {
   const { origin, state, sent, acked, rtt, loss, mtu, lastHeardMs } = path;
   const measured = rtt.samples > 0;
   return {
@@ -218,7 +217,7 @@ const DOORS = {
 } as const;
 
 /** What the router before us gave, or why it gave nothing. */
-export function portMappingView({ mapper }: Agent) {
+export function portMappingView({ mapper }: AgentParts) {
   const { state, gateway, lease, problems } = mapper;
   return {
     state,
@@ -233,7 +232,7 @@ export function portMappingView({ mapper }: Agent) {
 export type PortMappingView = ReturnType<typeof portMappingView>;
 
 /** What the network looks like from here: mapping kind, how relays see us, candidates, round trips. */
-export function netcheckView(agent: Agent) {
+export function netcheckView(agent: AgentParts) {
   return {
     natMapping: agent.whereabouts.nat,
     natPorts: agent.whereabouts.natPorts,
@@ -255,7 +254,7 @@ export function netcheckView(agent: Agent) {
 export type NetcheckView = ReturnType<typeof netcheckView>;
 
 /** The agent in a few lines; what is known outside its machine (version, coordinator, device) is added there. */
-export function statusView(agent: Agent) {
+export function statusView(agent: AgentParts) {
   const { home, standby, reason } = agent.relays.homes;
   const homeLink = home === undefined ? undefined : agent.relays.get(home);
   const standbyLink = standby === undefined ? undefined : agent.relays.get(standby);

@@ -10,7 +10,7 @@ import {
   splitEndpoint,
 } from "@burrow/protocol";
 import { gatherCandidates, hostEndpoints, isInside, sameCandidates } from "./candidates.ts";
-import type { Gateway } from "./contract.ts";
+import type { Gateway } from "./port-mapping/gateway.ts";
 
 export interface WhereaboutsOptions {
   /** Loopback addresses count: for meshes on one machine. */

@@ -8,8 +8,8 @@ import type { Endpoint } from "@burrow/protocol";
 import { splitEndpoint, UserError } from "@burrow/protocol";
 import { judge, type Surroundings } from "../core/surroundings.ts";
 import type { NetcheckView, RelayView } from "../core/views.ts";
-import { startAgent } from "../main.ts";
 import { loadCoordinatorUrl } from "./netmap-file.ts";
+import type { AgentConfig, RunningAgent } from "./running-agent.ts";
 import { observe } from "./surroundings.ts";
 
 /** Long enough for WebSocket to be tried after UDP, over a long way. */
@@ -33,8 +33,13 @@ export interface Examination extends Surroundings {
   readonly view: NetcheckView | undefined;
 }
 
-/** Rejects with a UserError when no coordinator is known to ask. */
-export async function examine({ coordinatorUrl, stateDir, running }: Wanted): Promise<Examination> {
+type StartAgent = (config: AgentConfig) => Promise<RunningAgent>;
+
+/** Rejects with a UserError when no coordinator is known to ask. `start`: for one that is tried, where none runs. */
+export async function examineBy(
+  start: StartAgent,
+  { coordinatorUrl, stateDir, running }: Wanted,
+): Promise<Examination> {
   const url = coordinatorUrl ?? running?.coordinatorUrl ?? (await loadCoordinatorUrl(stateDir));
   if (url === undefined) {
     throw new UserError(
@@ -42,7 +47,7 @@ export async function examine({ coordinatorUrl, stateDir, running }: Wanted): Pr
       "say which coordinator to ask with --coordinator URL, or another agent's directory with --state DIR",
     );
   }
-  const trial = running === undefined ? tryRelays(url, stateDir) : Promise.resolve(running.view);
+  const trial = running === undefined ? tryRelays(start, url, stateDir) : Promise.resolve(running.view);
   const [seen, view] = await Promise.all([observe(url), trial]);
   const known = view?.relays.filter(({ bound, state }) => bound || state === "silent");
   const judged = judge({ ...seen, doors: known?.map(({ door }) => door), ports: portsOf(known ?? []) });
@@ -56,12 +61,16 @@ function portsOf(relays: readonly RelayView[]): readonly number[] {
 }
 
 /** Binds as the agent would, without a device. Undefined for one that never joined: relays know nobody without a ticket. */
-async function tryRelays(coordinatorUrl: string, stateDir: string): Promise<NetcheckView | undefined> {
+async function tryRelays(
+  start: StartAgent,
+  coordinatorUrl: string,
+  stateDir: string,
+): Promise<NetcheckView | undefined> {
   const hasJoined = await Promise.all(
     ["identity.json", "netmap.json"].map((name) => exists(join(stateDir, name))),
   );
   if (!hasJoined.every(Boolean)) return undefined;
-  const agent = await startAgent({ coordinatorUrl, stateDir, device: { kind: "none" }, port: 0 });
+  const agent = await start({ coordinatorUrl, stateDir, device: { kind: "none" }, port: 0 });
   try {
     const untilMs = performance.now() + TRIAL_MS;
     while (performance.now() < untilMs) {

@@ -2,14 +2,12 @@
  * Where the agent's machine runs: in a thread of its own that moves packets by batched system calls, or on the main
  * thread over the portable socket. Whoever asks and tells need not know which.
  */
-import { hasBatchedCalls, type openDualStack } from "@burrow/platform";
+import type { openDualStack } from "@burrow/platform";
 import type { Endpoint } from "@burrow/protocol";
 import type { AgentCommand } from "../core/commands.ts";
 import type { Answer, Asked, QuestionKind } from "../core/questions.ts";
 import type { DeviceChoice, OverlayPlace } from "./devices.ts";
-import { openMainThreadHost } from "./main-thread-host.ts";
 import type { ShellReport, ShellSettings } from "./shell.ts";
-import { openThreadHost } from "./thread-host.ts";
 
 export type OpenSocket = typeof openDualStack;
 
@@ -38,15 +36,4 @@ export interface HostOptions {
   /** Then the machine stays on this thread. */
   readonly openSocket: OpenSocket | undefined;
   report(report: ShellReport): void;
-}
-
-/** The portable socket can be asked for, where the batched calls are suspected of something. */
-const SOCKET_VARIABLE = "BURROW_SOCKET";
-
-/** Rejects with a UserError when the port cannot be had. */
-export function openHost(options: HostOptions): Promise<AgentHost> {
-  const wantsPortable = process.env[SOCKET_VARIABLE] === "portable" || options.openSocket !== undefined;
-  // Without a device there is nothing to be moved in bulk.
-  if (wantsPortable || options.device === "none" || !hasBatchedCalls()) return openMainThreadHost(options);
-  return openThreadHost(options);
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { UserError } from "@burrow/protocol";
 import { Hono } from "hono";
 import { stream } from "hono/streaming";
-import type { RunningAgent } from "../main.ts";
+import type { RunningAgent } from "./running-agent.ts";
 
 export const SOCKET_NAME = "agent.sock";
 

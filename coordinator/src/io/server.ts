@@ -5,9 +5,9 @@ import type { Hono } from "hono";
 import type { Channel } from "./channel.ts";
 import { clientAddress } from "./client-address.ts";
 import type { Connection } from "./connection.ts";
-import type { HttpEnv } from "./http/app.ts";
 import { BODY_BYTES_MAX, badRequest } from "./http/endpoint.ts";
 import { EVENTS_PATH } from "./http/events.ts";
+import type { HttpEnv } from "./http/parts.ts";
 import { problem } from "./http/problem.ts";
 
 export interface Listen {

@@ -11,9 +11,6 @@ import {
   AddressTable,
   type DatagramBatch,
   type DatagramSocket,
-  hasBatchedCalls,
-  openDualStack,
-  openUdp,
   type Primitives,
   type UdpCounters,
 } from "@burrow/platform";
@@ -24,8 +21,6 @@ import type { LinkIdentity } from "../core/links.ts";
 import type { QueueDelaysSnapshot } from "../core/queue-delays.ts";
 import type { ForwarderSnapshot } from "../core/snapshot.ts";
 import type { DataPlaneUpdate } from "../core/updates.ts";
-import { openMainThreadPlane } from "./main-thread-plane.ts";
-import { openThreadPlane } from "./thread-plane.ts";
 
 export interface DataPlaneSnapshot {
   readonly forwarder: ForwarderSnapshot;
@@ -84,20 +79,6 @@ export interface DataPlaneOptions {
   onLearned(records: Bytes): void;
 }
 
-/** The portable socket can be asked for, where the batched calls are suspected of something. */
-const SOCKET_VARIABLE = "BURROW_SOCKET";
-
-/** Rejects with a UserError when the port cannot be had. */
-export function openDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
-  const { openSocket } = options;
-  if (openSocket !== undefined) return openMainThreadPlane({ ...options, openSocket });
-  const wantsPortable = process.env[SOCKET_VARIABLE] === "portable";
-  if (!wantsPortable && hasBatchedCalls()) return openThreadPlane(options);
-  return openMainThreadPlane({ ...options, openSocket: (wanted) => openPortable(wanted, options.limits) });
-}
-
-/** Kernel buffers for bursts of a full relay; the system may give less. */
-const SOCKET_BUFFER_BYTES = 8 * 1024 * 1024;
 /** Addresses of strangers that are remembered beside those of agents, clients and relays. */
 const STRANGERS = 8_192;
 
@@ -107,23 +88,6 @@ export function newAddressTable({ sessionsMax, outsideMax, relaysMax }: Limits):
     capacity: sessionsMax + outsideMax + relaysMax + STRANGERS,
     unpinnable: STRANGERS,
   });
-}
-
-function openPortable(
-  { address, port, addresses, door, onBatch }: Parameters<OpenRelaySocket>[0],
-  limits: Limits,
-): Promise<DatagramSocket> {
-  const options = {
-    port,
-    onBatch,
-    addresses: addresses ?? newAddressTable(limits),
-    door: door ?? 0,
-    recvBufferBytes: SOCKET_BUFFER_BYTES,
-    sendBufferBytes: SOCKET_BUFFER_BYTES,
-  };
-  if (address === "0.0.0.0" || address === "::") return openDualStack(options);
-  const { address: canonical } = splitEndpoint(endpoint(address, port));
-  return openUdp({ ...options, address: canonical, family: canonical.includes(":") ? 6 : 4 });
 }
 
 /** The endpoint at which a socket bound to `of` hears its own machine. */

@@ -1,6 +1,6 @@
 /** What all ways to ask a router for a port have in common. */
 import type { Endpoint } from "@burrow/protocol";
-import type { Gateway } from "../contract.ts";
+import type { Gateway } from "./gateway.ts";
 import type { HttpAnswer, HttpRequest } from "./igd.ts";
 
 export type MappingProtocol = "pcp" | "nat-pmp" | "upnp";

@@ -10,7 +10,6 @@
 import { type Endpoint, NEVER_TARGETS, splitEndpoint, targetProblem, utf8 } from "@burrow/protocol";
 import { blake2s } from "@noble/hashes/blake2.js";
 import ipaddr from "ipaddr.js";
-import type { Gateway } from "../contract.ts";
 import {
   type Asker,
   type AskerSink,
@@ -20,6 +19,7 @@ import {
   type Want,
 } from "./asker.ts";
 import { DatagramAsker, NAT_PMP_DIALECT, pcpDialect } from "./datagram-asker.ts";
+import type { Gateway } from "./gateway.ts";
 import type { HttpAnswer, HttpRequest } from "./igd.ts";
 import { PCP_NONCE_LENGTH } from "./pcp.ts";
 import { UpnpAsker } from "./upnp-asker.ts";

@@ -1,7 +1,7 @@
 /** For tests: a port mapper on a clock that the test owns, before a router that speaks what the test lets it. */
 import { type Endpoint, endpoint } from "@burrow/protocol";
-import type { Gateway } from "../contract.ts";
 import type { MappingProtocol } from "./asker.ts";
+import type { Gateway } from "./gateway.ts";
 import type { HttpAnswer, HttpRequest } from "./igd.ts";
 import { PortMapper } from "./port-mapper.ts";
 import { elementText } from "./xml.ts";

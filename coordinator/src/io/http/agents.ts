@@ -2,9 +2,9 @@
 import { agentId } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
-import type { HttpParts } from "./app.ts";
 import { type Api, noSuch } from "./endpoint.ts";
 import { pageOf } from "./page.ts";
+import type { HttpParts } from "./parts.ts";
 import { agentView as agentSchema, pathView as pathSchema } from "./schemas/agent.ts";
 import { atMs, idParams, idText, PAGE_HEADERS, pageQuery } from "./schemas/fields.ts";
 import { agentView, pathView } from "./views.ts";

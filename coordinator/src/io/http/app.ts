@@ -1,21 +1,13 @@
 /** The operators' HTTP API: health, metrics, and who is where. Reads the mesh; changes go through the store first. */
-import { CHANNEL_PATH, type NetworkId } from "@burrow/protocol";
+import { CHANNEL_PATH } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { createMiddleware } from "hono/factory";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
-import type { GeoResolver } from "../../core/geo.ts";
-import type { Readings } from "../../core/readings.ts";
-import type { RandomBytes } from "../../core/ticket-office.ts";
-import type { Census } from "../census.ts";
-import type { Channel } from "../channel.ts";
-import type { EventHub } from "../event-hub.ts";
 import type { Metrics } from "../metrics.ts";
-import type { Operator } from "../operator.ts";
-import type { Shell } from "../shell.ts";
-import { type Store, StoreUnavailable } from "../store/store.ts";
+import { StoreUnavailable } from "../store/store.ts";
 import { addAgents } from "./agents.ts";
 import { dashboardApp } from "./dashboard.ts";
 import { Api, BODY_BYTES_MAX, badRequest, type Endpoint } from "./endpoint.ts";
@@ -23,6 +15,7 @@ import { addEvents } from "./events.ts";
 import { makeGuard } from "./guard.ts";
 import { addHealth, storeUnavailable } from "./health.ts";
 import { addNearest } from "./nearest.ts";
+import type { HttpEnv, HttpParts } from "./parts.ts";
 import { problem } from "./problem.ts";
 import { addReference } from "./reference.ts";
 import { addRelays } from "./relays.ts";
@@ -31,32 +24,6 @@ import { addSession } from "./session.ts";
 import { addTokens } from "./tokens.ts";
 
 const log = getLogger(["burrow", "coordinator", "http"]);
-
-export interface HttpParts {
-  readonly shell: Shell;
-  readonly store: Store;
-  readonly channel: Channel;
-  readonly metrics: Metrics;
-  readonly census: Census;
-  readonly events: EventHub;
-  readonly readings: Readings;
-  readonly geo: GeoResolver | undefined;
-  readonly operator: Operator;
-  readonly random: RandomBytes;
-  /** Names of the networks that agents belong to. */
-  readonly networkName: (id: NetworkId) => string;
-  readonly networkOf: (name: string) => NetworkId | undefined;
-  readonly networkMade: (id: NetworkId, name: string) => void;
-}
-
-export interface HttpEnv {
-  readonly Bindings: {
-    /** Who asks, as far as is known. */
-    readonly address: string;
-    /** By TLS, as far as is known. */
-    readonly isSecure: boolean;
-  };
-}
 
 /** Answered before HTTP's turn comes, by server.ts. */
 const CHANNEL = {

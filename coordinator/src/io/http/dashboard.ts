@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "bun";
 import { type Context, Hono } from "hono";
 import { type DashboardFile, dashboardFiles } from "../dashboard-files.ts";
-import type { HttpEnv } from "./app.ts";
+import type { HttpEnv } from "./parts.ts";
 import { methodNotAllowed, problem } from "./problem.ts";
 
 /** Own files and own API, nothing else: no inline script, no eval, no text as markup, no other origin, no frame. */

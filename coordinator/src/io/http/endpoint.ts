@@ -10,7 +10,7 @@ import {
 } from "@burrow/protocol";
 import type { Context, Hono } from "hono";
 import type { z } from "zod";
-import type { HttpEnv } from "./app.ts";
+import type { HttpEnv } from "./parts.ts";
 import {
   methodNotAllowed,
   PROBLEM_TYPE,

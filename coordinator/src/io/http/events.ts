@@ -1,7 +1,7 @@
 /** `GET /v1/events`: what happens, as it happens. Relays for everybody, agents for operators. */
 import { z } from "zod";
-import type { HttpParts } from "./app.ts";
 import type { Api, Endpoint } from "./endpoint.ts";
+import type { HttpParts } from "./parts.ts";
 import { problem } from "./problem.ts";
 import { meshEvent } from "./schemas/event.ts";
 

@@ -6,8 +6,8 @@ import type { Context } from "hono";
 import { getCookie } from "hono/cookie";
 import type { Operator } from "../operator.ts";
 import { SESSION_COOKIE } from "../operator-sessions.ts";
-import type { HttpEnv } from "./app.ts";
 import type { Guard } from "./endpoint.ts";
+import type { HttpEnv } from "./parts.ts";
 import { problem } from "./problem.ts";
 
 export function makeGuard(operator: Operator, now: () => number): Guard {

@@ -9,8 +9,8 @@ import {
 } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import { z } from "zod";
-import type { HttpParts } from "./app.ts";
 import type { Api } from "./endpoint.ts";
+import type { HttpParts } from "./parts.ts";
 import { problem } from "./problem.ts";
 
 const log = getLogger(["burrow", "coordinator", "http"]);

@@ -1,8 +1,8 @@
 /** How relays rank for an address. */
 import { parseAddress } from "@burrow/protocol";
 import { z } from "zod";
-import type { HttpParts } from "./app.ts";
 import { type Api, badRequest, type Endpoint } from "./endpoint.ts";
+import type { HttpParts } from "./parts.ts";
 import { nearestView as nearestSchema } from "./schemas/nearest.ts";
 import { nearestView } from "./views.ts";
 

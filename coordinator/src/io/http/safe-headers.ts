@@ -3,7 +3,7 @@
  * Pages of our own state a policy of their own; there is no CORS, so that other sites' scripts get nothing.
  */
 import { createMiddleware } from "hono/factory";
-import type { HttpEnv } from "./app.ts";
+import type { HttpEnv } from "./parts.ts";
 
 const HEADERS = {
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",

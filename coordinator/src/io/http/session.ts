@@ -5,9 +5,9 @@ import { getCookie } from "hono/cookie";
 import { serialize } from "hono/utils/cookie";
 import { z } from "zod";
 import { SESSION_COOKIE, SESSION_LIFE_MS } from "../operator-sessions.ts";
-import type { HttpEnv, HttpParts } from "./app.ts";
 import type { Api } from "./endpoint.ts";
 import { crossSite, isFromHere, unauthorized } from "./guard.ts";
+import type { HttpEnv, HttpParts } from "./parts.ts";
 import { atMs } from "./schemas/fields.ts";
 
 const log = getLogger(["burrow", "coordinator", "http"]);

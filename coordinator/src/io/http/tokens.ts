@@ -5,9 +5,9 @@ import { z } from "zod";
 import type { TokenRecord } from "../../core/records.ts";
 import { TOKEN_USES_MAX } from "../../core/tokens.ts";
 import { hashSecret, secretText } from "../operator.ts";
-import type { HttpParts } from "./app.ts";
 import { type Api, noSuch } from "./endpoint.ts";
 import { pageOf } from "./page.ts";
+import type { HttpParts } from "./parts.ts";
 import { atMs, idParams, idText, PAGE_HEADERS, pageQuery } from "./schemas/fields.ts";
 
 const log = getLogger(["burrow", "coordinator", "http"]);
