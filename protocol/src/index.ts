@@ -21,6 +21,7 @@ export {
   peerHeader,
 } from "./peer-packet.ts";
 export * from "./probe.ts";
+export * from "./problem.ts";
 export * from "./refusal.ts";
 export * from "./registry.ts";
 export * from "./replay.ts";

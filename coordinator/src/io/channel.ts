@@ -11,6 +11,7 @@ import {
   HELLO_TIMEOUT_MS,
   hello as helloSchema,
   hostOf,
+  type Problem,
   parseMessage,
   type RelayId,
   type ToAgent,
@@ -30,7 +31,6 @@ import {
   provesKey,
 } from "./admission.ts";
 import { Connection, MESSAGE_LIMIT, type Socket } from "./connection.ts";
-import type { Problem } from "./http/problem.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Post, Shell } from "./shell.ts";
 import type { Store } from "./store/store.ts";

@@ -1,8 +1,14 @@
 /** The relay's HTTP as OpenAPI: what each path answers, with schemas that the tests hold real answers against. */
-import { BindStatus, type EndpointDescription, type JsonObject, openApiDocument } from "@burrow/protocol";
+import {
+  BindStatus,
+  type EndpointDescription,
+  type JsonObject,
+  openApiDocument,
+  PROBLEM_TYPE,
+} from "@burrow/protocol";
 import { z } from "zod";
 import { DROP_REASONS } from "../core/drop-reason.ts";
-import { PROBLEM_TYPE, PROBLEMS, type ProblemCode, problemView } from "./problem.ts";
+import { PROBLEMS, type ProblemCode, problemView } from "./problem.ts";
 
 export const drainBody = z.strictObject({ draining: z.boolean().default(true) }).meta({ id: "Drain" });
 

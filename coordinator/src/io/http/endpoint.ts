@@ -7,18 +7,12 @@ import {
   type EndpointDescription,
   type JsonObject,
   openApiDocument,
+  PROBLEM_TYPE,
 } from "@burrow/protocol";
 import type { Context, Hono } from "hono";
 import type { z } from "zod";
 import type { HttpEnv } from "./parts.ts";
-import {
-  methodNotAllowed,
-  PROBLEM_TYPE,
-  PROBLEMS,
-  type ProblemCode,
-  problem,
-  problemView,
-} from "./problem.ts";
+import { methodNotAllowed, PROBLEMS, type ProblemCode, problem, problemView } from "./problem.ts";
 
 export const BODY_BYTES_MAX = 64 * 1024;
 

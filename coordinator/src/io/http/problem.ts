@@ -1,13 +1,5 @@
-/** HTTP errors as JSON (RFC 9457): a stable code for programs, and words and a way out for people. Never a stack. */
-import { z } from "zod";
-
-export interface Problem {
-  readonly code: string;
-  readonly message: string;
-  readonly remedy: string;
-}
-
-export const PROBLEM_TYPE = "application/problem+json";
+/** The coordinator's HTTP errors. */
+import { PROBLEM_TYPE, type ProblemKind, problemBodies } from "@burrow/protocol";
 
 /** All codes, with their status and when they come. */
 export const PROBLEMS = {
@@ -22,31 +14,11 @@ export const PROBLEMS = {
   internal: { status: 500, when: "the coordinator's log says why" },
   "store-unavailable": { status: 503, when: "the store cannot be written to" },
   crowded: { status: 503, when: "too many connections of this kind are open" },
-} as const;
+} as const satisfies Readonly<Record<string, ProblemKind>>;
 export type ProblemCode = keyof typeof PROBLEMS;
 
-const TITLES: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  413: "Content Too Large",
-  415: "Unsupported Media Type",
-  426: "Upgrade Required",
-  500: "Internal Server Error",
-  503: "Service Unavailable",
-};
-
-export const problemView = z
-  .object({
-    title: z.string().meta({ description: "The status in words" }),
-    status: z.number(),
-    code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
-    message: z.string().meta({ description: "What is wrong, for people" }),
-    remedy: z.string().meta({ description: "What to do about it" }),
-  })
-  .meta({ id: "Problem", description: "An error (RFC 9457), with a code for programs" });
+const bodies = problemBodies<ProblemCode>(PROBLEMS);
+export const problemView = bodies.view;
 
 export function problem(
   code: ProblemCode,
@@ -54,18 +26,9 @@ export function problem(
   remedy: string,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  const { status } = PROBLEMS[code];
-  const body: z.output<typeof problemView> = {
-    title: TITLES[status] ?? "Error",
-    status,
-    code,
-    message,
-    remedy,
-  };
-  return new Response(JSON.stringify(body), {
-    status,
-    headers: { "content-type": PROBLEM_TYPE, ...headers },
-  });
+  const body = bodies.body(code, message, remedy);
+  const { status } = body;
+  return Response.json(body, { status, headers: { "content-type": PROBLEM_TYPE, ...headers } });
 }
 
 export function methodNotAllowed(allowed: readonly string[]): Response {
