@@ -19,7 +19,7 @@ import {
   type Sealer,
   sealTicket,
 } from "@burrow/protocol";
-import { bytesOf } from "../../agent/src/core/packets.ts";
+import { bytesOf, RoomyCopy } from "../../agent/src/core/packets.ts";
 import { WireGuardEngine } from "../../agent/src/core/wireguard/index.ts";
 
 export interface RelayDoor {
@@ -45,6 +45,8 @@ const NET = 127;
 const WAVE = 256;
 const PATIENCE_MS = 20_000;
 const RETRY_MS = 500;
+/** Handshakes and keepalives are all that comes. */
+const DATAGRAM_BYTES_MAX = 2_048;
 
 const primitives = nativePrimitives();
 const sealer: Sealer = {
@@ -74,6 +76,7 @@ export async function setUpFlows(door: RelayDoor, plan: FlowPlan): Promise<Uint8
 
 class Agent {
   readonly engine: WireGuardEngine<undefined>;
+  readonly #received = new RoomyCopy(DATAGRAM_BYTES_MAX);
   readonly key: Bytes;
   bound = Promise.withResolvers<void>();
   readonly #door: RelayDoor;
@@ -144,7 +147,7 @@ class Agent {
 
   receive(bytes: Uint8Array): void {
     if (bytes[0] !== PacketType.bound) {
-      this.engine.receive(bytes, undefined, performance.now());
+      this.engine.receiveAll(this.#received.of(bytes), undefined, performance.now());
       return;
     }
     const bound = openBound(bytes, this.#sessionKey, sealer);

@@ -13,7 +13,7 @@ import {
   type WireGuardKind,
   wireGuardKind,
 } from "@burrow/protocol";
-import { bytesOf } from "../../agent/src/core/packets.ts";
+import { bytesOf, RoomyCopy } from "../../agent/src/core/packets.ts";
 import {
   DEFAULT_LOAD_LIMITS,
   DropReason,
@@ -25,6 +25,8 @@ import {
   WireGuardEngine,
   type WireGuardTimings,
 } from "../../agent/src/core/wireguard/index.ts";
+
+const DATAGRAM_BYTES_MAX = 65_535;
 
 export interface HostSettings {
   readonly privateKey: string;
@@ -69,8 +71,11 @@ const counts = { sent: {} as KindCounts, received: {} as KindCounts };
 const transportDrops: Partial<Record<DropReason, number>> = {};
 const sessions: { role: string; atMs: number }[] = [];
 const initiators = new Set<string>();
+const copy = new RoomyCopy(DATAGRAM_BYTES_MAX);
 let sentWithCookie = 0;
 let peerEndpoint = settings.peer.endpoint as Endpoint | undefined;
+/** What the datagram is that the engine has in hand. */
+let handling: WireGuardKind | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 const tun = await openTun({
@@ -79,7 +84,7 @@ const tun = await openTun({
   addresses: settings.addresses,
   routes: settings.peer.allowedIps,
   onPackets(batch) {
-    for (let i = 0; i < batch.count; i++) engine.send(batch.bytes(i), now());
+    for (let i = 0; i < batch.count; i++) engine.sendAll(copy.of(batch.bytes(i)), now());
     settle();
   },
 });
@@ -98,10 +103,9 @@ const socket = await openUdp({
         const key = initiatorOf(primitives, privateKey, datagram);
         if (key !== undefined) initiators.add(keyToText(key));
       }
-      const reason = engine.receive(datagram, addresses.endpoint(batch.source(i)), now());
-      if (kind === "transport" && reason !== undefined) {
-        transportDrops[reason] = (transportDrops[reason] ?? 0) + 1;
-      }
+      handling = kind;
+      engine.receiveAll(copy.of(datagram), addresses.endpoint(batch.source(i)), now());
+      handling = undefined;
     }
     settle();
   },
@@ -136,7 +140,9 @@ const engine = new WireGuardEngine<Endpoint>({
       peerEndpoint = from;
     },
     established: (_peer, { role }, atMs) => void sessions.push({ role, atMs }),
-    dropped() {},
+    dropped(reason) {
+      if (handling === "transport") transportDrops[reason] = (transportDrops[reason] ?? 0) + 1;
+    },
   },
 });
 

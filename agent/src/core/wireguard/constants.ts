@@ -41,9 +41,7 @@ export const REJECT_AFTER_MESSAGES = 2 ** 50;
 /** Packets kept per peer while there is no session; as wireguard-go, and the oldest goes first. */
 export const STAGED_PACKETS_MAX = 128;
 
-/** The largest datagram: what UDP over IPv4 can carry. */
-export const DATAGRAM_BYTES_MAX = 65_507;
-/** The largest packet inside a tunnel: a datagram less header and tag, rounded down to whole padding. */
+/** The largest packet inside a tunnel: the largest datagram of UDP over IPv4 less header and tag, in whole padding. */
 export const PACKET_BYTES_MAX = 65_472;
 
 /** A kick repeats an initiation that is younger than this, and replaces an older one (see handshaker.ts). */

@@ -11,7 +11,7 @@ const ALWAYS = { handshakesPerSecondMax: 0, handshakesBurstMax: 0 };
 describe("a loaded responder", () => {
   test("answers with a cookie, and takes the next initiation, which carries it", () => {
     const { world, a, b } = pair({ b: { loadLimits: ALWAYS } });
-    a.engine.send(ipv4(1, 2, DATA), world.now);
+    a.send(ipv4(1, 2, DATA), world.now);
     world.run(1_000);
     expect(b.sent.map((sent) => [sent.datagram[0], sent.datagram.length, sent.replyTo])).toEqual([
       [3, 64, "a"],
@@ -26,7 +26,7 @@ describe("a loaded responder", () => {
 
   test("is satisfied at once by a kick, which then makes a new initiation", () => {
     const { world, a, b, bAtA } = pair({ b: { loadLimits: ALWAYS } });
-    a.engine.send(ipv4(1, 2, DATA), world.now);
+    a.send(ipv4(1, 2, DATA), world.now);
     world.run(100);
     expect(a.engine.kick(bAtA, world.now)).toBe(true);
     world.run(100);
@@ -35,7 +35,7 @@ describe("a loaded responder", () => {
 
   test("asks for cookies in responses to its own initiations too", () => {
     const { world, a, b } = pair({ a: { loadLimits: ALWAYS } });
-    a.engine.send(ipv4(1, 2, DATA), world.now);
+    a.send(ipv4(1, 2, DATA), world.now);
     world.run(100);
     expect(a.sentOf(3).length).toBe(1);
     world.run(6_000);
@@ -44,13 +44,13 @@ describe("a loaded responder", () => {
 
   test("does not take a cookie that was given to another source", () => {
     const { world, a, b } = pair({ b: { loadLimits: ALWAYS } });
-    a.engine.send(ipv4(1, 2, DATA), world.now);
+    a.send(ipv4(1, 2, DATA), world.now);
     world.run(100);
     world.link = () => [];
     world.run(5_500);
     const withCookie = a.sentOf(1)[1]?.datagram ?? new Uint8Array();
-    expect(b.engine.receive(withCookie, "elsewhere", world.now)).toBe("cookie-demanded");
-    expect(b.engine.receive(withCookie, "a", world.now)).toBeUndefined();
+    expect(b.receive(withCookie, "elsewhere", world.now)).toBe("cookie-demanded");
+    expect(b.receive(withCookie, "a", world.now)).toBeUndefined();
   });
 
   test("sends nothing to those whose MAC1 is wrong", () => {
@@ -59,7 +59,7 @@ describe("a loaded responder", () => {
     a.engine.initiate(bAtA, world.now);
     const forged = a.sentOf(1)[0]?.datagram.slice() ?? new Uint8Array();
     forged[50] = (forged[50] ?? 0) ^ 1;
-    expect(b.engine.receive(forged, "a", world.now)).toBe("bad-mac1");
+    expect(b.receive(forged, "a", world.now)).toBe("bad-mac1");
     expect(b.sent).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ const HELLO = new Uint8Array(100).fill(0x68);
 describe("a handshake", () => {
   test("is begun by the first packet, which goes out with the session", () => {
     const { world, a, b, bAtA } = pair();
-    a.engine.send(ipv4(1, 2, HELLO), world.now);
+    a.send(ipv4(1, 2, HELLO), world.now);
     expect(a.sent.map((sent) => sent.datagram.length)).toEqual([148]);
     world.run(100);
     expect(b.delivered).toEqual([ipv4(1, 2, HELLO)]);
@@ -55,7 +55,7 @@ describe("a handshake", () => {
         ...(keyA && { presharedKeyA: keyA }),
         ...(keyB && { presharedKeyB: keyB }),
       });
-      a.engine.send(ipv4(1, 2, HELLO), world.now);
+      a.send(ipv4(1, 2, HELLO), world.now);
       world.run(200);
       expect(b.delivered.length).toBe(works ? 1 : 0);
       expect(a.drops).toEqual(works ? [] : ["forged"]);
@@ -79,13 +79,13 @@ describe("a handshake", () => {
   test("begun by both at the same moment succeeds for both, and both settle on one session", () => {
     for (let seed = 1; seed <= 8; seed++) {
       const { world, a, b, bAtA, aAtB } = pair({ seed });
-      a.engine.send(ipv4(1, 2, HELLO), world.now);
-      b.engine.send(ipv4(2, 1, HELLO), world.now);
+      a.send(ipv4(1, 2, HELLO), world.now);
+      b.send(ipv4(2, 1, HELLO), world.now);
       world.run(41);
       expect([a.delivered.length, b.delivered.length]).toEqual([1, 1]);
       world.run(50);
-      a.engine.send(ipv4(1, 2, HELLO), world.now);
-      b.engine.send(ipv4(2, 1, HELLO), world.now);
+      a.send(ipv4(1, 2, HELLO), world.now);
+      b.send(ipv4(2, 1, HELLO), world.now);
       world.run(100);
       expect([a.delivered.length, b.delivered.length]).toEqual([2, 2]);
       const receiverOf = (datagram?: Uint8Array) => toHex(datagram?.subarray(4, 8) ?? new Uint8Array());
@@ -104,7 +104,7 @@ describe("a handshake", () => {
     const node = world.node("a");
     const publicKey = new Uint8Array(32);
     node.engine.addPeer({ publicKey, allowedIps: blocks("10.0.0.2") }, world.now);
-    node.engine.send(ipv4(1, 2, HELLO), world.now);
+    node.send(ipv4(1, 2, HELLO), world.now);
     expect(node.drops).toEqual(["low-order-key"]);
     expect(node.sent).toEqual([]);
   });
@@ -126,7 +126,7 @@ describe("a kick", () => {
   test("repeats the very same initiation, which costs no session when both arrive", () => {
     const { world, a, b, bAtA } = pair();
     world.link = () => [];
-    a.engine.send(ipv4(1, 2, HELLO), world.now);
+    a.send(ipv4(1, 2, HELLO), world.now);
     world.run(30);
     world.link = () => [200];
     expect(a.engine.kick(bAtA, world.now)).toBe(true);
@@ -145,7 +145,7 @@ describe("a kick", () => {
     const { world, a, b, bAtA } = pair();
     let blocked = true;
     world.link = (from) => (blocked && from === b ? [] : [10]);
-    a.engine.send(ipv4(1, 2, HELLO), world.now);
+    a.send(ipv4(1, 2, HELLO), world.now);
     world.run(1_500);
     expect(b.sentOf(2).length).toBe(1);
     blocked = false;
@@ -187,11 +187,11 @@ describe("data", () => {
       ipv4(1, 2, world.bytes(length)),
       ...(length <= 1_380 ? [ipv6(1, 2, world.bytes(length))] : []),
     ]);
-    for (const packet of packets) a.engine.send(packet, world.now);
+    for (const packet of packets) a.send(packet, world.now);
     world.run(100);
     expect(b.delivered).toEqual(packets);
-    b.engine.send(ipv4(2, 1, HELLO), world.now);
-    b.engine.send(ipv6(2, 1, HELLO), world.now);
+    b.send(ipv4(2, 1, HELLO), world.now);
+    b.send(ipv6(2, 1, HELLO), world.now);
     world.run(100);
     expect(a.delivered).toEqual([ipv4(2, 1, HELLO), ipv6(2, 1, HELLO)]);
   });
@@ -201,7 +201,7 @@ describe("data", () => {
     a.engine.initiate(bAtA, world.now);
     world.run(100);
     for (const length of [20, 32, 33, 1_408, 1_409, 1_420, 1_500]) {
-      a.engine.send(ipv4(1, 2, new Uint8Array(length - 20)), world.now);
+      a.send(ipv4(1, 2, new Uint8Array(length - 20)), world.now);
     }
     const overhead = 32;
     const sizes = a.sentOf(4).map((sent) => sent.datagram.length - overhead);
@@ -210,31 +210,31 @@ describe("data", () => {
 
   test("counts from zero and up", () => {
     const { world, a } = pair();
-    for (let i = 0; i < 5; i++) a.engine.send(ipv4(1, 2, HELLO), world.now);
+    for (let i = 0; i < 5; i++) a.send(ipv4(1, 2, HELLO), world.now);
     world.run(100);
     expect(a.sentOf(4).map((sent) => sent.datagram[8])).toEqual([0, 1, 2, 3, 4]);
   });
 
   test("to nobody, or no IP packet at all, is dropped by name", () => {
     const { world, a } = pair();
-    expect(a.engine.send(ipv4(1, 9, HELLO), world.now)).toBe("no-route");
-    expect(a.engine.send(new Uint8Array(0), world.now)).toBe("not-ip");
-    expect(a.engine.send(new Uint8Array(19).fill(0x45), world.now)).toBe("not-ip");
-    expect(a.engine.send(new Uint8Array(39).fill(0x60), world.now)).toBe("not-ip");
+    expect(a.send(ipv4(1, 9, HELLO), world.now)).toBe("no-route");
+    expect(a.send(new Uint8Array(0), world.now)).toBe("not-ip");
+    expect(a.send(new Uint8Array(19).fill(0x45), world.now)).toBe("not-ip");
+    expect(a.send(new Uint8Array(39).fill(0x60), world.now)).toBe("not-ip");
     const huge = new Uint8Array(65_500);
     huge.set(ipv4(1, 2, HELLO));
-    expect(a.engine.send(huge, world.now)).toBe("too-large");
+    expect(a.send(huge, world.now)).toBe("too-large");
     expect(a.engine.drops["not-ip"]).toBe(3);
     expect(a.sent).toEqual([]);
   });
 
   test("from an address that is not the peer's is dropped", () => {
     const { world, a, b } = pair();
-    a.engine.send(ipv4(7, 2, HELLO), world.now);
-    a.engine.send(ipv6(7, 2, HELLO), world.now);
+    a.send(ipv4(7, 2, HELLO), world.now);
+    a.send(ipv6(7, 2, HELLO), world.now);
     const lying = ipv4(1, 2, HELLO);
     lying[2] = 0xff;
-    a.engine.send(lying, world.now);
+    a.send(lying, world.now);
     world.run(100);
     expect(b.delivered).toEqual([]);
     expect(b.drops).toEqual(["source-not-allowed", "source-not-allowed", "not-ip"]);
@@ -243,7 +243,7 @@ describe("data", () => {
 
   test("waits for the session up to 128 packets, and the oldest give way", () => {
     const { world, a, b } = pair();
-    for (let i = 0; i < 130; i++) a.engine.send(ipv4(1, 2, Uint8Array.of(i)), world.now);
+    for (let i = 0; i < 130; i++) a.send(ipv4(1, 2, Uint8Array.of(i)), world.now);
     expect(a.drops).toEqual(["queue-full", "queue-full"]);
     world.run(100);
     expect(b.delivered.map((packet) => packet[20])).toEqual(Array.from({ length: 128 }, (_, i) => i + 2));
@@ -251,21 +251,21 @@ describe("data", () => {
 
   test("tells by which path it came", () => {
     const { world, a, b } = pair();
-    a.engine.send(ipv4(1, 2, HELLO), world.now);
+    a.send(ipv4(1, 2, HELLO), world.now);
     world.run(100);
     world.link = () => [];
-    a.engine.send(ipv4(1, 2, HELLO), world.now);
+    a.send(ipv4(1, 2, HELLO), world.now);
     const moved = a.sent.at(-1)?.datagram ?? new Uint8Array();
-    b.engine.receive(moved, "another path", world.now);
+    b.receive(moved, "another path", world.now);
     expect(b.authenticatedBy.at(-1)).toEqual({ kind: "data", from: "another path", atMs: world.now });
     const replays = b.authenticatedBy.length;
-    b.engine.receive(moved, "a thief's path", world.now);
+    b.receive(moved, "a thief's path", world.now);
     expect(b.authenticatedBy.length).toBe(replays);
   });
 
   test("is counted in datagrams' bytes", () => {
     const { world, a, bAtA, aAtB } = pair();
-    a.engine.send(ipv4(1, 2, HELLO), world.now);
+    a.send(ipv4(1, 2, HELLO), world.now);
     world.run(100);
     const data = 16 + 128 + 16;
     expect(bAtA.statistics).toMatchObject({ txBytes: 148 + data, rxBytes: 92 });
@@ -280,17 +280,17 @@ describe("replays and reordering", () => {
     world.run(100);
     world.link = () => [];
     const count = 2 ** 13 + 50;
-    for (let i = 0; i < count; i++) a.engine.send(ipv4(1, 2, new Uint8Array(2)), world.now);
+    for (let i = 0; i < count; i++) a.send(ipv4(1, 2, new Uint8Array(2)), world.now);
     const sent = a.sentOf(4).slice(1);
     const first = sent[0]?.datagram ?? new Uint8Array();
     const late = sent.slice(40, 60);
     const last = sent.at(-1)?.datagram ?? new Uint8Array();
-    b.engine.receive(last, "a", world.now);
-    for (const { datagram } of late.toReversed()) b.engine.receive(datagram, "a", world.now);
-    b.engine.receive(first, "a", world.now);
+    b.receive(last, "a", world.now);
+    for (const { datagram } of late.toReversed()) b.receive(datagram, "a", world.now);
+    b.receive(first, "a", world.now);
     expect(b.delivered.length).toBe(22);
-    for (const { datagram } of late) expect(b.engine.receive(datagram, "a", world.now)).toBe("replayed");
-    expect(b.engine.receive(last, "a", world.now)).toBe("replayed");
+    for (const { datagram } of late) expect(b.receive(datagram, "a", world.now)).toBe("replayed");
+    expect(b.receive(last, "a", world.now)).toBe("replayed");
     expect(b.delivered.length).toBe(22);
   });
 
@@ -299,7 +299,7 @@ describe("replays and reordering", () => {
     a.engine.initiate(bAtA, world.now);
     world.run(100);
     const old = a.sentOf(1)[0]?.datagram ?? new Uint8Array();
-    expect(b.engine.receive(old, "a", world.now)).toBe("replayed-initiation");
+    expect(b.receive(old, "a", world.now)).toBe("replayed-initiation");
     world.link = () => [];
     a.engine.initiate(bAtA, world.now, { force: true });
     world.run(20);
@@ -308,9 +308,9 @@ describe("replays and reordering", () => {
       .sentOf(1)
       .slice(1)
       .map((sent) => sent.datagram);
-    expect(b.engine.receive(first ?? old, "a", world.now)).toBeUndefined();
-    expect(b.engine.receive(second ?? old, "a", world.now + 19)).toBe("initiation-flood");
-    expect(b.engine.receive(second ?? old, "a", world.now + 20)).toBeUndefined();
+    expect(b.receive(first ?? old, "a", world.now)).toBeUndefined();
+    expect(b.receive(second ?? old, "a", world.now + 19)).toBe("initiation-flood");
+    expect(b.receive(second ?? old, "a", world.now + 20)).toBeUndefined();
   });
 
   test("a response that was held back until after the next initiation's time is refused", () => {
@@ -320,10 +320,10 @@ describe("replays and reordering", () => {
     world.run(4_000);
     b.engine.initiate([...b.engine.peers][0] ?? bAtA, world.now, { force: true });
     const [held, initiation] = [b.sentOf(2)[0], b.sentOf(1)[0]].map((sent) => sent?.datagram);
-    a.engine.receive(initiation ?? new Uint8Array(), "b", world.now);
+    a.receive(initiation ?? new Uint8Array(), "b", world.now);
     world.run(500);
     const late = world.now + 5_000;
-    expect(a.engine.receive(held ?? new Uint8Array(), "b", late)).toBe("unknown-index");
+    expect(a.receive(held ?? new Uint8Array(), "b", late)).toBe("unknown-index");
   });
 
   test("a replayed response finds nobody waiting", () => {
@@ -331,18 +331,18 @@ describe("replays and reordering", () => {
     a.engine.initiate(bAtA, world.now);
     world.run(100);
     const response = b.sentOf(2)[0]?.datagram ?? new Uint8Array();
-    expect(a.engine.receive(response, "b", world.now)).toBe("unknown-index");
+    expect(a.receive(response, "b", world.now)).toBe("unknown-index");
   });
 });
 
 describe("peers", () => {
   test("a removed peer is forgotten: its session, its addresses, its handshakes", () => {
     const { world, a, b, bAtA, aAtB } = pair();
-    a.engine.send(ipv4(1, 2, HELLO), world.now);
+    a.send(ipv4(1, 2, HELLO), world.now);
     world.run(100);
     b.engine.removePeer(aAtB);
-    expect(b.engine.send(ipv4(2, 1, HELLO), world.now)).toBe("no-route");
-    a.engine.send(ipv4(1, 2, HELLO), world.now);
+    expect(b.send(ipv4(2, 1, HELLO), world.now)).toBe("no-route");
+    a.send(ipv4(1, 2, HELLO), world.now);
     a.engine.initiate(bAtA, world.now, { force: true });
     world.run(50);
     expect(b.drops).toEqual(["no-route", "unknown-index", "unknown-peer"]);
@@ -359,14 +359,14 @@ describe("peers", () => {
       { publicKey: c.engine.publicKey, allowedIps: blocks("10.0.0.2/32") },
       world.now,
     );
-    a.engine.send(ipv4(1, 2, HELLO), world.now);
+    a.send(ipv4(1, 2, HELLO), world.now);
     world.run(50);
     expect(c.drops).toEqual(["unknown-peer"]);
     expect(b.drops).toEqual(["bad-mac1"]);
     a.engine.updatePeer(cAtA, { allowedIps: [] }, world.now);
-    expect(a.engine.send(ipv4(1, 2, HELLO), world.now)).toBe("no-route");
+    expect(a.send(ipv4(1, 2, HELLO), world.now)).toBe("no-route");
     a.engine.updatePeer(bAtA, { allowedIps: blocks("10.0.0.0/24") }, world.now);
-    expect(a.engine.send(ipv4(1, 2, HELLO), world.now)).toBeUndefined();
+    expect(a.send(ipv4(1, 2, HELLO), world.now)).toBeUndefined();
     expect([...a.engine.peers].length).toBe(2);
   });
 });

@@ -4,16 +4,15 @@
  *
  *   const engine = new WireGuardEngine({ privateKey, primitives, random, wallClock, mtuBytes: 1360, cookieSource, sink });
  *   const peer = engine.addPeer({ publicKey, allowedIps: [...] }, now);
- *   engine.send(ipPacket, now);               // an initiation goes to sink.transmit, the packet waits
- *   engine.receive(datagram, path, now);      // the response: the packet goes to sink.transmit, sealed
+ *   engine.sendAll(ipPackets, now);           // an initiation goes to sink.transmit, the packets wait
+ *   engine.receiveAll(datagrams, path, now);  // the response: the packets go to sink.transmit, sealed
  *   engine.tick(now);                         // no later than engine.nextDeadline()
  */
 import { invariant, keyToText, WireGuardTransport, WireGuardType, wireGuardKind } from "@burrow/protocol";
-import { Ecn } from "../ecn.ts";
 import type { Packets } from "../packets.ts";
 import { type AllowedIp, AllowedIps } from "./allowed-ips.ts";
 import { readU32 } from "./bytes.ts";
-import { DATAGRAM_BYTES_MAX, SPECIFIED_TIMINGS, type WireGuardTimings } from "./constants.ts";
+import { SPECIFIED_TIMINGS, type WireGuardTimings } from "./constants.ts";
 import type { EngineContext } from "./context.ts";
 import { Handshaker } from "./handshaker.ts";
 import { IndexTable } from "./index-table.ts";
@@ -58,7 +57,6 @@ export class WireGuardEngine<P> {
   readonly #handshaker: Handshaker<P>;
   readonly #sealing: Sealing<P>;
   readonly #opening: Opening<P>;
-  readonly #copy = new Uint8Array(new ArrayBuffer(DATAGRAM_BYTES_MAX));
 
   constructor(options: WireGuardEngineOptions<P>) {
     const { privateKey, primitives, random, wallClock, sink, cookieSource, mtuBytes } = options;
@@ -160,30 +158,18 @@ export class WireGuardEngine<P> {
     peer.presharedKey.fill(0);
   }
 
-  /** Seals an IP packet to the peer that owns its destination; without a session it waits for one. */
-  send(packet: Uint8Array, now: number): DropReason | undefined {
-    return this.#counted(this.#sealing.send(packet, now));
-  }
-
-  /** The same for many, sealed where they lie: they have SEAL_HEADROOM before them and SEAL_TAILROOM behind. */
+  /**
+   * Seals IP packets to the peers that own their destinations, where they lie: they have SEAL_HEADROOM before them and
+   * SEAL_TAILROOM behind. Without a session they wait for one, as copies.
+   */
   sendAll(packets: Packets, now: number): void {
     this.#sealing.sendAll(packets, now);
   }
 
   /**
-   * A datagram that came by `from`, which the engine hands on and never looks at. Never throws, whatever it holds;
-   * returns why it went no further, if it did not.
+   * Datagrams that came by `from`, which the engine hands on and never looks at, opened where they lie. Never throws,
+   * whatever they hold. False when any is of a session we do not have.
    */
-  receive(datagram: Uint8Array, from: P, now: number): DropReason | undefined {
-    if (datagram.length > DATAGRAM_BYTES_MAX) return this.#counted(DropReason.tooLarge);
-    this.#copy.set(datagram);
-    this.#opening.begin(this.#copy, Ecn.notCapable);
-    const reason = this.#counted(this.#dispatch(this.#copy, 0, datagram.length, from, now));
-    this.#opening.finish(from, now);
-    return reason;
-  }
-
-  /** The same for many that came by one path, opened where they lie. False when any is of a session we do not have. */
   receiveAll(datagrams: Packets, from: P, now: number): boolean {
     const { memory, count } = datagrams;
     let isKnown = true;
@@ -263,11 +249,6 @@ export class WireGuardEngine<P> {
       default:
         return DropReason.malformed;
     }
-  }
-
-  #counted(reason: DropReason | undefined): DropReason | undefined {
-    if (reason !== undefined) this.#context.drop(reason);
-    return reason;
   }
 
   #expired(peer: Peer, timer: Timer, now: number): void {

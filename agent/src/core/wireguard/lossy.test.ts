@@ -47,7 +47,7 @@ for (const seed of SEEDS) {
           if (world.random() < 0.6) {
             const packet = ipv4(source, destination, world.bytes(8 + Math.floor(world.random() * 100)));
             sent.add(toHex(packet));
-            node.engine.send(packet, world.now);
+            node.send(packet, world.now);
           }
         }
         if (world.random() < 0.05) a.engine.kick(bAtA, world.now);
@@ -71,8 +71,8 @@ for (const seed of SEEDS) {
     exchange(world.now + HEALTHY_MS);
     const before = [a.delivered.length, b.delivered.length];
     for (let i = 0; i < 20; i++) {
-      a.engine.send(ipv4(1, 2, Uint8Array.of(i)), world.now);
-      b.engine.send(ipv4(2, 1, Uint8Array.of(i)), world.now);
+      a.send(ipv4(1, 2, Uint8Array.of(i)), world.now);
+      b.send(ipv4(2, 1, Uint8Array.of(i)), world.now);
       world.run(100);
     }
     expect([a.delivered.length, b.delivered.length]).toEqual(before.map((count) => count + 20));

@@ -31,7 +31,7 @@ function goldenPair() {
 
 test("initiation, response and first data are what they always were", () => {
   const { world, a, b } = goldenPair();
-  a.engine.send(ipv4(1, 2, Uint8Array.of(1, 2, 3)), world.now);
+  a.send(ipv4(1, 2, Uint8Array.of(1, 2, 3)), world.now);
   world.run(100);
   expect(toHex(a.sentOf(1)[0]?.datagram ?? new Uint8Array())).toBe(INITIATION);
   expect(toHex(b.sentOf(2)[0]?.datagram ?? new Uint8Array())).toBe(RESPONSE);

@@ -54,7 +54,7 @@ test("sealed together or one by one, the datagrams are the same", () => {
   const [one, many] = [connected(), connected()];
   const packets = [0, 1, 15, 16, 17, 1_300, 1_400, 1_401].map((n) => ipv4(1, 2, new Uint8Array(n).fill(n)));
   const before = one.a.sent.length;
-  for (const packet of packets) one.a.engine.send(packet, one.world.now);
+  for (const packet of packets) one.a.send(packet, one.world.now);
   many.a.engine.sendAll(laidOut(packets), many.world.now);
   expect(datagramsOf(many.a.sent.slice(before))).toEqual(datagramsOf(one.a.sent.slice(before)));
 });
@@ -137,7 +137,7 @@ test("a new session in the midst of a run: what came before under the old one, a
   const response = b.sentOf(2).at(-1)?.datagram ?? new Uint8Array();
   const middle = a.sent.length;
   a.engine.sendAll(laidOut([data()]), world.now);
-  a.engine.receive(response, "b", world.now);
+  a.receive(response, "b", world.now);
   a.engine.sendAll(laidOut([data(), data()]), world.now);
   b.engine.receiveAll(received(datagramsOf(a.sent.slice(middle))), "a", world.now);
   expect(b.delivered.length).toBe(6);

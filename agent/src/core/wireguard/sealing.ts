@@ -64,14 +64,6 @@ export class Sealing<P> {
     if (peer !== undefined && keypair !== undefined) this.#finish(peer, keypair, now);
   }
 
-  /** Sends one IP packet, or keeps a copy until there is a session. Why it went no further, if it did not. */
-  send(packet: Uint8Array, now: number): DropReason | undefined {
-    const owner = this.#ownerOf(packet, 0, packet.length);
-    if (typeof owner === "string") return owner;
-    this.#sendTo(owner, packet, now);
-    return undefined;
-  }
-
   /** Sends an empty packet, or sees to it that there will be a session. */
   sendKeepalive(peer: Peer, now: number): void {
     const keypair = this.#sendable(peer, now);

@@ -1,7 +1,7 @@
 /** For tests: engines on a virtual clock, joined by a link whose every delay, loss and copy a test decides. */
 
 import { noblePrimitives } from "@burrow/platform";
-import { bytesOf, type Packets } from "../packets.ts";
+import { bytesOf, type Packets, RoomyCopy } from "../packets.ts";
 import { parseAllowedIp } from "./allowed-ips.ts";
 import { WireGuardEngine, type WireGuardEngineOptions } from "./engine.ts";
 import type { AuthenticatedKind, DropReason, EstablishedSession, PeerHandle, WireGuardSink } from "./sink.ts";
@@ -43,6 +43,22 @@ export class Node implements WireGuardSink<string> {
       sink: this,
       ...overrides,
     });
+  }
+
+  /** Hands the engine one IP packet. Why it went no further, if it did not. */
+  send(packet: Uint8Array, now: number): DropReason | undefined {
+    return this.#dropIn(() => this.engine.sendAll(new RoomyCopy(packet.length).of(packet), now));
+  }
+
+  /** Hands it one datagram, of which it gets a copy to open. */
+  receive(datagram: Uint8Array, from: string, now: number): DropReason | undefined {
+    return this.#dropIn(() => this.engine.receiveAll(new RoomyCopy(datagram.length).of(datagram), from, now));
+  }
+
+  #dropIn(act: () => void): DropReason | undefined {
+    const before = this.drops.length;
+    act();
+    return this.drops[before];
   }
 
   transmit(_peer: PeerHandle | undefined, datagrams: Packets, replyTo: string | undefined): void {
@@ -133,7 +149,7 @@ export class World {
 
   #arrive(from: Node, datagram: Uint8Array): void {
     for (const node of this.nodes) {
-      if (node !== from) node.engine.receive(datagram, from.name, this.now);
+      if (node !== from) node.receive(datagram, from.name, this.now);
     }
   }
 }

@@ -11,7 +11,7 @@ describe("a lost handshake", () => {
   test("is tried again every 5 s and a third, for 90 s, and then given up with what waited", () => {
     const { world, a } = pair();
     world.link = () => [];
-    a.engine.send(ipv4(1, 2, DATA), world.now);
+    a.send(ipv4(1, 2, DATA), world.now);
     world.run(200_000);
     const times = a.sentOf(1).map((sent) => sent.atMs);
     const gaps = times.slice(1).map((at, i) => at - (times[i] ?? 0));
@@ -28,10 +28,10 @@ describe("a lost handshake", () => {
   test("starts anew with the next packet after it was given up", () => {
     const { world, a, b } = pair();
     world.link = () => [];
-    a.engine.send(ipv4(1, 2, DATA), world.now);
+    a.send(ipv4(1, 2, DATA), world.now);
     world.run(120_000);
     world.link = () => [10];
-    a.engine.send(ipv4(1, 2, DATA), world.now);
+    a.send(ipv4(1, 2, DATA), world.now);
     world.run(100);
     expect(b.delivered.length).toBe(1);
   });
@@ -40,7 +40,7 @@ describe("a lost handshake", () => {
     const { world, a } = pair();
     world.link = () => [];
     for (let i = 0; i < 40; i++) {
-      a.engine.send(ipv4(1, 2, DATA), world.now);
+      a.send(ipv4(1, 2, DATA), world.now);
       world.run(100);
     }
     expect(a.sentOf(1).length).toBe(1);
@@ -50,13 +50,13 @@ describe("a lost handshake", () => {
 describe("a session", () => {
   test("is renewed by its initiator with the first packet after 120 s, without losing one", () => {
     const { world, a, b } = pair();
-    a.engine.send(ipv4(1, 2, DATA), world.now);
+    a.send(ipv4(1, 2, DATA), world.now);
     world.run(100);
     let sent = 0;
     while (world.now < 400_000) {
-      a.engine.send(ipv4(1, 2, Uint8Array.of(sent >>> 8, sent)), world.now);
+      a.send(ipv4(1, 2, Uint8Array.of(sent >>> 8, sent)), world.now);
       sent += 1;
-      b.engine.send(ipv4(2, 1, DATA), world.now);
+      b.send(ipv4(2, 1, DATA), world.now);
       world.run(500);
     }
     world.run(1_000);
@@ -77,8 +77,8 @@ describe("a session", () => {
       const { world, a, b } = pair({ seed });
       let sent = 0;
       while (world.now < 400_000) {
-        a.engine.send(ipv4(1, 2, DATA), world.now);
-        b.engine.send(ipv4(2, 1, DATA), world.now);
+        a.send(ipv4(1, 2, DATA), world.now);
+        b.send(ipv4(2, 1, DATA), world.now);
         sent += 1;
         world.run(500);
       }
@@ -94,7 +94,7 @@ describe("a session", () => {
     a.engine.initiate(bAtA, world.now);
     world.run(100);
     while (world.now < 179_000) {
-      b.engine.send(ipv4(2, 1, DATA), world.now);
+      b.send(ipv4(2, 1, DATA), world.now);
       world.run(4_000);
     }
     const [, second, third] = a.sentOf(1);
@@ -111,13 +111,13 @@ describe("a session", () => {
     world.run(100);
     world.link = () => [];
     world.run(179_000 - world.now);
-    b.engine.send(ipv4(2, 1, DATA), world.now);
+    b.send(ipv4(2, 1, DATA), world.now);
     const old = b.sentOf(4).at(-1)?.datagram ?? new Uint8Array();
     world.run(1_100);
-    expect(a.engine.receive(old, "b", world.now)).toBe("expired-key");
+    expect(a.receive(old, "b", world.now)).toBe("expired-key");
     expect(a.engine.isConnected(bAtA, world.now)).toBe(false);
     const before = a.sentOf(4).length;
-    a.engine.send(ipv4(1, 2, DATA), world.now);
+    a.send(ipv4(1, 2, DATA), world.now);
     expect(a.sentOf(4).length).toBe(before);
   });
 
@@ -130,8 +130,8 @@ describe("a session", () => {
     // b derived its keys at 2 s and a at 4 s; a's age for sending counts from 0 s.
     for (const atMs of [179_000, 181_000, 183_000]) {
       world.run(atMs - world.now);
-      a.engine.send(ipv4(1, 2, DATA), world.now);
-      b.engine.send(ipv4(2, 1, DATA), world.now);
+      a.send(ipv4(1, 2, DATA), world.now);
+      b.send(ipv4(2, 1, DATA), world.now);
     }
     world.run(1_000);
     expect([a.delivered.length, b.delivered.length]).toEqual([3, 3]);
@@ -142,21 +142,21 @@ describe("a session", () => {
     const { world, a, b, bAtA } = pair();
     a.engine.initiate(bAtA, world.now);
     world.run(100);
-    b.engine.send(ipv4(2, 1, DATA), world.now);
+    b.send(ipv4(2, 1, DATA), world.now);
     const old = b.sentOf(4).at(-1)?.datagram ?? new Uint8Array();
     world.link = () => [];
     world.run(539_000);
-    expect(a.engine.receive(old, "b", world.now)).toBe("expired-key");
+    expect(a.receive(old, "b", world.now)).toBe("expired-key");
     world.run(2_000);
-    expect(a.engine.receive(old, "b", world.now)).toBe("unknown-index");
+    expect(a.receive(old, "b", world.now)).toBe("unknown-index");
   });
 
   test("that a responder has not heard under is not used by it", () => {
     const { world, a, b, aAtB } = pair();
     world.link = (from, datagram) => (from === a && datagram[0] === 4 ? [] : [10]);
-    a.engine.send(ipv4(1, 2, DATA), world.now);
+    a.send(ipv4(1, 2, DATA), world.now);
     world.run(1_000);
-    b.engine.send(ipv4(2, 1, DATA), world.now);
+    b.send(ipv4(2, 1, DATA), world.now);
     expect(b.engine.isConnected(aAtB, world.now)).toBe(false);
     expect(b.sentOf(4)).toEqual([]);
     // It does not wait for ever: five seconds after its response it calls by itself.
@@ -169,7 +169,7 @@ describe("a session", () => {
 describe("keepalives", () => {
   test("answer data after 10 s of silence, and nothing answers a keepalive", () => {
     const { world, a, b } = pair();
-    a.engine.send(ipv4(1, 2, DATA), world.now);
+    a.send(ipv4(1, 2, DATA), world.now);
     world.run(60_000);
     expect(keepalives(b).map((sent) => Math.round(sent.atMs / 100) / 10)).toEqual([10]);
     expect(keepalives(a)).toEqual([]);
@@ -179,7 +179,7 @@ describe("keepalives", () => {
   test("go on while data keeps coming", () => {
     const { world, a, b } = pair();
     for (let i = 0; i < 10; i++) {
-      a.engine.send(ipv4(1, 2, DATA), world.now);
+      a.send(ipv4(1, 2, DATA), world.now);
       world.run(3_000);
     }
     world.run(30_000);
@@ -189,9 +189,9 @@ describe("keepalives", () => {
 
   test("are not sent when data goes back", () => {
     const { world, a, b } = pair();
-    a.engine.send(ipv4(1, 2, DATA), world.now);
+    a.send(ipv4(1, 2, DATA), world.now);
     world.run(9_000);
-    b.engine.send(ipv4(2, 1, DATA), world.now);
+    b.send(ipv4(2, 1, DATA), world.now);
     world.run(9_000);
     expect(keepalives(b)).toEqual([]);
   });
@@ -218,7 +218,7 @@ test("data that gets no answer for 15 s starts a new handshake", () => {
   a.engine.initiate(bAtA, world.now);
   world.run(1_000);
   world.link = () => [];
-  a.engine.send(ipv4(1, 2, DATA), world.now);
+  a.send(ipv4(1, 2, DATA), world.now);
   world.run(14_900);
   expect(a.sentOf(1).length).toBe(1);
   world.run(500);
@@ -228,7 +228,7 @@ test("data that gets no answer for 15 s starts a new handshake", () => {
 test("a tick before the deadline does nothing, and a late one catches up", () => {
   const { world, a } = pair();
   world.link = () => [];
-  a.engine.send(ipv4(1, 2, DATA), world.now);
+  a.send(ipv4(1, 2, DATA), world.now);
   a.engine.tick(4_999);
   expect(a.sent.length).toBe(1);
   a.engine.tick(20_000);
