@@ -36,7 +36,8 @@ import {
   CHECKS_PER_AGENT,
   HANDSHAKES_PER_AGENT,
 } from "./limits.ts";
-import type { Parties, Party } from "./parties.ts";
+import type { Parties } from "./parties.ts";
+import { lastSequence, type Party, setSequence } from "./party.ts";
 import type { Revocations } from "./revocations.ts";
 import type { OpenedTicket, Tickets } from "./tickets.ts";
 import { FailureBudget, type RateLimiter } from "./token-buckets.ts";
@@ -106,7 +107,7 @@ export class BindDesk {
     const known = parties.byId(id);
     const refusal = this.#refusal(bind, ticket, id, from, now);
     if (refusal === undefined && known !== undefined) {
-      const isOld = bind.sequence <= parties.lastSequence(known, ticket.sessionKey);
+      const isOld = bind.sequence <= lastSequence(known, ticket.sessionKey);
       if (isOld) return this.#fail(DropReason.bindReplayed, from, now);
     }
     // With a right cookie it is the agent that sent it; else it may be a replay, which must not use up its own budget.
@@ -138,7 +139,7 @@ export class BindDesk {
     const id = agentIdOf(ticket.agentKey);
     if (typeof bind === "string" || this.#isExpired(ticket, now) || revocations.has(id)) return;
     const known = parties.byId(id);
-    if (known !== undefined && bind.sequence <= parties.lastSequence(known, ticket.sessionKey)) return;
+    if (known !== undefined && bind.sequence <= lastSequence(known, ticket.sessionKey)) return;
     this.#accept(datagram, known, id, bind, ticket, from, now);
   }
 
@@ -193,7 +194,7 @@ export class BindDesk {
 
   #dismiss(known: Party | undefined, bind: Bind, ticket: Ticket): BindStatus {
     if (known !== undefined) {
-      this.#parts.parties.setSequence(known, ticket.sessionKey, bind.sequence);
+      setSequence(known, ticket.sessionKey, bind.sequence);
       this.#parts.parties.unbind(known, "left");
     }
     return BindStatus.bound;
@@ -220,7 +221,7 @@ export class BindDesk {
       if (known === undefined) parties.remove(party, "evicted");
       return BindStatus.refused;
     }
-    parties.setSequence(party, ticket.sessionKey, bind.sequence);
+    setSequence(party, ticket.sessionKey, bind.sequence);
     party.key = ticket.agentKey;
     this.#grant(party, ticket, now);
     this.#declare(party, bind.flows, now);

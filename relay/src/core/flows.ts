@@ -1,7 +1,8 @@
 /** Flows between parties: what the flow table's numbers mean, who may teach one, and what is asked when none is known. */
 import type { AgentId } from "@burrow/protocol";
 import { type FlowTable, NO_FLOW } from "./flow-table.ts";
-import { NO_PARTY, type Parties, type Party } from "./parties.ts";
+import { NO_PARTY, type Parties } from "./parties.ts";
+import { acquaint, type Party } from "./party.ts";
 
 type Lesson = (
   source: Party,
@@ -72,7 +73,7 @@ export class Flows {
     if (destination.network === source.network && destination !== source) {
       const nowS = Math.floor(now / 1000);
       this.table.put(source.serial, receiverIndex, destination.slot, destination.serial, nowS, true);
-      this.#parties.acquaint(source, destination);
+      acquaint(source, destination);
     }
     return true;
   }

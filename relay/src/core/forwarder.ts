@@ -20,7 +20,7 @@ import {
   wireGuardKind,
   wireGuardReceiver,
 } from "@burrow/protocol";
-import { type Addresses, NO_ADDRESS, type Source } from "./addresses.ts";
+import { NO_ADDRESS } from "./addresses.ts";
 import { BindDesk } from "./binds.ts";
 import type { ForwarderOptions, ForwarderSink } from "./contract.ts";
 import { Cookies } from "./cookies.ts";
@@ -30,8 +30,9 @@ import { Flows } from "./flows.ts";
 import { HandshakeDesk } from "./handshakes.ts";
 import { DEFAULT_LIMITS, OUTSIDE_LIFETIME_MS, RATE_CLASSES } from "./limits.ts";
 import { type Link, Links } from "./links.ts";
-import { bindRecord, flowRecord, isAgentName, type PartyName, readMemory, wayRecord } from "./memory.ts";
-import { NO_LINK, NO_PARTY, Parties, type Party } from "./parties.ts";
+import { NO_LINK, NO_PARTY, Parties } from "./parties.ts";
+import { acquaint, type Party } from "./party.ts";
+import { Recollection } from "./recollection.ts";
 import { Revocations } from "./revocations.ts";
 import { Router } from "./routes.ts";
 import { type ForwarderSnapshot, takeSnapshot } from "./snapshot.ts";
@@ -56,8 +57,8 @@ const TICK_MS = 100;
 
 export class Forwarder {
   readonly #sink: ForwarderSink;
-  readonly #addresses: Addresses;
   readonly #parties: Parties;
+  readonly #recollection: Recollection;
   readonly #flows: Flows;
   readonly #links: Links;
   readonly #rates: RateLimiter;
@@ -71,8 +72,6 @@ export class Forwarder {
   readonly #router: Router;
   readonly #drops = new DropCounters();
 
-  #era = 1;
-  #isRecalling = false;
   #packets = 0;
   #transports = 0;
   #bytes = 0;
@@ -83,20 +82,13 @@ export class Forwarder {
     const limits = options.limits ?? DEFAULT_LIMITS;
     const { identity, addresses, sink, random, sealer } = options;
     this.#sink = sink;
-    this.#addresses = addresses;
     this.#parties = new Parties(limits, addresses, {
       unbound: (party, why) => sink.event({ kind: "unbound", party: nameOf(party), reason: why }),
     });
+    this.#recollection = new Recollection(this.#parties, addresses, sink);
     const seed = new DataView(random(4).slice().buffer).getInt32(0);
-    this.#flows = new Flows(
-      new FlowTable(limits.flowsMax, seed),
-      this.#parties,
-      (source, index, destination, nowS, proven) => {
-        if (this.#isRecalling || sink.learned === undefined) return;
-        const [from, to] = [this.#nameOf(source), this.#nameOf(destination)];
-        if (from === undefined || to === undefined) return;
-        sink.learned(flowRecord(from, index, to, nowS, proven), true);
-      },
+    this.#flows = new Flows(new FlowTable(limits.flowsMax, seed), this.#parties, (...lesson) =>
+      this.#recollection.flowLearned(...lesson),
     );
     this.#links = new Links(identity, addresses, options.agreement, options.trunkMac, limits.relaysMax, now);
     this.#rates = new RateLimiter(limits.partiesMax, options.rateClasses ?? RATE_CLASSES);
@@ -113,12 +105,7 @@ export class Forwarder {
         random,
         pendingFlowsMax: limits.pendingFlowsMax,
         send: (bytes, to) => this.#send(bytes, to),
-        accepted: (datagram, from, party, isNews, at) => {
-          const isNew = isNews || (party !== undefined && party.rememberedIn !== this.#era);
-          if (party !== undefined) party.rememberedIn = this.#era;
-          if (this.#isRecalling) return;
-          sink.learned?.(bindRecord(sourceAt(addresses, from), datagram, Math.floor(at / 1000)), isNew);
-        },
+        accepted: (...accepted) => this.#recollection.bindAccepted(...accepted),
         bound: (party, how) => sink.event({ kind: how, party: nameOf(party), reason: "bind" }),
       },
       now,
@@ -137,10 +124,7 @@ export class Forwarder {
     this.#trunks = new TrunkDesk({
       ...shared,
       ...trunk,
-      learned: ({ id, network }, relay, at) => {
-        if (id === undefined || sink.learned === undefined) return;
-        sink.learned(wayRecord(id, network, relay, Math.floor(at / 1000)), false);
-      },
+      learned: (...way) => this.#recollection.wayLearned(...way),
     });
     this.#soundings = new Soundings({ ...trunk, random }, now);
     this.#soundsRelays = options.soundsRelays ?? true;
@@ -252,32 +236,18 @@ export class Forwarder {
 
   /** From now on each binding is written down once more: a new piece of memory begins. */
   beginEra(): void {
-    this.#era++;
+    this.#recollection.beginEra();
   }
 
-  /** Takes records of an earlier life, or of another thread. Flows after the rest: they need both their ends. */
+  /** Takes records of an earlier life, or of another thread. */
   recall(records: Bytes, now: number): void {
-    this.#isRecalling = true;
-    for (const record of readMemory(records)) {
-      if (record.kind === "bind") {
-        const from = this.#addresses.reach(record.from.endpoint, record.from.door);
-        if (from !== NO_ADDRESS) this.#binds.recall(record.datagram, from, now);
-      } else if (record.kind === "way") {
-        this.#trunks.recall(record.agent, record.network, record.relay, record.atS * 1000, now);
-      }
-    }
-    for (const record of readMemory(records)) {
-      if (record.kind !== "flow") continue;
-      const { proven } = record;
-      const source = this.#partyNamed(record.source, proven, now);
-      const destination = this.#partyNamed(record.destination, proven, now);
-      if (source === undefined || destination === undefined) continue;
-      const hasClient = source.id === undefined || destination.id === undefined;
-      if (!hasClient && source.network !== destination.network) continue;
-      this.#flows.learn(source, record.receiverIndex, destination, record.atS, proven);
-      this.#parties.acquaint(source, destination);
-    }
-    this.#isRecalling = false;
+    const takers = {
+      binds: this.#binds,
+      flows: this.#flows,
+      handshakes: this.#handshakes,
+      trunks: this.#trunks,
+    };
+    this.#recollection.recall(records, takers, now);
   }
 
   setDraining(draining: boolean): void {
@@ -401,7 +371,7 @@ export class Forwarder {
     const receiver = this.#parties.byId(header.receiver);
     if (receiver === undefined || receiver === source) return DropReason.probeReceiverUnknown;
     if (receiver.network !== source.network) return DropReason.otherNetwork;
-    this.#parties.acquaint(source, receiver);
+    acquaint(source, receiver);
     return this.#deliver(datagram, source, receiver, now);
   }
 
@@ -425,26 +395,10 @@ export class Forwarder {
     this.#bytes += bytes.length;
   }
 
-  #nameOf(party: Party): PartyName | undefined {
-    if (party.id !== undefined) return party.id;
-    const address = this.#parties.boundAddress(party);
-    return address === NO_ADDRESS ? undefined : sourceAt(this.#addresses, address);
-  }
-
-  #partyNamed(name: PartyName, isAnswered: boolean, now: number): Party | undefined {
-    if (isAgentName(name)) return this.#parties.byId(name);
-    const address = this.#addresses.reach(name.endpoint, name.door);
-    return address === NO_ADDRESS ? undefined : this.#handshakes.recall(address, isAnswered, now);
-  }
-
   #drop(reason: DropReason, packets = 1): number {
     this.#drops.count(reason, packets);
     return HANDLED;
   }
-}
-
-function sourceAt(addresses: Addresses, handle: number): Source {
-  return { endpoint: addresses.endpoint(handle), door: addresses.door(handle) };
 }
 
 function nameOf(party: Party): string {

@@ -21,7 +21,8 @@ import {
   OUTSIDE_UNANSWERED_LIFETIME_MS,
 } from "./limits.ts";
 import { Matcher } from "./matcher.ts";
-import type { Parties, Party } from "./parties.ts";
+import type { Parties } from "./parties.ts";
+import { acquaint, type Party } from "./party.ts";
 import { HostBudget, type RateLimiter } from "./token-buckets.ts";
 
 const HOSTS = 4096;
@@ -71,7 +72,7 @@ export class HandshakeDesk {
     if (typeof match === "string") return match;
     flows.learn(match, wireGuardSender(message), source, nowS, true);
     if (known === undefined) flows.learn(source, wireGuardReceiver(message), match, nowS, true);
-    parties.acquaint(source, match);
+    acquaint(source, match);
     if (match.id === undefined) parties.prolongOutside(match.slot, now + OUTSIDE_LIFETIME_MS);
     return deliver(message, source, match, now);
   }
@@ -85,9 +86,9 @@ export class HandshakeDesk {
   }
 
   #pass(message: Bytes, source: Party, destination: Party, now: number): DropReason | undefined {
-    const { parties, flows, deliver } = this.#parts;
+    const { flows, deliver } = this.#parts;
     flows.learn(destination, wireGuardSender(message), source, Math.floor(now / 1000), false);
-    parties.acquaint(source, destination);
+    acquaint(source, destination);
     return deliver(message, source, destination, now);
   }
 

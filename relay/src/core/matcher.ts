@@ -6,7 +6,8 @@
  */
 import { type Bytes, Mac1, TokenBucket } from "@burrow/protocol";
 import { CHECKS_ALL, OUTSIDE_CHECKS } from "./limits.ts";
-import type { Parties, Party } from "./parties.ts";
+import type { Parties } from "./parties.ts";
+import type { Party } from "./party.ts";
 
 export type Match = Party | "nobody" | "budget";
 

@@ -6,20 +6,11 @@
  * which flows name it. Bounded: when all slots are taken, those make room who are neither bound nor pushed by the
  * coordinator, the longest unused first; then also those it pushed, but never for one that only the trunk named.
  */
-import {
-  type AgentId,
-  type IdWords,
-  idOfWords,
-  idWords,
-  type Mac1,
-  type NetworkId,
-  type PublicKey,
-  type RelayId,
-  type SymmetricKey,
-  type TokenBucket,
-} from "@burrow/protocol";
+import { type AgentId, type IdWords, idWords, type NetworkId, type RelayId } from "@burrow/protocol";
 import { type Addresses, NO_ADDRESS } from "./addresses.ts";
-import { LESSON_REPEAT_MS, LINGER_MS, type Limits, PARTNERS_MAX, SESSIONS_REMEMBERED_MAX } from "./limits.ts";
+import { LESSON_REPEAT_MS, LINGER_MS, type Limits } from "./limits.ts";
+import type { Party } from "./party.ts";
+import { PartyDirectory } from "./party-directory.ts";
 
 export const NO_PARTY = -1;
 export const NO_LINK = -1;
@@ -35,56 +26,6 @@ const EVICTION_STRIDE = 1_000_003;
 const EVICTION_SLOTS_MAX = 2_048;
 const SERIAL_MAX = 2 ** 31 - 2;
 
-/** One session key of an agent, and the sequence of the last Bind taken under it. */
-interface SeenSession {
-  readonly key: SymmetricKey;
-  sequence: number;
-}
-
-/** Budgets of one agent, made when it first binds. */
-export interface PartyBudgets {
-  readonly binds: TokenBucket;
-  readonly handshakes: TokenBucket;
-  readonly checks: TokenBucket;
-}
-
-export interface Party {
-  readonly slot: number;
-  readonly serial: number;
-  /** Undefined for outside clients. */
-  readonly id: AgentId | undefined;
-  /** The id as trunk packets have it. */
-  readonly words: IdWords | undefined;
-  readonly network: NetworkId;
-  /** Place among the members of its network. */
-  memberIndex: number;
-  key: PublicKey | undefined;
-  /** Made from `key` when first needed. */
-  mac1: Mac1 | undefined;
-  acceptsOutside: boolean;
-  /** By which relay it is reached: as the trunk taught lately, else as the coordinator pushed. */
-  relay: RelayId | undefined;
-  /** As the coordinator pushed it; set and cleared by the router alone. */
-  pushedRelay: RelayId | undefined;
-  pushedLink: number;
-  /** Until then the trunk's lesson stands; 0 when `relay` is no lesson. */
-  learnedUntil: number;
-  /** Who brought it in by the trunk, as long as nobody else spoke of it: one of that relay's `taughtPerRelayMax`. */
-  taughtBy: RelayId | undefined;
-  /** Until then other threads were told that it stands. */
-  toldUntil: number;
-  /** Slots and serials of whom it last exchanged handshakes or probes with, latest first. */
-  readonly partners: { slot: number; serial: number }[];
-  readonly sessions: SeenSession[];
-  /** Receiver indices that it declared for agents not met yet. */
-  pendingFlows: Map<number, AgentId> | undefined;
-  budgets: PartyBudgets | undefined;
-  /** The era of the relay's memory in which its binding was last written down. */
-  rememberedIn: number;
-  /** Where the search through its network goes on when the budget ended the last one. */
-  searchFrom: number;
-}
-
 export interface PartyEvents {
   /** The binding (or an outside client's entry) ended. */
   unbound(party: Party, why: "lapsed" | "left" | "replaced" | "revoked" | "evicted"): void;
@@ -97,10 +38,7 @@ export class Parties {
 
   readonly #parties: (Party | undefined)[] = [];
   readonly #free: number[] = [];
-  readonly #byId = new Map<AgentId, Party>();
-  /** By most bits of the id (`numberOf`): whoever came last of those that share them. */
-  readonly #byNumber = new Map<number, Party>();
-  readonly #networks = new Map<NetworkId, Party[]>();
+  readonly #directory = new PartyDirectory();
   /** Bound agents who take outside clients, in no order. */
   readonly acceptors = new Set<Party>();
   /** By relay: the parties that it alone speaks for. */
@@ -192,14 +130,11 @@ export class Parties {
   }
 
   byId(id: AgentId): Party | undefined {
-    return this.#byId.get(id);
+    return this.#directory.byId(id);
   }
 
-  /** The same for an id as a packet has it; makes no string of it but where an id is like another, or unknown. */
   byWords(words: IdWords): Party | undefined {
-    const party = this.#byNumber.get(numberOf(words));
-    if (party?.words?.first === words.first && party.words.last === words.last) return party;
-    return this.#byId.get(idOfWords(words));
+    return this.#directory.byWords(words);
   }
 
   /** A partner as it was remembered, if it is still the same party. */
@@ -209,7 +144,7 @@ export class Parties {
   }
 
   membersOf(network: NetworkId): readonly Party[] {
-    return this.#networks.get(network) ?? [];
+    return this.#directory.membersOf(network);
   }
 
   isReachable(party: Party, now: number): boolean {
@@ -258,11 +193,7 @@ export class Parties {
     this.#link[slot] = NO_LINK;
     this.#usedAt[slot] = now;
     this.#isOutside[slot] = id === undefined ? 1 : 0;
-    if (id !== undefined) {
-      this.#byId.set(id, party);
-      if (party.words !== undefined) this.#byNumber.set(numberOf(party.words), party);
-      this.#join(party);
-    }
+    this.#directory.add(party);
     return party;
   }
 
@@ -270,12 +201,7 @@ export class Parties {
     if (this.#parties[party.slot] !== party) return;
     this.unbind(party, why);
     this.#vouchFor(party);
-    if (party.id !== undefined) {
-      this.#byId.delete(party.id);
-      const number = party.words === undefined ? 0 : numberOf(party.words);
-      if (this.#byNumber.get(number) === party) this.#byNumber.delete(number);
-      this.#leave(party);
-    }
+    this.#directory.delete(party);
     this.#parties[party.slot] = undefined;
     this.#serial[party.slot] = 0;
     this.#link[party.slot] = NO_LINK;
@@ -356,24 +282,6 @@ export class Parties {
       if (party.learnedUntil === 0 || link === NO_LINK) this.#routeAsPushed(party);
       else this.#link[party.slot] = link;
     }
-  }
-
-  /** Remembers, for both, that they talk to each other. */
-  acquaint(a: Party, b: Party): void {
-    remember(a, b);
-    remember(b, a);
-  }
-
-  /** The sequence of the last Bind under this session key, or -1. */
-  lastSequence(party: Party, key: SymmetricKey): number {
-    return party.sessions.find((session) => sameKey(session.key, key))?.sequence ?? -1;
-  }
-
-  setSequence(party: Party, key: SymmetricKey, sequence: number): void {
-    const known = party.sessions.findIndex((session) => sameKey(session.key, key));
-    if (known !== -1) party.sessions.splice(known, 1);
-    party.sessions.unshift({ key, sequence });
-    party.sessions.length = Math.min(party.sessions.length, SESSIONS_REMEMBERED_MAX);
   }
 
   /**
@@ -462,39 +370,4 @@ export class Parties {
   #longerUnused(a: Party | undefined, b: Party): Party {
     return a === undefined || (this.#usedAt[b.slot] ?? 0) < (this.#usedAt[a.slot] ?? 0) ? b : a;
   }
-
-  #join(party: Party): void {
-    const members = this.#networks.get(party.network) ?? [];
-    if (members.length === 0) this.#networks.set(party.network, members);
-    party.memberIndex = members.push(party) - 1;
-  }
-
-  #leave(party: Party): void {
-    const members = this.#networks.get(party.network);
-    const last = members?.pop();
-    if (members === undefined || last === undefined) return;
-    if (last !== party) {
-      members[party.memberIndex] = last;
-      last.memberIndex = party.memberIndex;
-    }
-    if (members.length === 0) this.#networks.delete(party.network);
-  }
-}
-
-/** 52 of an id's 64 bits. */
-function numberOf({ first, last }: IdWords): number {
-  return first * 0x10_0000 + (last >>> 12);
-}
-
-function remember(whose: Party, partner: Party): void {
-  const { partners } = whose;
-  if (partners[0]?.serial === partner.serial) return;
-  const known = partners.findIndex((entry) => entry.serial === partner.serial);
-  if (known !== -1) partners.splice(known, 1);
-  partners.unshift({ slot: partner.slot, serial: partner.serial });
-  partners.length = Math.min(partners.length, PARTNERS_MAX);
-}
-
-function sameKey(a: SymmetricKey, b: SymmetricKey): boolean {
-  return a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
 }

@@ -1,7 +1,8 @@
 /** Routes as the coordinator pushes them: which agent of which network is bound at which other relay. */
 import { type AgentId, keyFromText, type RelayId, type Route } from "@burrow/protocol";
 import type { Links } from "./links.ts";
-import { NO_LINK, type Parties, type Party } from "./parties.ts";
+import { NO_LINK, type Parties } from "./parties.ts";
+import type { Party } from "./party.ts";
 import type { Revocations } from "./revocations.ts";
 
 export class Router {

@@ -28,7 +28,8 @@ import { DropReason } from "./drop-reason.ts";
 import type { Flows } from "./flows.ts";
 import { LEARNED_ROUTE_LIFETIME_MS } from "./limits.ts";
 import type { Link, Links } from "./links.ts";
-import type { Parties, Party } from "./parties.ts";
+import type { Parties } from "./parties.ts";
+import { acquaint, type Party } from "./party.ts";
 
 export interface TrunkDeskParts {
   readonly links: Links;
@@ -129,7 +130,7 @@ export class TrunkDesk {
 
   /** What the same packet would have taught if it had come from an agent bound here. */
   #learn(packet: Bytes, source: Party, destination: Party, now: number): DropReason | undefined {
-    const { flows, parties } = this.#parts;
+    const { flows } = this.#parts;
     const nowS = Math.floor(now / 1000);
     const kind = wireGuardKind(packet);
     if (kind === "transport" || kind === "cookieReply") return undefined;
@@ -142,7 +143,7 @@ export class TrunkDesk {
       flows.learn(destination, wireGuardSender(packet), source, nowS, kind === "response");
       if (kind === "response") flows.learn(source, wireGuardReceiver(packet), destination, nowS, true);
     }
-    parties.acquaint(source, destination);
+    acquaint(source, destination);
     return undefined;
   }
 }
