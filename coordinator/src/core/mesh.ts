@@ -19,6 +19,7 @@ import {
 import { type AgentEntry, AgentRegistry, type Presence } from "./agents.ts";
 import { FigureSums } from "./figures.ts";
 import type { GeoLocation } from "./geo.ts";
+import { Grants } from "./grants.ts";
 import { Guide, type Told } from "./guide.ts";
 import { Happenings, pathChanges } from "./happenings.ts";
 import { Introductions } from "./introduce.ts";
@@ -30,11 +31,10 @@ import type { Output } from "./outputs.ts";
 import { type Ranked, rankingForAgents } from "./ranking.ts";
 import type { AgentRecord, NetworkRecord, RelayRecord } from "./records.ts";
 import { type RelayEntry, RelayRegistry } from "./relays.ts";
-import { mayUse } from "./selection/cost.ts";
 import type { Estimate } from "./selection/estimate.ts";
 import { selectMore, selectRelays } from "./selection.ts";
 import { allRoutes, peerNews, peersOf, routeNews } from "./telling.ts";
-import { type RandomBytes, TICKET_LIFE_MS, TicketOffice } from "./ticket-office.ts";
+import type { RandomBytes } from "./ticket-office.ts";
 
 export interface MeshStart {
   readonly agents: readonly AgentRecord[];
@@ -50,15 +50,13 @@ export class Mesh {
   readonly relays: RelayRegistry;
   readonly agents: AgentRegistry;
   readonly figures = new FigureSums();
-  readonly #office: TicketOffice;
+  readonly #grants: Grants;
   readonly #introductions: Introductions;
   readonly #introductionLimits = new IntroductionLimits();
   readonly #news = new News();
   readonly #happenings: Happenings;
   readonly #guide = new Guide();
   readonly #matchmaker: Matchmaker;
-  /** Keys that were revoked while tickets of theirs may still be good. */
-  readonly #revoked = new Map<AgentId, number>();
   readonly #outlook: Outlook;
   #outputs: Output[] = [];
 
@@ -68,17 +66,28 @@ export class Mesh {
     this.#outlook = new Outlook(this.relays, this.#guide);
     this.#happenings = new Happenings(this.relays.all().map(({ record, state }) => [record.id, state]));
     this.#introductions = new Introductions(this.agents);
-    this.#office = new TicketOffice(start.sealer, start.random, start.agentRate ?? RATE_DEFAULT);
+    const tell = (agent: AgentId, message: ToAgent) => this.#toAgent(agent, message);
+    const rankingFor = (entry: AgentEntry) => this.#rankingFor(entry);
+    this.#grants = new Grants(
+      {
+        agents: this.agents,
+        relays: this.relays,
+        sealer: start.sealer,
+        random: start.random,
+        agentRate: start.agentRate ?? RATE_DEFAULT,
+        rankingFor,
+        tell,
+        issued: (count) => this.#outputs.push({ to: "log", event: { kind: "tickets", count } }),
+      },
+      start.agents,
+    );
     this.#matchmaker = new Matchmaker({
       agents: this.agents,
       rtts: this.#guide.rtts,
-      rankingFor: (entry) => this.#rankingFor(entry),
-      grant: (entry, relays, now) => this.#grantMissing(entry, relays, now),
-      tell: (agent, message) => this.#toAgent(agent, message),
+      rankingFor,
+      grant: (entry, relays, now) => this.#grants.grantMissing(entry, relays, now),
+      tell,
     });
-    for (const { id, revokedAtMs } of start.agents) {
-      if (revokedAtMs !== undefined) this.#revoked.set(id, revokedAtMs);
-    }
   }
 
   /** What is to be done, in order. */
@@ -105,7 +114,8 @@ export class Mesh {
       routes: allRoutes(this.agents),
     });
     if (record.drainRequested) this.#toRelay(record.id, { type: "drain", draining: true });
-    for (const agent of this.#recentlyRevoked(now)) this.#toRelay(record.id, { type: "revoke", agent });
+    for (const agent of this.#grants.recentlyRevoked(now))
+      this.#toRelay(record.id, { type: "revoke", agent });
   }
 
   relaySaid(id: RelayId, { load, draining, reach = [] }: FromRelay, now: number): void {
@@ -146,7 +156,7 @@ export class Mesh {
 
   /** Already removed from the store; its channel is for the shell to close. */
   relayRemoved(id: RelayId, now: number): void {
-    this.#office.forgetRelay(id);
+    this.#grants.forgetRelay(id);
     this.#guide.forgetRelay(id);
     const entry = this.relays.get(id);
     if (entry === undefined) return;
@@ -181,7 +191,7 @@ export class Mesh {
       observed: location === undefined ? { address } : { address, place: location.label },
       relays: this.#outlook.mapFor(record.network),
       ranking: this.#outlook.tellable(byMap, now),
-      tickets: this.#issue(entry, relays, now, true),
+      tickets: this.#grants.forWelcome(entry, relays, now),
       peers: peersOf(this.agents, entry),
     });
     this.#tellCrowds(record.id, ranking, true);
@@ -208,7 +218,7 @@ export class Mesh {
         this.#introduce(entry, message.peer, now);
         break;
       case "ticket-request":
-        this.#ticketsRequested(entry, message.relays, now);
+        this.#grants.requested(entry, message.relays, now);
         break;
       case "paths":
         for (const change of pathChanges(id, entry.paths, message.paths)) {
@@ -234,7 +244,7 @@ export class Mesh {
     this.#guide.forget(id);
     this.#introductions.forget(id);
     this.#matchmaker.forget(id);
-    this.#office.forget(id);
+    this.#grants.forget(id);
     this.#happenings.agentDisconnected(id, now);
     this.#peerChanged(entry, now);
   }
@@ -246,8 +256,7 @@ export class Mesh {
     this.#introductions.forget(id);
     this.#matchmaker.forget(id);
     this.#introductionLimits.forget(id);
-    this.#office.forget(id);
-    this.#revoked.set(id, now);
+    this.#grants.revoke(id, now);
     this.#outputs.push({ to: "relays", message: { type: "revoke", agent: id } });
     if (entry === undefined) return;
     this.#happenings.agentRemoved(entry.record, now);
@@ -262,7 +271,7 @@ export class Mesh {
       this.#relayChanged(entry.record.id, now);
       this.#relayMoved(entry.record.id, now);
     }
-    for (const id of this.#office.due(now)) this.#renewTickets(id, now);
+    this.#grants.tick(now);
     this.#tellNews(now, now);
     const happenings = this.#happenings.take(now);
     if (happenings.length > 0) this.#outputs.push({ to: "watchers", happenings });
@@ -287,7 +296,7 @@ export class Mesh {
 
   nextDeadline(): number | undefined {
     return earlier(
-      earlier(this.relays.nextDeadline(), this.#office.nextDeadline()),
+      earlier(this.relays.nextDeadline(), this.#grants.nextDeadline()),
       earlier(this.#news.nextDeadline(), this.#happenings.nextDeadline()),
     );
   }
@@ -351,11 +360,11 @@ export class Mesh {
       this.agents.networks,
     );
     const ranking = this.#rankingFor(entry);
-    const isGranted = this.#grantMissing(entry, selectMore(ranking), now);
+    const isGranted = this.#grants.grantMissing(entry, selectMore(ranking), now);
     this.#tellCrowds(id, ranking, isGranted);
     const standby = this.#guide.adviseStandby(id, ranking);
     if (standby === undefined) return;
-    this.#grantMissing(entry, [standby], now);
+    this.#grants.grantMissing(entry, [standby], now);
     const advice = {
       relays: this.#outlook.mapFor(entry.record.network),
       ranking: rankingForAgents(ranking, standby),
@@ -374,22 +383,6 @@ export class Mesh {
     if (other?.record.network !== entry.record.network || other === entry) return;
     if (entry.presence === undefined || other.presence === undefined) return;
     this.#matchmaker.introduced(entry, other, now);
-  }
-
-  #ticketsRequested(entry: AgentEntry, asked: readonly RelayId[], now: number): void {
-    const relays = asked.length > 0 ? asked : this.#selectionFor(entry);
-    const tickets = this.#issue(entry, relays, now, asked.length === 0);
-    this.#toAgent(entry.record.id, { type: "tickets", tickets });
-  }
-
-  #renewTickets(id: AgentId, now: number): void {
-    const entry = this.agents.get(id);
-    if (entry?.presence === undefined) {
-      this.#office.forget(id);
-      return;
-    }
-    const relays = new Set([...this.#selectionFor(entry), ...this.#office.held(id)]);
-    this.#toAgent(id, { type: "tickets", tickets: this.#issue(entry, [...relays], now, true) });
   }
 
   // ── what is told ──
@@ -411,46 +404,20 @@ export class Mesh {
       const message: ToAgent = { type: "relays", relays, ranking: this.#outlook.tellable(ranked, now) };
       this.#outputs.push({ to: "agents", agents, message });
       for (const entry of entries)
-        this.#grantMissing(entry, selectRelays(entry.presence?.location, ranked), now);
+        this.#grants.grantMissing(entry, selectRelays(entry.presence?.location, ranked), now);
     }
   }
 
-  #grantMissing(entry: AgentEntry, selected: readonly RelayId[], now: number): boolean {
-    const held = this.#office.held(entry.record.id);
-    const missing = selected.filter((relay) => !held.has(relay));
-    const tickets = missing.length === 0 ? [] : this.#issue(entry, missing, now, false);
-    if (tickets.length > 0) this.#toAgent(entry.record.id, { type: "tickets", tickets });
-    return tickets.length > 0;
-  }
-
   #tellCrowds(id: AgentId, ranking: readonly Ranked[], hasNewTickets: boolean): void {
-    const crowds = this.#guide.crowds.toTell(id, ranking, this.#office.held(id), hasNewTickets);
+    const crowds = this.#guide.crowds.toTell(id, ranking, this.#grants.held(id), hasNewTickets);
     if (crowds !== undefined) this.#toAgent(id, { type: "crowds", crowds });
   }
 
   // ── helpers ──
 
-  /** Where it is bound, what may be nearer still, and what the map says. */
-  #selectionFor(entry: AgentEntry): RelayId[] {
-    const ranking = this.#rankingFor(entry);
-    return [...new Set([...selectRelays(entry.presence?.location, ranking), ...selectMore(ranking)])];
-  }
-
   /** All relays as they look to this agent, measured where it measured. */
   #rankingFor(entry: AgentEntry): readonly Ranked[] {
     return this.#guide.rank(toldBy(entry), this.ranking(entry.presence?.location, entry.record.network));
-  }
-
-  #issue(entry: AgentEntry, relays: readonly RelayId[], now: number, renews: boolean) {
-    const { network } = entry.record;
-    const records = relays.flatMap((id) => {
-      const record = this.relays.get(id)?.record;
-      return record !== undefined && mayUse(record, { network }) ? [record] : [];
-    });
-    const outside = entry.presence?.acceptsOutside ?? false;
-    const tickets = this.#office.issue(entry.record, outside, records, now, renews);
-    this.#outputs.push({ to: "log", event: { kind: "tickets", count: tickets.length } });
-    return tickets;
   }
 
   #peerChanged({ record }: AgentEntry, now: number): void {
@@ -479,11 +446,6 @@ export class Mesh {
   #logState(relay: RelayId): void {
     const entry = this.relays.get(relay);
     if (entry !== undefined) this.#outputs.push({ to: "log", event: { kind: "relay-state", entry } });
-  }
-
-  #recentlyRevoked(now: number): AgentId[] {
-    for (const [id, atMs] of this.#revoked) if (now - atMs > TICKET_LIFE_MS) this.#revoked.delete(id);
-    return [...this.#revoked.keys()];
   }
 
   #toAgent(agent: AgentId, message: ToAgent): void {
