@@ -480,8 +480,8 @@ export class Agent {
   }
 
   #refreshCandidates(): void {
-    this.hairpin.setOutside(this.relays.natOutside(this.whereabouts.local), this.#now);
-    if (!this.whereabouts.refresh(this.relays, this.mapper.lease?.outside)) return;
+    this.hairpin.setOutside(this.relays.outside.natOutside(this.whereabouts.local), this.#now);
+    if (!this.whereabouts.refresh(this.relays.outside, this.mapper.lease?.outside)) return;
     this.#reporter.candidatesChanged(this.#now);
     for (const peer of this.#awake) peer.paths.ownCandidatesChanged(this.#now);
   }

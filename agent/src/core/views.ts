@@ -240,14 +240,14 @@ export function netcheckView(agent: AgentParts) {
     hairpin: agent.hairpin.result,
     portMapping: portMappingView(agent),
     local: agent.whereabouts.local,
-    reflexive: agent.relays.reflexive,
+    reflexive: agent.relays.outside.reflexive,
     candidates: agent.whereabouts.candidates,
     /** How often the home moved for a gain within a day. */
     homeMoves: agent.relays.homeMoves,
     udp: agent.relays.links.some((link) => link.isBound && !link.isWebsocket),
     websocket: agent.relays.links.some((link) => link.isBound && link.isWebsocket),
-    ipv4: agent.relays.reflexive.some((endpoint) => !endpoint.startsWith("[")),
-    ipv6: agent.relays.reflexive.some((endpoint) => endpoint.startsWith("[")),
+    ipv4: agent.relays.outside.reflexive.some((endpoint) => !endpoint.startsWith("[")),
+    ipv6: agent.relays.outside.reflexive.some((endpoint) => endpoint.startsWith("[")),
     relays: relayViews(agent),
   };
 }

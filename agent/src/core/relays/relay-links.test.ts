@@ -13,7 +13,7 @@ test("a relay challenges, is given its cookie back, and is bound after two round
   expect(world.links.get(near.info.id)?.state).toBe("bound");
   expect(near.binds.length).toBe(2);
   expect(world.links.homes.home).toBe(near.info.id);
-  expect(world.links.reflexive).toEqual([near.observed]);
+  expect(world.links.outside.reflexive).toEqual([near.observed]);
 });
 
 test("sequences rise with every Bind, whatever relay it goes to", () => {
@@ -199,19 +199,19 @@ test("when a kept relay sees us elsewhere, all living bindings are renewed at on
   world.links.doubt(relays[0]?.info.id as RelayId, world.now);
   world.run(500);
   for (const [i, { binds }] of relays.entries()) expect(binds.length).toBeGreaterThan(before[i] ?? 0);
-  expect(world.links.reflexive).toEqual(["198.51.100.8:4001" as Endpoint]);
+  expect(world.links.outside.reflexive).toEqual(["198.51.100.8:4001" as Endpoint]);
 });
 
 test("two relays' answers tell the kind of NAT", () => {
   const relays = [relay(1, 10), relay(2, 30)];
   const world = new LinksUnderTest(...relays).start();
-  expect(world.links.natMapping([])).toBe("unknown");
+  expect(world.links.outside.natMapping([])).toBe("unknown");
   world.run(1_000);
-  expect(world.links.natMapping([])).toBe("endpoint-independent");
-  expect(world.links.natMapping(["198.51.100.7:4000" as Endpoint])).toBe("none");
+  expect(world.links.outside.natMapping([])).toBe("endpoint-independent");
+  expect(world.links.outside.natMapping(["198.51.100.7:4000" as Endpoint])).toBe("none");
   if (relays[1] !== undefined) relays[1].observed = "198.51.100.7:4999" as Endpoint;
   world.run(20_000);
-  expect(world.links.natMapping([])).toBe("address-dependent");
+  expect(world.links.outside.natMapping([])).toBe("address-dependent");
 });
 
 test("relays' answers tell in which order the NAT gives out ports", () => {
@@ -220,13 +220,13 @@ test("relays' answers tell in which order the NAT gives out ports", () => {
   const world = new LinksUnderTest(...relays).start();
   const local = ["192.168.1.2:41641" as Endpoint];
   world.run(1_000);
-  expect(world.links.natPorts(local)).toEqual({ order: "sequential", step: 2, last: 4_004 });
+  expect(world.links.outside.natPorts(local)).toEqual({ order: "sequential", step: 2, last: 4_004 });
   for (const of of relays) of.observed = "198.51.100.8:41641" as Endpoint;
   world.links.networkChanged(world.now);
-  expect(world.links.natPorts(local)).toBeUndefined();
+  expect(world.links.outside.natPorts(local)).toBeUndefined();
   world.run(1_000);
-  expect(world.links.natPorts(local)).toEqual({ order: "preserving" });
-  expect(world.links.natPorts([...local, "198.51.100.8:41641" as Endpoint])).toBeUndefined();
+  expect(world.links.outside.natPorts(local)).toEqual({ order: "preserving" });
+  expect(world.links.outside.natPorts([...local, "198.51.100.8:41641" as Endpoint])).toBeUndefined();
 });
 
 test("a changed network makes the choice of home anew, by what is measured there", () => {

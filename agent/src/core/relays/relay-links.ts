@@ -14,8 +14,6 @@ import {
   type GrantedTicket,
   isRefusal,
   isUsableTarget,
-  type NatMapping,
-  type NatPorts,
   NONCE_LENGTH,
   openBound,
   type RankedRelay,
@@ -23,10 +21,9 @@ import {
   type RelayId,
   type RelayInfo,
   type Sealer,
-  splitEndpoint,
 } from "@burrow/protocol";
 import { type HomeOption, type Homes, Homing } from "./homing.ts";
-import { portOrder } from "./nat-ports.ts";
+import { OutsideView } from "./outside-view.ts";
 import { FIRST_SAMPLES, RelayLink } from "./relay-link.ts";
 
 /** For so long after the first answer the choice of the home is still free. */
@@ -61,6 +58,8 @@ export interface RelayLinksOptions {
 }
 
 export class RelayLinks {
+  /** How we look from outside. */
+  readonly outside = new OutsideView(() => this.links);
   readonly #sink: RelayLinksSink;
   readonly #options: RelayLinksOptions;
   readonly #links = new Map<RelayId, RelayLink>();
@@ -115,33 +114,6 @@ export class RelayLinks {
   relayAt(endpoint: Endpoint): RelayId | undefined {
     const links = this.#byEndpoint.get(endpoint) ?? [];
     return (links.find(({ isBound }) => isBound) ?? links[0])?.info.id;
-  }
-
-  /** How we look from outside, once per distinct view. */
-  get reflexive(): readonly Endpoint[] {
-    return [...new Set(this.#views())];
-  }
-
-  /** What kind of mapping the NAT before us has, by two relays' answers (RFC 4787 §4.1). */
-  natMapping(local: readonly Endpoint[]): NatMapping {
-    const v4 = this.#views().filter((endpoint) => !endpoint.startsWith("["));
-    if (v4.some((endpoint) => local.includes(endpoint))) return "none";
-    if (v4.length < 2) return "unknown";
-    return new Set(v4).size === 1 ? "endpoint-independent" : "address-dependent";
-  }
-
-  /** Where a NAT shows our socket to everybody alike; undefined where there is none such, or too little is known. */
-  natOutside(local: readonly Endpoint[]): Endpoint | undefined {
-    if (this.natMapping(local) !== "endpoint-independent") return undefined;
-    return this.#views().find((endpoint) => !endpoint.startsWith("["));
-  }
-
-  /** In which order the NAT gives out ports, as far as the relays' answers tell. */
-  natPorts(local: readonly Endpoint[]): NatPorts | undefined {
-    const [own] = local;
-    if (own === undefined || this.natMapping(local) === "none") return undefined;
-    const sightings = this.links.flatMap((link) => (link.isBound ? (link.sighting ?? []) : []));
-    return portOrder(sightings, splitEndpoint(own).port);
   }
 
   /** The relay map, and in which order this agent should try them. */
@@ -321,10 +293,6 @@ export class RelayLinks {
   /** Relays that were bound under an address that is gone would send there what is for us. */
   #renewOthers(moved: RelayLink, now: number): void {
     for (const link of this.#links.values()) if (link !== moved && link.isBound) link.renew(now);
-  }
-
-  #views(): Endpoint[] {
-    return this.links.flatMap((link) => (link.isBound ? (link.observed ?? []) : []));
   }
 
   #forget(relay: RelayId): void {
