@@ -30,7 +30,7 @@ import { openSqliteStore } from "./io/store/sqlite.ts";
 import { refuseEmptied } from "./io/store/sqlite-file.ts";
 import type { Store } from "./io/store/store.ts";
 
-export type { GeoLocation, GeoResolver } from "./core/geo.ts";
+export { distanceKm, type GeoLocation, type GeoResolver } from "./core/geo.ts";
 export { openGeoip } from "./io/geoip.ts";
 export { OPERATOR_FILE, type OperatorAccess, readOperatorFile } from "./io/operator.ts";
 export {

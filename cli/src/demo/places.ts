@@ -1,4 +1,5 @@
 /** Where the demo's hosts stand, and how long light and routers take between two places. */
+import { distanceKm } from "@burrow/coordinator";
 import type { Place } from "@burrow/protocol";
 
 export interface Site {
@@ -14,7 +15,6 @@ export const SYDNEY: Site = { name: "sydney", at: { lat: -33.87, lon: 151.21 } }
 export const BERLIN: Site = { name: "berlin", at: { lat: 52.52, lon: 13.4 } };
 export const BOSTON: Site = { name: "boston", at: { lat: 42.36, lon: -71.06 } };
 
-const EARTH_RADIUS_KM = 6371;
 /** Light in fibre needs 1 ms for 100 km there and back (two thirds of c). */
 const KM_PER_RTT_MS = 100;
 /** Cables do not follow great circles and routers take their time: measured round trips are this much longer. */
@@ -25,13 +25,4 @@ const LEAST_RTT_MS = 2;
 /** The round trip between two places, as the demo emulates it. */
 export function emulatedRttMs(a: Place, b: Place): number {
   return Math.max(LEAST_RTT_MS, (distanceKm(a, b) / KM_PER_RTT_MS) * DETOUR);
-}
-
-/** Great-circle distance (haversine formula). */
-export function distanceKm(a: Place, b: Place): number {
-  const radians = Math.PI / 180;
-  const lat = Math.sin(((b.lat - a.lat) * radians) / 2) ** 2;
-  const lon = Math.sin(((b.lon - a.lon) * radians) / 2) ** 2;
-  const h = lat + Math.cos(a.lat * radians) * Math.cos(b.lat * radians) * lon;
-  return 2 * EARTH_RADIUS_KM * Math.asin(Math.min(1, Math.sqrt(h)));
 }
