@@ -1,18 +1,21 @@
 /** The HTTP API: shapes, rights and refusals. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rm } from "node:fs/promises";
+import { HEARTBEAT_INTERVAL_MS } from "@burrow/protocol";
 import { TestCoordinator } from "../../testing/coordinator.ts";
 import { readOperatorFile } from "../operator.ts";
 
 let coordinator: TestCoordinator;
 let agentId: string;
 let relayId: string;
+let heartbeats: ReturnType<typeof setInterval>;
 beforeAll(async () => {
   coordinator = await TestCoordinator.start();
   const relay = await coordinator.relay({ region: "here", at: { lat: 1, lon: 2 } });
   const agent = await coordinator.agent({ name: "alice" });
   const bob = await coordinator.agent({ name: "bob" });
   relayId = relay.id;
+  heartbeats = setInterval(() => relay.client.heartbeat(), HEARTBEAT_INTERVAL_MS);
   agentId = agent.id;
   const rtts = [{ relay: relay.id, rttMs: 12 }];
   agent.client.send({ type: "home", home: relay.id, rtts, reason: "the only one" });
@@ -28,7 +31,10 @@ beforeAll(async () => {
   agent.client.send({ type: "ping" });
   await agent.client.next("pong");
 });
-afterAll(() => coordinator.end());
+afterAll(() => {
+  clearInterval(heartbeats);
+  return coordinator.end();
+});
 
 function ask(path: string, init: RequestInit & { token?: string } = {}): Promise<Response> {
   const headers: Record<string, string> = {

@@ -4,7 +4,7 @@ import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdir, rename, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { JsonObject } from "@burrow/protocol";
+import { HEARTBEAT_INTERVAL_MS, type JsonObject } from "@burrow/protocol";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { DocumentedClient } from "../../../../protocol/testing/documented.ts";
 import { TestCoordinator } from "../../testing/coordinator.ts";
@@ -21,6 +21,7 @@ let agent: string;
 let relay: string;
 let token: Record<string, string>;
 let cookie: string;
+let heartbeats: ReturnType<typeof setInterval>;
 
 beforeAll(async () => {
   coordinator = await TestCoordinator.start({
@@ -43,6 +44,7 @@ beforeAll(async () => {
   ];
   relay = here.id;
   here.client.heartbeat();
+  heartbeats = setInterval(() => here.client.heartbeat(), HEARTBEAT_INTERVAL_MS);
   const alice = await coordinator.agent({ name: "alice" });
   const bob = await coordinator.agent({ name: "bob" });
   agent = alice.id;
@@ -68,7 +70,10 @@ beforeAll(async () => {
   alice.client.send({ type: "ping" });
   await alice.client.next("pong");
 });
-afterAll(() => coordinator.end());
+afterAll(() => {
+  clearInterval(heartbeats);
+  return coordinator.end();
+});
 
 const json = { "content-type": "application/json" };
 

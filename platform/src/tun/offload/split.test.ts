@@ -93,8 +93,10 @@ const tcp: Fields = {
 test("what is cut short is refused, and never leaves its memory", () => {
   for (const of of [tcp, { ...tcp, version: 6 }, { ...tcp, protocol: "udp" }] as const) {
     const whole = build(of, true);
+    const batch = newBatch(1_420);
     for (let length = 0; length <= whole.length; length++) {
-      const batch = newBatch(1_420);
+      batch.clear();
+      batch.memory.bytes.fill(0xee, 0, 4 * whole.length);
       place(batch, whole.subarray(0, length));
       const result = split(batch, length, headerOf(of, 1_000));
       expect(result).toBe(length > headerLengths(of).all ? "split" : "malformed");
