@@ -274,6 +274,39 @@ describe("several packet threads", () => {
     expect(await b.peer.next(100)).toBeUndefined();
   });
 
+  test("agents of whom only the trunk told are reached from all", async () => {
+    const from = coordinator();
+    const [near, far] = [await relay(from, { threads: 3 }), await relay(from)];
+    const relays = [near, far].map((each, i) => ({
+      id: each.id,
+      key: from.hellos[i]?.key ?? ("" as never),
+      region: "test",
+      endpoints: [doorOf(each)],
+      state: "healthy" as const,
+    }));
+    from.send({ type: "relays", relays });
+    const agents = await Promise.all(Array.from({ length: 6 }, () => liveAgent(from, near)));
+    const toNear = agents.map(({ agent }) => ({
+      agent: agent.id,
+      key: keyToText(agent.publicKey),
+      network: agent.network,
+      relay: near.id,
+    }));
+    from.send({ type: "routes", upsert: toNear, remove: [] });
+    await Bun.sleep(50);
+    for (const [n, a] of agents.entries()) {
+      await a.bind();
+      const b = await liveAgent(from, far);
+      await b.bind();
+      b.send(b.agent.initiationTo(a.agent, 30 + n));
+      expect((await a.peer.next())?.length).toBe(148);
+      a.send(a.agent.responseTo(b.agent, 40 + n, 30 + n));
+      expect((await b.peer.next())?.length).toBe(92);
+      a.send(transport(30 + n, 700));
+      expect(await b.peer.next()).toEqual(transport(30 + n, 700));
+    }
+  });
+
   test("an unmodified WireGuard client is known to all as well", async () => {
     const from = coordinator();
     const running = await relay(from, { threads: 3 });
