@@ -10,7 +10,7 @@ import { Random } from "./random.ts";
 import { simulate } from "./simulate.ts";
 import { World } from "./world.ts";
 
-/** Machines may be busy; a world takes half a second of its own. */
+/** Machines may be busy; a world takes a fifth of a second of its own. */
 const PATIENCE_MS = 120_000;
 
 test(
