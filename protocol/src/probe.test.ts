@@ -22,6 +22,7 @@ interface ProbeCase extends ProbeHeader {
   readonly nonce: string;
   readonly transaction: Transaction;
   readonly observed: Endpoint | null;
+  readonly hasBegun?: true;
   readonly lengthBytes: number;
   readonly hex: string;
 }
@@ -39,7 +40,8 @@ const open = (datagram: Uint8Array) => openProbe(datagram, KEY, nobleSealer);
 test("probe: golden vectors, both ways", () => {
   for (const of of cases) {
     const header = { kind: of.kind, receiver: of.receiver, sender: of.sender };
-    const body = { transaction: of.transaction, observed: of.observed ?? undefined };
+    const begun = of.hasBegun === undefined ? {} : { hasBegun: of.hasBegun };
+    const body = { transaction: of.transaction, observed: of.observed ?? undefined, ...begun };
     const datagram = encodeProbe(header, body, hex(of.key), hex(of.nonce), nobleSealer, of.lengthBytes);
     expect(datagram).toEqual(hex(of.hex));
     expect(datagram.length).toBe(of.lengthBytes);
@@ -109,6 +111,8 @@ test("a peer that breaks the rules is refused by name", () => {
   expect(forged("probe", () => {}, 9)).toMatchObject({ observed: undefined });
   expect(forged("probe", (plaintext) => plaintext.fill(1, 8, 9))).toBe(Refusal.badField); // half an endpoint
   expect(forged("probe", (plaintext) => plaintext.fill(1, 24, 25))).toBe(Refusal.badField); // a port
+  expect(forged("probe", (plaintext) => plaintext.fill(1, 26, 27))).toMatchObject({ hasBegun: true });
+  expect(forged("probe", (plaintext) => plaintext.fill(2, 26, 27))).toBe(Refusal.badField); // no such flag
   expect(forged("probe", (plaintext) => plaintext.fill(1, 27, 28))).toBe(Refusal.badField);
   expect(forged("probe", (plaintext) => plaintext.fill(1, 36, 37), 9)).toBe(Refusal.badField); // padding
   expect(forged("probeAck", () => {})).toBe(Refusal.badField); // observed nothing

@@ -5,7 +5,8 @@
  *
  *   0  transaction  8   random; an ack repeats that of its probe
  *   8  observed    18   ack: the endpoint that the probe came from. Probe: zeros
- *  26  zero         2
+ *  26  flags        1   probe: bit 0, the sender's probes straight to the receiver have begun. Ack: zero
+ *  27  zero         1
  *  28  padding      n   zeros, so that a probe can be as long as a data packet
  *
  * An ack is 88 bytes and a probe at least that, so an answer is never larger than its question.
@@ -34,6 +35,8 @@ const PLAINTEXT_LENGTH = 28;
 
 export const TRANSACTION_LENGTH = 8;
 
+const FLAG_HAS_BEGUN = 1;
+
 /** 8 random bytes as 16 hex digits. */
 export type Transaction = string & { readonly __brand: "Transaction" };
 
@@ -45,6 +48,8 @@ export interface ProbeBody {
   readonly transaction: Transaction;
   /** Only in an ack. */
   readonly observed: Endpoint | undefined;
+  /** Only in a probe by a relay: probes straight to the receiver have begun. */
+  readonly hasBegun?: true;
 }
 
 /** A transaction of 8 random bytes. */
@@ -73,7 +78,8 @@ export function encodeProbe(
   const plaintext = new Writer(PLAINTEXT_LENGTH + padding).put(transactionBytes(body.transaction));
   if (body.observed === undefined) plaintext.zeros(ENDPOINT_LENGTH);
   else writeEndpoint(plaintext, body.observed);
-  return sealPeerPacket(header, plaintext.zeros(2 + padding).finish(), key, nonce, sealer);
+  plaintext.u8(body.hasBegun === true ? FLAG_HAS_BEGUN : 0).zeros(1 + padding);
+  return sealPeerPacket(header, plaintext.finish(), key, nonce, sealer);
 }
 
 /** What a receiver looking for the key may know of a probe. Unauthenticated. */
@@ -97,7 +103,10 @@ export function openProbe(
   const reader = new Reader(plaintext);
   const transaction = transactionOf(reader.bytes(TRANSACTION_LENGTH));
   if (header.kind === "probe") {
-    return reader.isZero() ? { transaction, observed: undefined } : Refusal.badField;
+    const isBlank = reader.bytes(ENDPOINT_LENGTH).every((byte) => byte === 0);
+    const flags = reader.u8();
+    if (!isBlank || flags > FLAG_HAS_BEGUN || !reader.isZero()) return Refusal.badField;
+    return { transaction, observed: undefined, ...(flags === 0 ? {} : { hasBegun: true }) };
   }
   const observed = readEndpoint(reader);
   return observed !== undefined && reader.isZero() ? { transaction, observed } : Refusal.badField;

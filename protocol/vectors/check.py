@@ -166,7 +166,7 @@ def probe(case):
     kind = {"probe": 0xB3, "probeAck": 0xB4}[case["kind"]]
     header = struct.pack("<BBH", kind, 1, 0) + h(case["receiver"]) + h(case["sender"])
     observed = endpoint(case["observed"]) if case["observed"] else bytes(18)
-    plaintext = h(case["transaction"]) + observed + bytes(2) + bytes(case["lengthBytes"] - 88)
+    plaintext = h(case["transaction"]) + observed + bytes([case.get("hasBegun", False), 0]) + bytes(case["lengthBytes"] - 88)
     sealed = xchacha20_poly1305(h(case["key"]), h(case["nonce"]), header, plaintext)
     yield header.hex() + case["nonce"] + sealed.hex(), case["hex"]
 

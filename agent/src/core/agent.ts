@@ -357,6 +357,7 @@ export class Agent {
     if (this.#seemsForgotten(peer, from, now)) this.tunnel.initiate(peer.info.id, now);
     this.#awake.add(peer);
     peer.paths.probedBy(target, probe.transaction, now);
+    if (probe.hasBegun === true && target.kind === "relay") peer.paths.peerHasBegun(now);
   }
 
   /** The peer sends what we cannot open, and makes no handshake: we were restarted, and it does not know yet. */

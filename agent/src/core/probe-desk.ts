@@ -53,9 +53,11 @@ export class ProbeDesk {
 
   send(peer: Peer, target: PathTarget, transaction: Transaction, now: number, form: ProbeForm = {}): void {
     this.budget.spend(now);
-    const { ttl, lengthBytes } = form;
+    const { ttl, lengthBytes, hasBegun } = form;
     const how = { ttl, whole: lengthBytes !== undefined };
-    this.#transmit(peer, target, { kind: "probe", transaction, observed: undefined }, how, lengthBytes);
+    const begun = hasBegun === undefined ? {} : { hasBegun };
+    const about = { kind: "probe", transaction, observed: undefined, ...begun } as const;
+    this.#transmit(peer, target, about, how, lengthBytes);
   }
 
   /** `observed`: where the probe came from. */

@@ -21,6 +21,8 @@ export interface PeerPathsSink {
 export interface ProbeForm {
   /** It only has to open our own NATs, and dies at this router on its way. Undefined: all the way. */
   readonly ttl?: number | undefined;
+  /** It goes by a relay, and tells that probes straight to the peer have begun. */
+  readonly hasBegun?: true;
   /** It is padded to this length, and must not be fragmented on the way. */
   readonly lengthBytes?: number;
 }

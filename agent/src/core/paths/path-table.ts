@@ -17,6 +17,13 @@ export class PathTable {
     return [...this.#paths.values()];
   }
 
+  /** When the first of them next wants a look; infinite when none does. */
+  get deadlineMs(): number {
+    let deadlineMs = Number.POSITIVE_INFINITY;
+    for (const path of this.#paths.values()) deadlineMs = Math.min(deadlineMs, path.deadlineMs ?? deadlineMs);
+    return deadlineMs;
+  }
+
   of(target: PathTarget): Path | undefined {
     return this.#paths.get(pathIdOf(target));
   }

@@ -79,14 +79,14 @@ describe("an untried path", () => {
     const path = new Path(DIRECT, "reflexive", 0);
     path.start(0);
     const opening = [0, 30, 60].map((at, i) => {
-      const { isOpening } = path;
+      const { ttl } = path;
       path.probed(`${i}`.padStart(16, "0") as Transaction, at);
-      return isOpening;
+      return ttl;
     });
-    expect(opening).toEqual([true, true, false]);
+    expect(opening).toEqual([2, 2, undefined]);
     const relay = new Path(RELAY, "relay", 0);
     relay.start(0);
-    expect(relay.isOpening).toBe(false);
+    expect(relay.ttl).toBeUndefined();
   });
 
   test("asks at once, and all the way, when the peer's first probe comes by it; further ones hurry nothing", () => {
@@ -95,7 +95,7 @@ describe("an untried path", () => {
     trial.path.start(0);
     trial.run(10);
     trial.path.answerProbe(10);
-    expect(trial.path.isOpening).toBe(false);
+    expect(trial.path.ttl).toBeUndefined();
     trial.run(1);
     trial.path.answerProbe(11);
     trial.run(2_700);
@@ -103,10 +103,23 @@ describe("an untried path", () => {
     expect(trial.probesAtMs).toHaveLength(11);
   });
 
+  test("goes all the way at once when the peer says that it has begun, once in a volley", () => {
+    const trial = new Trial(DIRECT);
+    trial.isOpen = false;
+    trial.path.start(0);
+    trial.run(10);
+    trial.path.peerHasBegun(10);
+    expect(trial.path.ttl).toBeUndefined();
+    trial.run(1);
+    trial.path.peerHasBegun(11);
+    trial.run(100);
+    expect(trial.probesAtMs).toEqual([0, 10, 40, 100]);
+  });
+
   test("to an address that the peer itself has is tried all the way at once: there is no NAT to confuse", () => {
     const path = new Path(DIRECT, "host", 0);
     path.start(0);
-    expect(path.isOpening).toBe(false);
+    expect(path.ttl).toBeUndefined();
   });
 
   test("to a public address is tried again soon once, and then not before routers have forgotten our probes", () => {

@@ -12,7 +12,7 @@ import { LossEstimator } from "./loss.ts";
 import { Pace } from "./pace.ts";
 import { PathMtu } from "./path-mtu.ts";
 import { Unanswered } from "./unanswered.ts";
-import { Volley } from "./volley.ts";
+import { OPENING_TTL, Volley } from "./volley.ts";
 
 export type PathTarget =
   | {
@@ -141,11 +141,12 @@ export class Path {
   }
 
   /**
-   * Whether the next probe only has to open our own NAT: it should die on the way. Some routers take a stray probe for
-   * themselves, and their NAT then gives the peer behind them another port than it has told (design §7).
+   * How far the next probe goes. One that only has to open our own NAT should die on the way: some routers take a stray
+   * probe for themselves, and their NAT then gives the peer behind them another port than it has told (design §7).
    */
-  get isOpening(): boolean {
-    return this.state === "trying" && this.#volley.isEarly && this.#isBehindNat;
+  get ttl(): number | undefined {
+    const isOpening = this.state === "trying" && this.#volley.isEarly && this.#isBehindNat;
+    return isOpening ? OPENING_TTL : undefined;
   }
 
   /** Starts (or starts again) the volley that opens a path. A path that works is left alone. */
@@ -160,6 +161,12 @@ export class Path {
     this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
     if (this.state !== "lost") this.#enter("trying", now);
     this.#probeAt(now, "whatever was planned");
+  }
+
+  /** The peer's NAT or firewall is open to us: probes go all the way from now on, and the next one at once. */
+  peerHasBegun(now: number): void {
+    const isNews = this.target.kind === "direct" && this.state === "trying" && this.#volley.peerHasBegun();
+    if (isNews) this.#nextProbeMs = now;
   }
 
   /**

@@ -17,10 +17,9 @@ import { Journal } from "./journal.ts";
 import { LatestProbes } from "./latest-probes.ts";
 import type { Path, PathTarget } from "./path.ts";
 import { PathTable } from "./path-table.ts";
-import { choosePath, isDirectClearlyWorse } from "./ranking.ts";
+import { choosePath, isDirectClearlyWorse, reasonFor } from "./ranking.ts";
 import { Settled } from "./settled.ts";
-import { doubtSiblings, needlessPaths } from "./siblings.ts";
-import { OPENING_TTL } from "./volley.ts";
+import { apartFrom, doubtSiblings, needlessPaths } from "./siblings.ts";
 
 /** Nobody has talked to the peer for so long: probing stops, and the next packet starts it again. */
 const IDLE_AFTER_MS = 60_000;
@@ -32,6 +31,8 @@ const CLEARLY_WORSE_FOR_MS = 5_000;
 const PAIR_RELAYS_AFTER_DIRECT_MS = 30_000;
 /** With a direct path in use for so long, needless ones beside it are let go, and looked for this often. */
 const LET_GO_INTERVAL_MS = 10_000;
+/** Both sides are told at once to probe: what the peer began so long ago it began for what we are told now. */
+const BEGUN_FOR_MS = 1_000;
 const NOWHERE: Route = { primary: undefined, also: undefined };
 
 export class PeerPaths {
@@ -69,6 +70,7 @@ export class PeerPaths {
   #isTalking = false;
   readonly #introductions = new Introductions();
   readonly #peerProbes = new LatestProbes();
+  #peerHasBegunMs = Number.NEGATIVE_INFINITY;
 
   constructor(peer: AgentId, sink: PeerPathsSink, random: (length: number) => Uint8Array) {
     this.peer = peer;
@@ -181,6 +183,22 @@ export class PeerPaths {
       this.#paths.ensure({ kind: "direct", endpoint }, kind, now)?.start(now);
     }
     this.#step(now);
+    this.#tellThatWeHaveBegun();
+    if (now - this.#peerHasBegunMs < BEGUN_FOR_MS) this.peerHasBegun(now);
+  }
+
+  /** By a relay, unless it is in doubt and probed enough: mostly faster than the wait for the peer would be. */
+  #tellThatWeHaveBegun(): void {
+    const relay = this.#current?.target.kind === "relay" ? this.#current : this.#relayPaths()[0];
+    if (this.#isDirect || (relay?.state !== "proven" && relay?.state !== "trying")) return;
+    this.#sink.probe(relay.target, transactionOf(this.#random(8)), { hasBegun: true });
+  }
+
+  /** The peer probes our addresses. It may know sooner than we do that it is to. */
+  peerHasBegun(now: number): void {
+    this.#peerHasBegunMs = now;
+    for (const path of this.#paths.values()) path.peerHasBegun(now);
+    this.#step(now);
   }
 
   /** Where to send so many packets now, the longest of them this long. Counts as talking to the peer. */
@@ -292,12 +310,8 @@ export class PeerPaths {
 
   nextDeadline(): number | undefined {
     if (this.#awakeUntilMs === undefined) return undefined;
-    let deadline = Math.min(this.#awakeUntilMs, this.#introductions.deadlineMs ?? Number.POSITIVE_INFINITY);
-    for (const path of this.#paths.values()) {
-      const at = path.deadlineMs;
-      if (at !== undefined && at < deadline) deadline = at;
-    }
-    return deadline;
+    const introductionMs = this.#introductions.deadlineMs ?? Number.POSITIVE_INFINITY;
+    return Math.min(this.#awakeUntilMs, introductionMs, this.#paths.deadlineMs);
   }
 
   /** Either side said something. */
@@ -392,7 +406,7 @@ export class PeerPaths {
     }
     if (!path.isProbeDue(now)) return;
     const transaction = transactionOf(this.#random(8));
-    const ttl = path.isOpening ? OPENING_TTL : undefined;
+    const { ttl } = path;
     path.probed(transaction, now);
     this.#sink.probe(path.target, transaction, { ttl });
   }
@@ -421,23 +435,15 @@ export class PeerPaths {
   }
 
   #choose(now: number): void {
-    const relayMayWin = this.#directIsWorse.look(
-      isDirectClearlyWorse(this.#paths.values(), this.#current),
-      now,
-    );
+    const isWorse = isDirectClearlyWorse(this.#paths.values(), this.#current);
+    const relayMayWin = this.#directIsWorse.look(isWorse, now);
     const choice = choosePath(this.#paths.values(), this.#current, relayMayWin);
-    let chosen = choice.path;
-    let reason: string = choice.reason;
-    if (chosen === undefined) {
-      // Nothing is proven: the first relay that is not known to be silent carries, unproven.
-      chosen = this.#fallback();
-      reason = chosen === undefined ? "no-path" : !this.isAwake ? "idle" : "relay-first";
-    } else if (this.#current !== undefined && !this.#current.isProven && choice.reason !== "stays") {
-      if (this.#current.state === "suspect" || this.#current.state === "lost") {
-        reason = `${this.#current.target.kind}-silent`;
-      } else if (chosen.target.kind === "direct") reason = "direct-found";
-    } else if (choice.reason === "direct-beats-relay") reason = "direct-found";
-    this.#use(chosen, reason, now);
+    if (choice.path !== undefined) {
+      return this.#use(choice.path, reasonFor(choice.path, this.#current, choice.reason), now);
+    }
+    // Nothing is proven: the first relay that is not known to be silent carries, unproven.
+    const chosen = this.#fallback();
+    this.#use(chosen, chosen === undefined ? "no-path" : !this.isAwake ? "idle" : "relay-first", now);
   }
 
   /** What to use with nothing proven: the current path if it is only in doubt, else a relay. */
@@ -450,7 +456,8 @@ export class PeerPaths {
   #use(path: Path | undefined, reason: string, now: number): void {
     const before = this.#current;
     if (path !== before) {
-      this.#leftInDoubt = this.#isAwayFrom(before, path) ? this.#apartFrom(before, path) : undefined;
+      const isAway = this.#isAwayFrom(before, path);
+      this.#leftInDoubt = isAway ? apartFrom(before, path, this.#relayPaths()) : undefined;
       this.#doubtedFor = undefined;
     }
     this.#route = path === undefined ? NOWHERE : { primary: path.target, also: this.#second(path)?.target };
@@ -474,13 +481,6 @@ export class PeerPaths {
     // A direct path that was dropped belongs to a network that we left; a relay that was dropped still forwards.
     if (before.target.kind === "direct" && !this.#paths.has(before)) return false;
     return before.isSuspect || path?.isProven === false;
-  }
-
-  /** The path that was left, unless it may share the new one's fate: then a relay. */
-  #apartFrom(before: Path | undefined, path: Path | undefined): Path | undefined {
-    if (before?.target.kind !== "direct" || path?.target.kind !== "direct") return before;
-    const relays = this.#relayPaths();
-    return relays.find(({ isProven }) => isProven) ?? relays[0];
   }
 
   /** While the path in use is not proven, packets go by a second one as well, if there is any. */

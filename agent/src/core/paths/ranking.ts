@@ -58,6 +58,15 @@ export function choosePath(paths: Iterable<Path>, current: Path | undefined, rel
   return { path: best, reason: sameKind && !isRelayed ? "lower-rtt" : reason };
 }
 
+/** Why a proven path is chosen, as users read it: what is wrong with the one before, if anything is. */
+export function reasonFor(chosen: Path, current: Path | undefined, reason: ChoiceReason): string {
+  if (current !== undefined && !current.isProven && reason !== "stays") {
+    if (current.isSuspect || current.state === "lost") return `${current.target.kind}-silent`;
+    return chosen.target.kind === "direct" ? "direct-found" : reason;
+  }
+  return reason === "direct-beats-relay" ? "direct-found" : reason;
+}
+
 /**
  * Is the best relay path at this moment much better than the best direct one? Undefined without one of each. A direct
  * path that loses about as much as the relay does is not worse for it: by the relay a packet runs that risk twice.

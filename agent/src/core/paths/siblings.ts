@@ -50,6 +50,16 @@ export function needlessPaths(paths: Iterable<Path>, current: Path, now: number)
   return idle.filter((path) => !kept.has(path));
 }
 
+/** The path that was left, unless it may share the new one's fate: then a relay. */
+export function apartFrom(
+  before: Path | undefined,
+  path: Path | undefined,
+  relays: readonly Path[],
+): Path | undefined {
+  if (before?.target.kind !== "direct" || path?.target.kind !== "direct") return before;
+  return relays.find(({ isProven }) => isProven) ?? relays[0];
+}
+
 /** What both sides call the path: its two ends, as seen from outside. */
 function nameOf({ target, observed }: Path): string {
   return [target.kind === "direct" ? target.endpoint : "", observed ?? ""].toSorted().join(" ");

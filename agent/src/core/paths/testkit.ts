@@ -60,9 +60,11 @@ export class Side implements PeerPathsSink {
     this.paths = new PeerPaths(toHex(new Uint8Array(8).fill(seed)) as AgentId, this, random);
   }
 
-  probe(target: PathTarget, transaction: Transaction, { lengthBytes = PROBE_LENGTH_MIN }: ProbeForm): void {
+  probe(target: PathTarget, transaction: Transaction, form: ProbeForm): void {
+    const { lengthBytes = PROBE_LENGTH_MIN, ttl, hasBegun = false } = form;
     this.probes.push({ target, atMs: this.#pair.now, lengthBytes });
-    this.#pair.probe(this, target, transaction, lengthBytes);
+    // One that only opens NATs dies on the way.
+    if (ttl === undefined) this.#pair.probe(this, target, transaction, { lengthBytes, hasBegun });
   }
 
   mtuChanged(bytes: number | undefined): void {
@@ -161,13 +163,19 @@ export class Pair {
     this.now = endMs;
   }
 
-  probe(from: Side, target: PathTarget, transaction: Transaction, lengthBytes: number): void {
+  probe(
+    from: Side,
+    target: PathTarget,
+    transaction: Transaction,
+    { lengthBytes, hasBegun }: { readonly lengthBytes: number; readonly hasBegun: boolean },
+  ): void {
     this.#carry(from, target, lengthBytes, (to, seenAs) => {
       this.#carry(to, seenAs, PROBE_LENGTH_MIN, (back, ackedBy) => {
         const observed = seenAs.kind === "direct" ? seenAs.endpoint : from.endpoint;
         back.paths.acked(ackedBy, transaction, observed, this.now);
       });
       to.paths.probedBy(seenAs, transaction, this.now);
+      if (hasBegun) to.paths.peerHasBegun(this.now);
     });
   }
 

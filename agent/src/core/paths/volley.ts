@@ -14,18 +14,28 @@ const OPENERS_OF_LATER_VOLLEYS = 5;
 export class Volley {
   #sent = 0;
   #count = 0;
+  #hasPeerBegun = false;
   #isHeard = false;
 
   begin(): void {
     this.#count++;
     this.#sent = 0;
+    this.#hasPeerBegun = false;
     this.#isHeard = false;
+  }
+
+  /** The peer has begun its volley. True when that is news. */
+  peerHasBegun(): boolean {
+    const isNews = !this.#hasPeerBegun;
+    this.#hasPeerBegun = true;
+    return isNews;
   }
 
   /** A probe of the peer came by the path. True for the first one since the volley began. */
   heard(): boolean {
     const isFirst = !this.#isHeard;
     this.#isHeard = true;
+    this.#hasPeerBegun = true;
     return isFirst;
   }
 
@@ -45,7 +55,7 @@ export class Volley {
 
   /** Whether the next probe is early enough to die on the way: the other side may yet have to begin. */
   get isEarly(): boolean {
-    return !this.#isHeard && this.#sent < (this.isLater ? OPENERS_OF_LATER_VOLLEYS : OPENERS);
+    return !this.#hasPeerBegun && this.#sent < (this.isLater ? OPENERS_OF_LATER_VOLLEYS : OPENERS);
   }
 
   /** A probe left; the next one does after so many ms, undefined when this was the last. */
