@@ -2,7 +2,7 @@
  * Which agent is granted tickets for which relays: at its welcome, when the ranking finds it better ones, when it asks,
  * and again at half their life. And whose keys were revoked while tickets of theirs may still be good.
  */
-import type { AgentId, GrantedTicket, RateName, RelayId, Sealer, ToAgent } from "@burrow/protocol";
+import type { AgentId, GrantedTicket, NetworkId, RateName, RelayId, Sealer, ToAgent } from "@burrow/protocol";
 import type { AgentEntry, AgentRegistry } from "./agents.ts";
 import type { Ranked } from "./ranking.ts";
 import type { AgentRecord } from "./records.ts";
@@ -27,14 +27,14 @@ interface GrantsParts {
 export class Grants {
   readonly #parts: GrantsParts;
   readonly #office: TicketOffice;
-  readonly #revoked = new Map<AgentId, number>();
+  readonly #revoked = new Map<AgentId, { readonly network: NetworkId; readonly atMs: number }>();
 
   /** @param known all agents that ever were, those revoked among them */
   constructor(parts: GrantsParts, known: readonly AgentRecord[]) {
     this.#parts = parts;
     this.#office = new TicketOffice(parts.sealer, parts.random, parts.agentRate);
-    for (const { id, revokedAtMs } of known)
-      if (revokedAtMs !== undefined) this.#revoked.set(id, revokedAtMs);
+    for (const { id, network, revokedAtMs } of known)
+      if (revokedAtMs !== undefined) this.#revoked.set(id, { network, atMs: revokedAtMs });
   }
 
   /** The relays that it has tickets for. */
@@ -70,15 +70,19 @@ export class Grants {
     this.#office.forgetRelay(relay);
   }
 
-  revoke(agent: AgentId, now: number): void {
-    this.#office.forget(agent);
-    this.#revoked.set(agent, now);
+  revoke({ id, network }: AgentRecord, now: number): void {
+    this.#office.forget(id);
+    this.#revoked.set(id, { network, atMs: now });
   }
 
-  /** Whose tickets a relay must not take, whatever they say. */
-  recentlyRevoked(now: number): AgentId[] {
-    for (const [id, atMs] of this.#revoked) if (now - atMs > TICKET_LIFE_MS) this.#revoked.delete(id);
-    return [...this.#revoked.keys()];
+  /** Whose tickets a relay must not take, whatever they say: of agents of one network, or of all. */
+  recentlyRevoked(of: NetworkId | undefined, now: number): AgentId[] {
+    const agents: AgentId[] = [];
+    for (const [id, { network, atMs }] of this.#revoked) {
+      if (now - atMs > TICKET_LIFE_MS) this.#revoked.delete(id);
+      else if (of === undefined || of === network) agents.push(id);
+    }
+    return agents;
   }
 
   tick(now: number): void {

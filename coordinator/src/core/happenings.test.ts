@@ -99,7 +99,7 @@ describe("agents", () => {
     expect(told(virtual, () => virtual.do((mesh, now) => mesh.agentDisconnected(a.id, now)))).toEqual([
       { kind: "agent-disconnected", agent: a.id },
     ]);
-    expect(told(virtual, () => virtual.do((mesh, now) => mesh.agentRevoked(a.id, now)))).toEqual([
+    expect(told(virtual, () => virtual.do((mesh, now) => mesh.agentRevoked(a, now)))).toEqual([
       { kind: "agent-removed", agent: a.id, name: a.name, network: a.network },
     ]);
   });

@@ -125,7 +125,7 @@ describe("who is told what", () => {
     home(virtual, b.id, relay.id);
     virtual.pass(1000);
     virtual.forgetOutputs();
-    virtual.do((mesh, now) => mesh.agentRevoked(b.id, now));
+    virtual.do((mesh, now) => mesh.agentRevoked(b, now));
     expect(virtual.toRelays("revoke")).toEqual([{ type: "revoke", agent: b.id }]);
     virtual.pass(1000);
     expect(virtual.toRelays("routes")).toEqual([{ type: "routes", upsert: [], remove: [b.id] }]);
@@ -268,6 +268,46 @@ describe("tickets", () => {
 describe("relays of one network", () => {
   const network = stranger.network;
   const own = relayRecord(3, { network });
+  const foreign = relayRecord(4, { network: "00000000000000cc" as NetworkId });
+
+  test("are told of their own network's agents alone, and of no other network's own relays", () => {
+    const gone = agentRecord(9, { revokedAtMs: 999_000 });
+    const virtual = new VirtualMesh([{ ...a, home: relay.id }, { ...stranger, home: own.id }, gone]);
+    for (const record of [relay, own, foreign]) virtual.relay(record);
+    const toldAgents = (id: RelayId) =>
+      virtual.sentTo(id).flatMap((message): AgentId[] => {
+        if (message.type === "welcome" && "routes" in message) return message.routes.map((of) => of.agent);
+        if (message.type === "routes") return [...message.upsert.map((of) => of.agent), ...message.remove];
+        return message.type === "revoke" ? [message.agent] : [];
+      });
+    expect(toldAgents(relay.id)).toEqual([a.id, stranger.id, gone.id]);
+    expect(toldAgents(own.id)).toEqual([stranger.id]);
+    expect(toldAgents(foreign.id)).toEqual([]);
+    virtual.agent(a);
+    virtual.agent(stranger);
+    virtual.forgetOutputs();
+    home(virtual, a.id, undefined);
+    virtual.pass(100);
+    expect(toldAgents(relay.id)).toEqual([a.id]);
+    home(virtual, stranger.id, relay.id);
+    virtual.pass(100);
+    virtual.do((mesh, now) => mesh.agentRevoked(a, now));
+    virtual.do((mesh, now) => mesh.agentRevoked(stranger, now));
+    virtual.pass(100);
+    expect(new Set(toldAgents(own.id))).toEqual(new Set([stranger.id]));
+    expect(toldAgents(relay.id)).toContain(a.id);
+    expect(toldAgents(foreign.id)).toEqual([]);
+    virtual.relay(relayRecord(5));
+    virtual.pass(100);
+    const toldRelays = (id: RelayId) =>
+      virtual
+        .sentTo(id)
+        .flatMap((message) =>
+          "relays" in message ? message.relays.map((of) => ("id" in of ? of.id : of.relay)) : [],
+        );
+    expect(new Set(toldRelays(own.id))).toEqual(new Set([relay.id, own.id, relayRecord(5).id]));
+    expect(new Set(toldRelays(relay.id))).toEqual(new Set([relay.id, own.id, foreign.id, relayRecord(5).id]));
+  });
 
   test("are known as such to relays, and not to agents", () => {
     const virtual = new VirtualMesh();

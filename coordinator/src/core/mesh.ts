@@ -110,21 +110,21 @@ export class Mesh {
       ticketKey: toBase64(record.ticketKey),
       network: record.network,
       endpoints: [...record.endpoints],
-      relays: this.#outlook.wholeMap(),
-      routes: allRoutes(this.agents),
+      relays: this.#outlook.fellowsOf(record.network),
+      routes: allRoutes(this.agents, record.network),
     });
     if (record.drainRequested) this.#toRelay(record.id, { type: "drain", draining: true });
-    for (const agent of this.#grants.recentlyRevoked(now))
+    for (const agent of this.#grants.recentlyRevoked(record.network, now))
       this.#toRelay(record.id, { type: "revoke", agent });
   }
 
   relaySaid(id: RelayId, { load, draining, reach = [] }: FromRelay, now: number): void {
-    const wasDown = this.relays.get(id)?.state === "down";
-    this.#guide.relayMeasured(
-      id,
-      reach.filter(({ relay }) => this.relays.get(relay) !== undefined),
-    );
-    if (!this.relays.heartbeat(id, load, draining, now, reach)) return;
+    const entry = this.relays.get(id);
+    if (entry === undefined) return;
+    const wasDown = entry.state === "down";
+    const seen = reach.filter(({ relay }) => this.relays.mayKnow(id, relay));
+    this.#guide.relayMeasured(id, seen);
+    if (!this.relays.heartbeat(id, load, draining, now, seen)) return;
     this.#relayChanged(id, now);
     const isDown = this.relays.get(id)?.state === "down";
     if (wasDown || isDown) this.#relayMoved(id, isDown ? now : undefined);
@@ -250,17 +250,21 @@ export class Mesh {
   }
 
   /** Already stored as revoked; its channel is for the shell to close. */
-  agentRevoked(id: AgentId, now: number): void {
+  agentRevoked(record: AgentRecord, now: number): void {
+    const { id, network } = record;
     const entry = this.agents.forget(id);
     this.#guide.forget(id);
     this.#introductions.forget(id);
     this.#matchmaker.forget(id);
     this.#introductionLimits.forget(id);
-    this.#grants.revoke(id, now);
-    this.#outputs.push({ to: "relays", message: { type: "revoke", agent: id } });
+    this.#grants.revoke(record, now);
+    for (const audience of this.relays.audiences()) {
+      if (audience.network !== undefined && audience.network !== network) continue;
+      this.#outputs.push({ to: "relays", relays: audience.relays, message: { type: "revoke", agent: id } });
+    }
     if (entry === undefined) return;
     this.#happenings.agentRemoved(entry.record, now);
-    this.#news.route(id, now);
+    this.#news.route(network, id, now);
     this.#peerChanged(entry, now);
   }
 
@@ -287,7 +291,7 @@ export class Mesh {
 
   #tellNews(dueMs: number, now: number): void {
     const { routes, relayMap, peers } = this.#news.take(dueMs);
-    if (routes.size > 0) this.#outputs.push(...routeNews(this.agents, routes));
+    if (routes.size > 0) this.#outputs.push(...routeNews(this.agents, this.relays.audiences(), routes));
     if (relayMap) this.#tellRelayMap(now);
     for (const [network, changed] of peers) {
       for (const output of peerNews(this.agents.inNetwork(network), changed)) this.#outputs.push(output);
@@ -336,7 +340,7 @@ export class Mesh {
       this.#happenings.agentMoved(id, before, home, now);
       this.#outputs.push({ to: "log", event: { kind: "home", from: before, to: home } });
     }
-    this.#news.route(id, now);
+    this.#news.route(entry.record.network, id, now);
     this.#peerChanged(entry, now);
   }
 
@@ -389,7 +393,10 @@ export class Mesh {
 
   /** Agents in one place have one ranking, and so one text: twenty thousand of them must not cost as many. */
   #tellRelayMap(now: number): void {
-    this.#outputs.push({ to: "relays", message: { type: "relays", relays: this.#outlook.wholeMap() } });
+    for (const { network, relays } of this.relays.audiences()) {
+      const message: ToRelay = { type: "relays", relays: this.#outlook.fellowsOf(network) };
+      this.#outputs.push({ to: "relays", relays, message });
+    }
     const groups = new Map<readonly Ranked[], AgentEntry[]>();
     for (const entry of this.agents.all()) {
       if (entry.presence === undefined) continue;

@@ -16,20 +16,20 @@ interface PeerNews {
 
 export interface DueNews {
   /** To be told first: a peer must not send by way of a relay that has not heard where to hand on. */
-  readonly routes: ReadonlySet<AgentId>;
+  readonly routes: ReadonlyMap<AgentId, NetworkId>;
   readonly relayMap: boolean;
   readonly peers: ReadonlyMap<NetworkId, ReadonlySet<AgentId>>;
 }
 
 export class News {
-  #routes = new Set<AgentId>();
+  #routes = new Map<AgentId, NetworkId>();
   #routesDueMs: number | undefined;
   #relayMapDueMs: number | undefined;
   readonly #peers = new Map<NetworkId, PeerNews>();
 
   /** A route appeared, moved or went. */
-  route(agent: AgentId, now: number): void {
-    this.#routes.add(agent);
+  route(network: NetworkId, agent: AgentId, now: number): void {
+    this.#routes.set(agent, network);
     this.#routesDueMs ??= now + NEWS_DELAY_MS;
   }
 
@@ -57,9 +57,9 @@ export class News {
     }
     // Peers that are told now of a new home rely on its route: no route waits behind them.
     const routesDue = peers.size > 0 || isDue(this.#routesDueMs, now);
-    const routes = routesDue ? this.#routes : new Set<AgentId>();
+    const routes = routesDue ? this.#routes : new Map<AgentId, NetworkId>();
     if (routesDue) {
-      this.#routes = new Set();
+      this.#routes = new Map();
       this.#routesDueMs = undefined;
     }
     const relayMap = isDue(this.#relayMapDueMs, now);

@@ -63,9 +63,10 @@ export class Outlook {
     return this.#relaysFor(this.#audience(network)).map(relayInfo);
   }
 
-  /** For relays, which hand over to all others. */
-  wholeMap(): FellowRelay[] {
-    return this.#relays.all().map(fellowRelay);
+  /** What relays may know of: the own ones of a network as much as its agents, those that serve all networks all. */
+  fellowsOf(network: NetworkId | undefined): FellowRelay[] {
+    const known = network === undefined ? this.#relays.all() : this.#relaysFor(network);
+    return known.map(fellowRelay);
   }
 
   #relaysFor(audience: NetworkId | undefined): RelayEntry[] {

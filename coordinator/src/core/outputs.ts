@@ -9,8 +9,7 @@ export type Output =
   /** The same text for many. */
   | { readonly to: "agents"; readonly agents: readonly AgentId[]; readonly message: ToAgent }
   | { readonly to: "relay"; readonly relay: RelayId; readonly message: ToRelay }
-  /** To all relays that are connected. */
-  | { readonly to: "relays"; readonly message: ToRelay }
+  | { readonly to: "relays"; readonly relays: readonly RelayId[]; readonly message: ToRelay }
   | { readonly to: "store"; readonly homes: readonly AgentHome[] }
   | { readonly to: "store"; readonly seen: readonly AgentSeen[] }
   | { readonly to: "store"; readonly relay: RelayId; readonly downSinceMs: number | undefined }

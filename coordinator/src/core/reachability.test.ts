@@ -1,9 +1,10 @@
 /** Whose word counts on a relay's data port, whose does not, and flaps, on a virtual clock. */
 import { describe, expect, test } from "bun:test";
-import type { RelayId, RelayReach } from "@burrow/protocol";
+import type { NetworkId, RelayId, RelayReach } from "@burrow/protocol";
 import { LOAD, relayRecord, VirtualMesh } from "../testing/mesh.ts";
 import { Damping, FALLS_WINDOW_MS, HOLD_MAX_MS } from "./damping.ts";
 import { Reachability, saidBy, verdictOf } from "./reachability.ts";
+import type { RelayRecord } from "./records.ts";
 
 const RTT_MS = 20;
 
@@ -16,8 +17,12 @@ class Port {
   isBlind = false;
   readonly #lost = new Map<string, number>();
 
-  constructor(relays: number) {
-    this.ids = Array.from({ length: relays }, (_, i) => this.virtual.relay(relayRecord(i + 1)));
+  /** Whom the coordinator does not see, and who is cut off from whom, by indices, beside the ports that are shut. */
+  hides: (index: number) => boolean = () => false;
+  misses: (from: number, to: number) => boolean = () => false;
+
+  constructor(relays: number, more: (index: number) => Partial<RelayRecord> = () => ({})) {
+    this.ids = Array.from({ length: relays }, (_, i) => this.virtual.relay(relayRecord(i + 1, more(i))));
   }
 
   /** Until something is the case; how long that took in seconds, at most a minute. */
@@ -32,11 +37,14 @@ class Port {
   pass(seconds: number): void {
     for (let i = 0; i < seconds; i++) {
       for (const id of this.ids) {
-        const eye = this.#ping("eye", id, !this.isBlind && !this.shut.has(id));
+        const isSeen = !this.isBlind && !this.shut.has(id) && !this.hides(this.ids.indexOf(id));
+        const eye = this.#ping(`eye ${id}`, id, isSeen);
         if (eye !== "pending") this.virtual.do((mesh, now) => mesh.relayProbed(id, eye.rttMs, now));
         const reach = this.ids.flatMap((other): RelayReach[] => {
           if (other === id) return [];
-          const found = this.#ping(`${id} ${other}`, other, !this.shut.has(id) && !this.shut.has(other));
+          const isShut = this.shut.has(id) || this.shut.has(other);
+          const isMissed = this.misses(this.ids.indexOf(id), this.ids.indexOf(other));
+          const found = this.#ping(`${id} ${other}`, other, !isShut && !isMissed);
           return found === "pending" || (found.rttMs === undefined && found.lost < 3)
             ? []
             : [found.rttMs === undefined ? { relay: other } : { relay: other, rttMs: found.rttMs }];
@@ -122,6 +130,7 @@ describe("a data port", () => {
 
   test("one that some reach and others do not stays up while those are not more", () => {
     const reachability = new Reachability();
+    const regionOf = (id: RelayId) => `region of ${id}`;
     const [x, a, b, c] = [1, 2, 3, 4].map((n) => relayRecord(n).id) as [RelayId, RelayId, RelayId, RelayId];
     reachability.told(
       a,
@@ -132,17 +141,72 @@ describe("a data port", () => {
       0,
     );
     reachability.told(b, [{ relay: x }, { relay: a, rttMs: 5 }], 0);
-    expect(verdictOf(reachability.voices(x, 100))).toBe("works");
+    expect(verdictOf(reachability.voices(x, regionOf, 100))).toBe("works");
     // Whoever reaches nobody else has no voice.
     reachability.told(c, [{ relay: x }, { relay: a }], 0);
-    expect(reachability.voices(x, 100)).toEqual({ reachedBy: 1, missedBy: 1, eye: undefined });
+    expect(reachability.voices(x, regionOf, 100)).toEqual({
+      reachedBy: 1,
+      missedBy: 1,
+      reachedFrom: 1,
+      missedFrom: 1,
+      eye: undefined,
+    });
     reachability.told(c, [{ relay: x }, { relay: a, rttMs: 9 }], 0);
-    const voices = reachability.voices(x, 100);
+    const voices = reachability.voices(x, regionOf, 100);
     expect(verdictOf(voices)).toBe("silent");
     expect(saidBy(voices)).toBe("1 of 3 other relays does");
-    expect(verdictOf(reachability.voices(x, 60_000))).toBe("unknown");
+    expect(verdictOf(reachability.voices(x, regionOf, 60_000))).toBe("unknown");
     reachability.forget(c);
-    expect(reachability.voices(x, 100).missedBy).toBe(1);
+    expect(reachability.voices(x, regionOf, 100).missedBy).toBe(1);
+  });
+});
+
+describe("who has a say", () => {
+  const network = "00000000000000bb" as NetworkId;
+
+  test("five own relays of one network take no relay down that serves all", () => {
+    const port = new Port(8, (i) => (i < 3 ? {} : { network, region: `own-${i}` }));
+    port.misses = (from, to) => from >= 3 && to < 3;
+    for (const isBlind of [false, true]) {
+      port.isBlind = isBlind;
+      port.pass(30);
+      expect(port.ids.map((_, i) => port.state(i).state)).toEqual(Array(8).fill("healthy"));
+    }
+    port.shutPort(0);
+    expect(port.until(() => port.state(0).state === "down")).toBeLessThanOrEqual(8);
+    // On one another they have a say.
+    port.isBlind = true;
+    port.misses = (from, to) => from >= 3 && to === 7;
+    expect(port.until(() => port.state(7).state === "down")).toBeLessThanOrEqual(15);
+  });
+
+  test("a relay that only the coordinator reaches is down, in a mesh of any size and of few regions", () => {
+    for (const [relays, regions] of [
+      [3, 3],
+      [3, 1],
+      [8, 8],
+      [8, 2],
+    ] as const) {
+      // The hidden one is beside the coordinator, in a region of its own.
+      const port = new Port(relays, (i) => ({ region: i === 0 ? "here" : `there-${i % regions}` }));
+      port.pass(10);
+      port.misses = (_, to) => to === 0;
+      expect(port.until(() => port.state(0).state === "down")).toBeLessThanOrEqual(6);
+      port.pass(3);
+      expect(port.state(0).reason).toContain("this coordinator reaches it, 0 of");
+      for (let i = 1; i < relays; i++) expect(port.state(i).state).toBe("healthy");
+    }
+  });
+
+  test("five relays behind one firewall take none down that the coordinator sees, whatever the firewall lets in", () => {
+    for (const isSeen of [true, false]) {
+      const port = new Port(8, (i) => ({ region: i < 3 ? `region-${i}` : "walled" }));
+      port.pass(10);
+      port.misses = (from, to) => from >= 3 && to < 3;
+      port.hides = (index) => index >= 3 && !isSeen;
+      port.pass(30);
+      expect([0, 1, 2].map((i) => port.state(i).state)).toEqual(["healthy", "healthy", "healthy"]);
+    }
   });
 });
 

@@ -1,6 +1,8 @@
 /**
  * Does a relay's UDP data port work from elsewhere? Witnesses are the other relays, who ping one another, and this
  * coordinator's own eye. Each has one voice, for as long as it is fresh; the majority counts, and a tie changes nothing.
+ * Against what the eye sees working it takes more: a relay that only this coordinator reaches is missed by nearly all,
+ * one that some firewall hides is missed by those behind it.
  *
  * Whoever reaches nobody else has no voice against anybody: it may be the one that is cut off. So a relay behind a shut
  * port speaks against nobody, and a coordinator whose own UDP is blocked takes no relay down.
@@ -13,14 +15,24 @@ export const VOICE_LIFE_MS = 6_000;
 export const SIGHTED_MS = 2_500;
 /** So many probes in a row without an answer, a second apart. */
 export const LOST_MAX = 3;
+/** Against the coordinator's own eye: so many relays miss it, … */
+const MISSED_LEAST = 2;
+/** … and more than so many times those that reach it; of regions as well, since a region may have one firewall. */
+const CLEAR_MAJORITY = 2;
 
 export interface Voices {
   /** Relays that reach it, and that do not. */
   readonly reachedBy: number;
   readonly missedBy: number;
+  /** Regions with relays that reach it, and those whose relays all miss it. */
+  readonly reachedFrom: number;
+  readonly missedFrom: number;
   /** The coordinator's own probe; undefined while it cannot tell. */
   readonly eye: boolean | undefined;
 }
+
+/** Where a relay that may speak of another is; undefined for one whose word does not count there. */
+export type RegionOf = (witness: RelayId) => string | undefined;
 
 export type Verdict = "works" | "silent" | "unknown";
 
@@ -84,14 +96,29 @@ export class Reachability {
     return this.#probed.get(relay)?.rttMs;
   }
 
-  voices(relay: RelayId, now: number): Voices {
+  voices(relay: RelayId, regionOf: RegionOf, now: number): Voices {
+    const eye = this.#eyeSees(relay, now);
     let [reachedBy, missedBy] = [0, 0];
+    const [reachedFrom, missedFrom] = [new Set<string>(), new Set<string>()];
     for (const [from, { reached, atMs }] of this.#voices.get(relay) ?? []) {
-      if (now - atMs > VOICE_LIFE_MS) continue;
-      if (reached) reachedBy++;
-      else if (isSighted(this.#sights.get(from), relay, now)) missedBy++;
+      const region = regionOf(from);
+      if (region === undefined || now - atMs > VOICE_LIFE_MS) continue;
+      if (reached) {
+        reachedBy++;
+        reachedFrom.add(region);
+      } else if (this.#mayMiss(from, relay, eye, now)) {
+        missedBy++;
+        missedFrom.add(region);
+      }
     }
-    return { reachedBy, missedBy, eye: this.#eyeSees(relay, now) };
+    const onlyMissedFrom = [...missedFrom].filter((region) => !reachedFrom.has(region));
+    return { reachedBy, missedBy, reachedFrom: reachedFrom.size, missedFrom: onlyMissedFrom.length, eye };
+  }
+
+  /** One that the eye does not see, while it sees the other, is the one that is cut off. */
+  #mayMiss(witness: RelayId, relay: RelayId, eye: boolean | undefined, now: number): boolean {
+    if (eye === true && this.#eyeSees(witness, now) === false) return false;
+    return isSighted(this.#sights.get(witness), relay, now);
   }
 
   #eyeSees(relay: RelayId, now: number): boolean | undefined {
@@ -104,11 +131,17 @@ export class Reachability {
   }
 }
 
-export function verdictOf({ reachedBy, missedBy, eye }: Voices): Verdict {
-  const works = reachedBy + (eye === true ? 1 : 0);
-  const silent = missedBy + (eye === false ? 1 : 0);
-  if (silent > works) return "silent";
-  return works > 0 ? "works" : "unknown";
+export function verdictOf(voices: Voices): Verdict {
+  const { reachedBy, missedBy, reachedFrom, missedFrom, eye } = voices;
+  if (eye === true) {
+    const isMissed =
+      missedBy >= MISSED_LEAST &&
+      missedBy > CLEAR_MAJORITY * reachedBy &&
+      missedFrom > CLEAR_MAJORITY * reachedFrom;
+    return isMissed ? "silent" : "works";
+  }
+  if (missedBy + (eye === false ? 1 : 0) > reachedBy) return "silent";
+  return reachedBy > 0 ? "works" : "unknown";
 }
 
 /** For people: who says so. */

@@ -5,6 +5,7 @@
 import {
   type FellowRelay,
   HEARTBEAT_SILENCE_MAX_MS,
+  type NetworkId,
   type RelayId,
   type RelayInfo,
   type RelayLoad,
@@ -40,6 +41,12 @@ export interface RelayEntry {
   readonly sinceMs: number;
   readonly connected: boolean;
   readonly load?: RelayLoad | undefined;
+}
+
+/** Connected relays that may know the same: those that serve all, or the own ones of one network. */
+export interface RelayAudience {
+  readonly network: NetworkId | undefined;
+  readonly relays: readonly RelayId[];
 }
 
 interface Entry extends RelayEntry {
@@ -84,6 +91,24 @@ export class RelayRegistry {
     return [...this.#entries.values()];
   }
 
+  /** Whether one has any business with the other: the own relays of two networks have none. */
+  mayKnow(one: RelayId, other: RelayId): boolean {
+    const [a, b] = [this.#entries.get(one)?.record, this.#entries.get(other)?.record];
+    if (a === undefined || b === undefined) return false;
+    return a.network === undefined || b.network === undefined || a.network === b.network;
+  }
+
+  audiences(): RelayAudience[] {
+    const byNetwork = new Map<NetworkId | undefined, RelayId[]>();
+    for (const { record, connected } of this.#entries.values()) {
+      if (!connected) continue;
+      const relays = byNetwork.get(record.network);
+      if (relays === undefined) byNetwork.set(record.network, [record.id]);
+      else relays.push(record.id);
+    }
+    return [...byNetwork].map(([network, relays]) => ({ network, relays }));
+  }
+
   /** The relay proved its key. True when anything that others may know of it has changed. */
   connected(record: RelayRecord, now: number): boolean {
     const known = this.#entries.get(record.id);
@@ -107,7 +132,7 @@ export class RelayRegistry {
     if (entry !== undefined) entry.connected = false;
   }
 
-  /** True when the state changed. */
+  /** True when the state changed. `reach`: of relays that it may know. */
   heartbeat(
     id: RelayId,
     load: RelayLoad,
@@ -117,11 +142,7 @@ export class RelayRegistry {
   ): boolean {
     const entry = this.#entries.get(id);
     if (entry === undefined) return false;
-    this.#reachability.told(
-      id,
-      reach.filter(({ relay }) => this.#entries.has(relay)),
-      now,
-    );
+    this.#reachability.told(id, reach, now);
     entry.load = load;
     entry.drainsItself = draining;
     return this.#heard(entry, now);
@@ -146,7 +167,7 @@ export class RelayRegistry {
     id: RelayId,
     now: number,
   ): Voices & { readonly verdict: ReachVerdict; readonly rttMs: number | undefined } {
-    const voices = this.#reachability.voices(id, now);
+    const voices = this.#voices(id, now);
     return { ...voices, verdict: verdictOf(voices), rttMs: this.#reachability.rttMs(id) };
   }
 
@@ -190,6 +211,16 @@ export class RelayRegistry {
     return next === undefined ? undefined : Math.min(next, this.#lastTickMs + TICK_INTERVAL_MS);
   }
 
+  /** A network's own relays are one party: their word counts on one another alone. */
+  #voices(of: RelayId, now: number): Voices {
+    const network = this.#entries.get(of)?.record.network;
+    const regionOf = (witness: RelayId) => {
+      const record = this.#entries.get(witness)?.record;
+      return record?.network === undefined || record.network === network ? record?.region : undefined;
+    };
+    return this.#reachability.voices(of, regionOf, now);
+  }
+
   #heard(entry: Entry, now: number): boolean {
     entry.deadlineMs = now + HEARTBEAT_SILENCE_MAX_MS;
     return this.#settle(entry, now);
@@ -197,7 +228,7 @@ export class RelayRegistry {
 
   /** The state of a relay that is not silent. True when that changed. */
   #settle(entry: Entry, now: number): boolean {
-    const voices = this.#reachability.voices(entry.record.id, now);
+    const voices = this.#voices(entry.record.id, now);
     const reach = verdictOf(voices);
     if (reach === "silent") {
       if (entry.state === "down") entry.damping.ill();

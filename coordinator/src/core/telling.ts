@@ -1,28 +1,40 @@
 /** Changes as messages: who is told what of which agents. */
-import type { AgentId, PeerInfo, Route } from "@burrow/protocol";
+import type { AgentId, NetworkId, PeerInfo, Route } from "@burrow/protocol";
 import { type AgentEntry, type AgentRegistry, peerInfo, routeOf } from "./agents.ts";
 import type { Output } from "./outputs.ts";
 import type { AgentHome } from "./records.ts";
+import type { RelayAudience } from "./relays.ts";
 
 /** Bounds what is written anew for each of many agents that arrive together. */
 const PEERS_PER_MESSAGE = 64;
 
-/** All relays learn where agents are bound now; the store remembers it over our restarts. */
-export function routeNews(agents: AgentRegistry, changed: ReadonlySet<AgentId>): Output[] {
-  const upsert: Route[] = [];
-  const remove: AgentId[] = [];
-  const homes: AgentHome[] = [];
-  for (const id of changed) {
-    const entry = agents.get(id);
-    const route = entry === undefined ? undefined : routeOf(entry);
-    if (route === undefined) remove.push(id);
-    else upsert.push(route);
-    if (entry !== undefined) {
-      homes.push({ agent: id, home: entry.record.home, standby: entry.record.standby });
+/** Relays learn where the agents that they serve are bound now; the store remembers it over our restarts. */
+export function routeNews(
+  agents: AgentRegistry,
+  audiences: readonly RelayAudience[],
+  changed: ReadonlyMap<AgentId, NetworkId>,
+): Output[] {
+  const outputs: Output[] = [];
+  for (const { network, relays } of audiences) {
+    const upsert: Route[] = [];
+    const remove: AgentId[] = [];
+    for (const [id, of] of changed) {
+      if (network !== undefined && of !== network) continue;
+      const entry = agents.get(id);
+      const route = entry === undefined ? undefined : routeOf(entry);
+      if (route === undefined) remove.push(id);
+      else upsert.push(route);
     }
+    if (upsert.length + remove.length === 0) continue;
+    outputs.push({ to: "relays", relays, message: { type: "routes", upsert, remove } });
   }
-  const told: Output = { to: "relays", message: { type: "routes", upsert, remove } };
-  return homes.length === 0 ? [told] : [told, { to: "store", homes }];
+  const homes: AgentHome[] = [];
+  for (const id of changed.keys()) {
+    const record = agents.get(id)?.record;
+    if (record !== undefined) homes.push({ agent: id, home: record.home, standby: record.standby });
+  }
+  if (homes.length > 0) outputs.push({ to: "store", homes });
+  return outputs;
 }
 
 /** All connected members of a network learn of the others. `changed` may name agents that are gone. */
@@ -71,9 +83,8 @@ export function peersOf(agents: AgentRegistry, { record }: AgentEntry): PeerInfo
   return peers;
 }
 
-export function allRoutes(agents: AgentRegistry): Route[] {
-  return agents
-    .all()
-    .map(routeOf)
-    .filter((route) => route !== undefined);
+/** Of one network, or of all. */
+export function allRoutes(agents: AgentRegistry, network: NetworkId | undefined): Route[] {
+  const served = network === undefined ? agents.all() : [...agents.inNetwork(network).values()];
+  return served.map(routeOf).filter((route) => route !== undefined);
 }

@@ -123,11 +123,6 @@ export class Channel implements Post {
     return this.#relays.get(relay)?.sendText(text) !== undefined;
   }
 
-  toAllRelays(text: string): number {
-    for (const socket of this.#relays.values()) socket.sendText(text);
-    return this.#relays.size;
-  }
-
   /** Ends the channel of an agent that was revoked. */
   endAgent(agent: AgentId): void {
     const socket = this.#agents.get(agent);

@@ -13,8 +13,6 @@ const log = getLogger(["burrow", "coordinator"]);
 export interface Post {
   toAgent(agent: AgentId, text: string): boolean;
   toRelay(relay: RelayId, text: string): boolean;
-  /** How many were connected. */
-  toAllRelays(text: string): number;
 }
 
 export interface ShellParts {
@@ -88,8 +86,9 @@ export class Shell {
         }
         break;
       case "relays": {
-        const count = this.#post?.toAllRelays(JSON.stringify(output.message)) ?? 0;
-        metrics.messagesOut.inc({ to: "relay", type: output.message.type }, count);
+        const text = JSON.stringify(output.message);
+        for (const relay of output.relays) this.#post?.toRelay(relay, text);
+        metrics.messagesOut.inc({ to: "relay", type: output.message.type }, output.relays.length);
         break;
       }
       case "store":

@@ -113,8 +113,9 @@ export class VirtualMesh {
       const mine =
         (output.to === "agent" && output.agent === id) ||
         (output.to === "agents" && output.agents.includes(id as AgentId)) ||
-        (output.to === "relay" && output.relay === id);
-      return (mine || output.to === "relays") && "message" in output ? [output.message] : [];
+        (output.to === "relay" && output.relay === id) ||
+        (output.to === "relays" && output.relays.includes(id as RelayId));
+      return mine && "message" in output ? [output.message] : [];
     });
   }
 

@@ -96,7 +96,7 @@ export function addAgents(api: Api, { shell, store, channel, networkName }: Http
     const revoked = id.success ? await store.revokeAgent(id.data, shell.now) : undefined;
     if (revoked === undefined) return noSuch("agent");
     channel.endAgent(revoked.id);
-    shell.run((of, now) => of.agentRevoked(revoked.id, now));
+    shell.run((of, now) => of.agentRevoked(revoked, now));
     log.info("an operator revoked agent {agent} ({name})", { agent: revoked.id, name: revoked.name });
     const { name, revokedAtMs } = revoked;
     return { body: { id: revoked.id, name, revokedAtMs: revokedAtMs ?? shell.now } };
