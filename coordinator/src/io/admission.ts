@@ -69,31 +69,42 @@ export function provesKey(keys: KeyAgreement, challenge: Challenge, hello: Hello
   return proofMatches(channelProof(shared, challenge.nonce, challenge.publicKey, key), proof);
 }
 
-/** `hello` must have proven its key. Rejects only when the store fails; nothing has changed then. */
+export interface Admission {
+  readonly store: Store;
+  readonly random: RandomBytes;
+  /** Where the hello comes from. */
+  readonly address: string;
+  readonly now: number;
+}
+
+/**
+ * `hello` must have proven its key. The outcome is told in the store's order of changes; what is refused before it gets
+ * there, at once. Rejects only when the store fails; nothing has changed then.
+ */
 export async function admit(
-  store: Store,
   hello: Hello,
-  address: string,
-  random: RandomBytes,
-  now: number,
-): Promise<Admitted | Refused> {
+  { store, random, address, now }: Admission,
+  decided: (outcome: Admitted | Refused) => void,
+): Promise<void> {
   const { key, version } = hello;
   const tokenHash = hello.token === undefined ? undefined : hashSecret(hello.token);
   if (hello.role === "agent") {
     const { name, nameHint, acceptsOutside } = hello;
-    const outcome = await store.enrolAgent({ key, tokenHash, name, nameHint, version }, now);
-    if (outcome.kind === "refused") return outcome;
-    const { record, network, isNew } = outcome;
-    return { kind: "agent", record, network, acceptsOutside, isNew };
+    await store.enrolAgent({ key, tokenHash, name, nameHint, version }, now, (outcome) => {
+      if (outcome.kind === "refused") return decided(outcome);
+      const { record, network, isNew } = outcome;
+      decided({ kind: "agent", record, network, acceptsOutside, isNew });
+    });
+    return;
   }
   const { region, at } = hello;
   const endpoints = endpointsOf(hello, address);
   const websocket = websocketDoorOf(hello, address);
   const request = { key, tokenHash, region, at, endpoints, websocket, version, freshTicketKey: random(32) };
-  const outcome = await store.enrolRelay(request, now);
-  return outcome.kind === "refused"
-    ? outcome
-    : { kind: "relay", record: outcome.record, isNew: outcome.isNew };
+  await store.enrolRelay(request, now, (outcome) => {
+    if (outcome.kind === "refused") return decided(outcome);
+    decided({ kind: "relay", record: outcome.record, isNew: outcome.isNew });
+  });
 }
 
 /** Where the relay is reached by UDP: stated or seen, and then the same addresses at its further ports. */

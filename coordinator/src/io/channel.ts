@@ -245,19 +245,17 @@ export class Channel implements Post {
     socket.data.state = { kind: "enrolling", waiting };
     clearTimeout(socket.data.helloTimer);
     const { store, random, shell } = this.#parts;
-    admit(store, message, socket.data.address, random, shell.now).then(
-      (outcome) => {
-        if (socket.data.state.kind !== "enrolling") return;
-        if (outcome.kind === "refused") this.#turnAway(socket, message.role, outcome);
-        else this.#letIn(socket, outcome);
-        for (const text of waiting) this.#received(socket, text);
-      },
-      (cause: unknown) => {
-        this.#parts.metrics.storeFailures.inc({ what: "enrolment" });
-        log.error("an enrolment failed: {problem}", { problem: String(cause) });
-        this.#end(socket, CloseCode.tryAgainLater, STORE_UNAVAILABLE);
-      },
-    );
+    const { address } = socket.data;
+    admit(message, { store, random, address, now: shell.now }, (outcome) => {
+      if (socket.data.state.kind !== "enrolling") return;
+      if (outcome.kind === "refused") this.#turnAway(socket, message.role, outcome);
+      else this.#letIn(socket, outcome);
+      for (const text of waiting) this.#received(socket, text);
+    }).catch((cause: unknown) => {
+      this.#parts.metrics.storeFailures.inc({ what: "enrolment" });
+      log.error("an enrolment failed: {problem}", { problem: String(cause) });
+      this.#end(socket, CloseCode.tryAgainLater, STORE_UNAVAILABLE);
+    });
   }
 
   #letIn(socket: Socket, admitted: Admitted): void {

@@ -2,7 +2,13 @@
 import type { AgentId, NetworkId, RelayId } from "@burrow/protocol";
 import { type EnrolmentFacts, enrolAgent, enrolRelay } from "../core/enrolment.ts";
 import type { AgentRecord, NetworkRecord, RelayRecord, TokenRecord } from "../core/records.ts";
-import type { Store } from "../io/store/store.ts";
+import type { Committed, Store } from "../io/store/store.ts";
+
+/** A change is made and lasts at once. */
+function done<T>(outcome: T, committed: Committed<T> | undefined): T {
+  committed?.(outcome);
+  return outcome;
+}
 
 export function openMemoryStore(): Store {
   const networks = new Map<NetworkId, NetworkRecord>();
@@ -66,51 +72,51 @@ export function openMemoryStore(): Store {
       tokens.delete(hash);
       return token;
     },
-    enrolAgent: async (request, now) => {
+    enrolAgent: async (request, now, committed) => {
       const outcome = enrolAgent(request, facts, now);
       if (outcome.kind === "enrolled" && outcome.changed) {
         putAgent(outcome.record);
         countUse(outcome.usedToken);
       }
-      return outcome;
+      return done(outcome, committed);
     },
-    enrolRelay: async (request, now) => {
+    enrolRelay: async (request, now, committed) => {
       const outcome = enrolRelay(request, facts, now);
       if (outcome.kind === "enrolled" && outcome.changed) {
         relays.set(outcome.record.id, outcome.record);
         countUse(outcome.usedToken);
       }
-      return outcome;
+      return done(outcome, committed);
     },
-    revokeAgent: async (id, now) => {
+    revokeAgent: async (id, now, committed) => {
       const agent = agents.get(id);
-      if (agent === undefined || !isLive(agent)) return agent;
+      if (agent === undefined || !isLive(agent)) return done(agent, committed);
       const revoked = { ...agent, revokedAtMs: now };
       putAgent(revoked);
-      return revoked;
+      return done(revoked, committed);
     },
-    requestDrain: async (id, draining) => {
+    requestDrain: async (id, draining, committed) => {
       const relay = relays.get(id);
-      if (relay === undefined) return undefined;
+      if (relay === undefined) return done(undefined, committed);
       const changed = { ...relay, drainRequested: draining };
       relays.set(id, changed);
-      return changed;
+      return done<RelayRecord>(changed, committed);
     },
-    saveRelayWishes: async (id, { weightMs, avoid }) => {
+    saveRelayWishes: async (id, { weightMs, avoid }, committed) => {
       const relay = relays.get(id);
-      if (relay === undefined) return undefined;
+      if (relay === undefined) return done(undefined, committed);
       const changed = {
         ...relay,
         weightMs: (weightMs ?? relay.weightMs) || undefined,
         avoid: (avoid ?? relay.avoid) || undefined,
       };
       relays.set(id, changed);
-      return changed;
+      return done<RelayRecord>(changed, committed);
     },
-    removeRelay: async (id) => {
+    removeRelay: async (id, committed) => {
       const relay = relays.get(id);
       relays.delete(id);
-      return relay;
+      return done(relay, committed);
     },
     saveHomes: async (homes) => {
       for (const { agent: id, home, standby } of homes) {

@@ -93,10 +93,13 @@ export function addAgents(api: Api, { shell, store, channel, networkName }: Http
   });
   api.add(ENDPOINTS.revoke, async ({ context }) => {
     const id = agentId.safeParse(context.req.param("id"));
-    const revoked = id.success ? await store.revokeAgent(id.data, shell.now) : undefined;
+    if (!id.success) return noSuch("agent");
+    const revoked = await store.revokeAgent(id.data, shell.now, (record) => {
+      if (record === undefined) return;
+      channel.endAgent(record.id);
+      shell.run((of, now) => of.agentRevoked(record, now));
+    });
     if (revoked === undefined) return noSuch("agent");
-    channel.endAgent(revoked.id);
-    shell.run((of, now) => of.agentRevoked(revoked, now));
     log.info("an operator revoked agent {agent} ({name})", { agent: revoked.id, name: revoked.name });
     const { name, revokedAtMs } = revoked;
     return { body: { id: revoked.id, name, revokedAtMs: revokedAtMs ?? shell.now } };

@@ -133,9 +133,11 @@ export function addRelays(api: Api, parts: HttpParts): void {
   });
   api.add(ENDPOINTS.set, async ({ context, body }) => {
     const id = relayId.safeParse(context.req.param("id"));
-    const record = id.success ? await store.saveRelayWishes(id.data, body) : undefined;
+    if (!id.success) return noSuch("relay");
+    const record = await store.saveRelayWishes(id.data, body, (wished) => {
+      if (wished !== undefined) shell.run((mesh, now) => mesh.relayConfigured(wished, now));
+    });
     if (record === undefined) return noSuch("relay");
-    shell.run((mesh, now) => mesh.relayConfigured(record, now));
     const { weightMs = 0, avoid = false } = record;
     log.info("an operator set relay {relay}: weight {weightMs} ms, avoid {avoid}", {
       relay: record.id,
@@ -147,9 +149,11 @@ export function addRelays(api: Api, parts: HttpParts): void {
   });
   api.add(ENDPOINTS.drain, async ({ context, body }) => {
     const id = relayId.safeParse(context.req.param("id"));
-    const record = id.success ? await store.requestDrain(id.data, body.draining) : undefined;
+    if (!id.success) return noSuch("relay");
+    const record = await store.requestDrain(id.data, body.draining, (drained) => {
+      if (drained !== undefined) shell.run((mesh, now) => mesh.drainRequested(drained, now));
+    });
     if (record === undefined) return noSuch("relay");
-    shell.run((mesh, now) => mesh.drainRequested(record, now));
     const entry = shell.mesh.relays.get(record.id);
     log.info("an operator asked relay {relay} to drain: {draining}", {
       relay: record.id,
@@ -159,10 +163,13 @@ export function addRelays(api: Api, parts: HttpParts): void {
   });
   api.add(ENDPOINTS.remove, async ({ context }) => {
     const id = relayId.safeParse(context.req.param("id"));
-    const removed = id.success ? await store.removeRelay(id.data) : undefined;
+    if (!id.success) return noSuch("relay");
+    const removed = await store.removeRelay(id.data, (record) => {
+      if (record === undefined) return;
+      channel.endRelay(record.id);
+      shell.run((mesh, now) => mesh.relayRemoved(record.id, now));
+    });
     if (removed === undefined) return noSuch("relay");
-    channel.endRelay(removed.id);
-    shell.run((mesh, now) => mesh.relayRemoved(removed.id, now));
     log.info("an operator removed relay {relay} ({region})", { relay: removed.id, region: removed.region });
     return { body: { id: removed.id, region: removed.region } };
   });

@@ -11,7 +11,7 @@ import {
   enrolRelay,
   type RelayEnrolment,
 } from "../../core/enrolment.ts";
-import type { NetworkRecord, RelayWishes, TokenRecord } from "../../core/records.ts";
+import type { NetworkRecord, TokenRecord } from "../../core/records.ts";
 import { openDatabase } from "./sqlite-file.ts";
 import {
   type AgentRow,
@@ -23,7 +23,7 @@ import {
   type TokenRow,
   tokenOf,
 } from "./sqlite-rows.ts";
-import { type NewToken, type Store, StoreUnavailable } from "./store.ts";
+import { type Committed, type NewToken, type Store, StoreUnavailable } from "./store.ts";
 
 /** `path`: the file, made with mode 0600 if there is none. Throws a UserError when it cannot be used. */
 export function openSqliteStore(path: string): Store {
@@ -94,66 +94,87 @@ class SqliteStore implements Store {
     return this.#write("FULL", () => optional(this.#sql.removeToken.get({ hash }), tokenOf));
   }
 
-  enrolAgent(...[request, now]: Parameters<Store["enrolAgent"]>): Promise<AgentEnrolment> {
-    return this.#write("FULL", () => {
-      const outcome = enrolAgent(request, this.#facts, now);
-      if (outcome.kind === "refused" || !outcome.changed) return outcome;
-      const { id, key, network, name, addressIndex, version, enrolledAtMs } = outcome.record;
-      this.#sql.putAgent.run({ id, key, network, name, address: addressIndex, version, enrolledAtMs });
-      this.#sql.addressGiven.run({ id: network, next: addressIndex + 1 });
-      if (outcome.usedToken !== undefined) this.#sql.useToken.run({ hash: outcome.usedToken });
-      return outcome;
-    });
+  enrolAgent(...[request, now, committed]: Parameters<Store["enrolAgent"]>): Promise<AgentEnrolment> {
+    return this.#write(
+      "FULL",
+      () => {
+        const outcome = enrolAgent(request, this.#facts, now);
+        if (outcome.kind === "refused" || !outcome.changed) return outcome;
+        const { id, key, network, name, addressIndex, version, enrolledAtMs } = outcome.record;
+        this.#sql.putAgent.run({ id, key, network, name, address: addressIndex, version, enrolledAtMs });
+        this.#sql.addressGiven.run({ id: network, next: addressIndex + 1 });
+        if (outcome.usedToken !== undefined) this.#sql.useToken.run({ hash: outcome.usedToken });
+        return outcome;
+      },
+      committed,
+    );
   }
 
-  enrolRelay(...[request, now]: Parameters<Store["enrolRelay"]>): Promise<RelayEnrolment> {
-    return this.#write("FULL", () => {
-      const outcome = enrolRelay(request, this.#facts, now);
-      if (outcome.kind === "refused" || !outcome.changed) return outcome;
-      const { id, key, ticketKey, region, at, endpoints, websocket, network, version, enrolledAtMs } =
-        outcome.record;
-      this.#sql.putRelay.run({
-        id,
-        key,
-        ticketKey,
-        region,
-        lat: at?.lat ?? null,
-        lon: at?.lon ?? null,
-        endpoints: JSON.stringify(endpoints),
-        websocket: websocket === undefined ? null : JSON.stringify(websocket),
-        network: network ?? null,
-        version,
-        enrolledAtMs,
-      });
-      if (outcome.usedToken !== undefined) this.#sql.useToken.run({ hash: outcome.usedToken });
-      return outcome;
-    });
+  enrolRelay(...[request, now, committed]: Parameters<Store["enrolRelay"]>): Promise<RelayEnrolment> {
+    return this.#write(
+      "FULL",
+      () => {
+        const outcome = enrolRelay(request, this.#facts, now);
+        if (outcome.kind === "refused" || !outcome.changed) return outcome;
+        const { id, key, ticketKey, region, at, endpoints, websocket, network, version, enrolledAtMs } =
+          outcome.record;
+        this.#sql.putRelay.run({
+          id,
+          key,
+          ticketKey,
+          region,
+          lat: at?.lat ?? null,
+          lon: at?.lon ?? null,
+          endpoints: JSON.stringify(endpoints),
+          websocket: websocket === undefined ? null : JSON.stringify(websocket),
+          network: network ?? null,
+          version,
+          enrolledAtMs,
+        });
+        if (outcome.usedToken !== undefined) this.#sql.useToken.run({ hash: outcome.usedToken });
+        return outcome;
+      },
+      committed,
+    );
   }
 
-  revokeAgent(id: AgentId, now: number) {
-    return this.#write("FULL", () => {
-      this.#sql.revokeAgent.run({ id, now });
-      return optional(this.#sql.agent.get({ id }), agentOf);
-    });
+  revokeAgent(...[id, now, committed]: Parameters<Store["revokeAgent"]>) {
+    return this.#write(
+      "FULL",
+      () => {
+        this.#sql.revokeAgent.run({ id, now });
+        return optional(this.#sql.agent.get({ id }), agentOf);
+      },
+      committed,
+    );
   }
 
-  requestDrain(id: RelayId, draining: boolean) {
-    return this.#write("FULL", () => {
-      this.#sql.drainRelay.run({ id, draining: draining ? 1 : 0 });
-      return optional(this.#sql.relay.get({ id }), relayOf);
-    });
+  requestDrain(...[id, draining, committed]: Parameters<Store["requestDrain"]>) {
+    return this.#write(
+      "FULL",
+      () => {
+        this.#sql.drainRelay.run({ id, draining: draining ? 1 : 0 });
+        return optional(this.#sql.relay.get({ id }), relayOf);
+      },
+      committed,
+    );
   }
 
-  saveRelayWishes(id: RelayId, { weightMs, avoid }: RelayWishes) {
-    return this.#write("FULL", () => {
-      const flag = avoid === undefined ? null : avoid ? 1 : 0;
-      this.#sql.relayWishes.run({ id, weightMs: weightMs ?? null, avoid: flag });
-      return optional(this.#sql.relay.get({ id }), relayOf);
-    });
+  saveRelayWishes(...[id, wishes, committed]: Parameters<Store["saveRelayWishes"]>) {
+    const { weightMs, avoid } = wishes;
+    return this.#write(
+      "FULL",
+      () => {
+        const flag = avoid === undefined ? null : avoid ? 1 : 0;
+        this.#sql.relayWishes.run({ id, weightMs: weightMs ?? null, avoid: flag });
+        return optional(this.#sql.relay.get({ id }), relayOf);
+      },
+      committed,
+    );
   }
 
-  removeRelay(id: RelayId) {
-    return this.#write("FULL", () => optional(this.#sql.removeRelay.get({ id }), relayOf));
+  removeRelay(...[id, committed]: Parameters<Store["removeRelay"]>) {
+    return this.#write("FULL", () => optional(this.#sql.removeRelay.get({ id }), relayOf), committed);
   }
 
   saveHomes(...[homes]: Parameters<Store["saveHomes"]>) {
@@ -198,8 +219,11 @@ class SqliteStore implements Store {
     return { id: freshId, name, createdAtMs: now };
   }
 
-  /** Runs `change` in the next transaction, and resolves with what it returned once that is committed. */
-  #write<T>(durability: Durability, change: () => T): Promise<T> {
+  /**
+   * Runs `change` in the next transaction; once that is committed, hands what it returned to `committed`, in the order
+   * of all changes, and resolves with it.
+   */
+  #write<T>(durability: Durability, change: () => T, committed?: Committed<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#closed) {
         reject(new StoreUnavailable("the store is closed"));
@@ -211,7 +235,10 @@ class SqliteStore implements Store {
         run: () => {
           result = change();
         },
-        committed: () => resolve(result),
+        committed: () => {
+          committed?.(result);
+          resolve(result);
+        },
         failed: reject,
       });
       if (this.#jobs.length === 1) setImmediate(() => this.#commit());
@@ -255,8 +282,16 @@ class SqliteStore implements Store {
 
 function settle(jobs: readonly Job[], failure: { readonly cause: unknown } | undefined): void {
   for (const job of jobs) {
-    if (failure === undefined) job.committed();
-    else job.failed(failure.cause);
+    if (failure !== undefined) {
+      job.failed(failure.cause);
+      continue;
+    }
+    try {
+      job.committed();
+    } catch (cause) {
+      // Its caller's mistake, which must not keep the others from hearing of theirs.
+      job.failed(cause);
+    }
   }
 }
 

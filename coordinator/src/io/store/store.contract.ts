@@ -265,6 +265,47 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     );
 
     test(
+      "what was committed is told in the order in which it was asked for, and before promises resolve",
+      withStore(async (store) => {
+        await store.createToken(token(), NOW);
+        await store.createToken(token({ hash: "bb", kind: "relay" }), NOW);
+        const { id } = await enrolled(store, 1);
+        const relayId = relayIdOf(keyOf(1));
+        const told: string[] = [];
+        const note = (what: string) => () => void told.push(what);
+        const resolved = store.enrolRelay(relay(1, { tokenHash: "bb" }), NOW, note("relay in"));
+        const all = [
+          resolved.then(note("resolved")),
+          store.enrolAgent(agent(1, { tokenHash: undefined }), NOW, note("agent in")),
+          store.revokeAgent(id, NOW, note("agent revoked")),
+          store.enrolAgent(agent(1), NOW, (outcome) => told.push(outcome.kind)),
+          store.requestDrain(relayId, true, note("drained")),
+          store.saveRelayWishes(relayId, { avoid: true }, note("avoided")),
+          store.removeRelay(relayId, note("relay removed")),
+          store.removeRelay(relayId, (relay) => told.push(`then ${relay}`)),
+        ];
+        await Promise.all(all);
+        expect(told.filter((what) => what !== "resolved")).toEqual([
+          "relay in",
+          "agent in",
+          "agent revoked",
+          "refused",
+          "drained",
+          "avoided",
+          "relay removed",
+          "then undefined",
+        ]);
+        expect(told.indexOf("relay in")).toBeLessThan(told.indexOf("resolved"));
+        const wrong = store.requestDrain(relayId, true, () => {
+          throw new Error("the caller's own");
+        });
+        const next = store.requestDrain(relayId, true);
+        expect(wrong).rejects.toThrow("the caller's own");
+        expect(await next).toBeUndefined();
+      }),
+    );
+
+    test(
       "check resolves while it can be written to",
       withStore(async (store) => {
         await store.check();

@@ -3,6 +3,10 @@
  * All decisions are the core's (core/enrolment.ts): a store looks facts up, and writes what was decided as a whole
  * or not at all. When a promise resolves, the change survives the death of the process.
  *
+ * What the mesh must know as well is handed to `committed`, and these are called one by one in the order in which the
+ * changes were made: an agent that was let in and then revoked is first let in and then revoked there too. Promises do
+ * not keep that order, since what waits for one of them may wait for others before.
+ *
  *     const store = openSqliteStore("state/coordinator.db");
  *     await store.createToken({ hash, kind: "agent", networkName: "default", ... }, now);
  *     const outcome = await store.enrolAgent({ key, tokenHash: hash, version }, now);
@@ -44,6 +48,9 @@ export class StoreUnavailable extends Error {
   override readonly name = "StoreUnavailable";
 }
 
+/** Called with what a change came to, once that is certain to last, before anybody hears of any later change. */
+export type Committed<Outcome> = (outcome: Outcome) => void;
+
 export interface Store {
   /** For people: `sqlite`. */
   readonly kind: string;
@@ -56,16 +63,36 @@ export interface Store {
   tokens(): Promise<readonly TokenRecord[]>;
   /** Lets nobody in any more. Undefined when there is no such token. */
   removeToken(hash: string): Promise<TokenRecord | undefined>;
-  enrolAgent(request: AgentRequest, now: number): Promise<AgentEnrolment>;
-  enrolRelay(request: RelayRequest, now: number): Promise<RelayEnrolment>;
+  enrolAgent(
+    request: AgentRequest,
+    now: number,
+    committed?: Committed<AgentEnrolment>,
+  ): Promise<AgentEnrolment>;
+  enrolRelay(
+    request: RelayRequest,
+    now: number,
+    committed?: Committed<RelayEnrolment>,
+  ): Promise<RelayEnrolment>;
   /** Undefined when there is no such agent. Revoking twice changes nothing. */
-  revokeAgent(id: AgentId, now: number): Promise<AgentRecord | undefined>;
+  revokeAgent(
+    id: AgentId,
+    now: number,
+    committed?: Committed<AgentRecord | undefined>,
+  ): Promise<AgentRecord | undefined>;
   /** Undefined when there is no such relay. */
-  requestDrain(id: RelayId, draining: boolean): Promise<RelayRecord | undefined>;
+  requestDrain(
+    id: RelayId,
+    draining: boolean,
+    committed?: Committed<RelayRecord | undefined>,
+  ): Promise<RelayRecord | undefined>;
   /** Undefined when there is no such relay. */
-  saveRelayWishes(id: RelayId, wishes: RelayWishes): Promise<RelayRecord | undefined>;
+  saveRelayWishes(
+    id: RelayId,
+    wishes: RelayWishes,
+    committed?: Committed<RelayRecord | undefined>,
+  ): Promise<RelayRecord | undefined>;
   /** Forgets it: its key needs a token again. Undefined when there is no such relay. */
-  removeRelay(id: RelayId): Promise<RelayRecord | undefined>;
+  removeRelay(id: RelayId, committed?: Committed<RelayRecord | undefined>): Promise<RelayRecord | undefined>;
   /** May be lost when the machine (not the process) dies: agents say it again. */
   saveHomes(homes: readonly AgentHome[]): Promise<void>;
   saveSeen(seen: readonly AgentSeen[]): Promise<void>;
