@@ -16,6 +16,17 @@ test("a burst at once, then as many as the time gives, never more than a burst",
   expect(taken(bucket, 60_000)).toBe(5);
 });
 
+test("what takes several at once takes all of them or none", () => {
+  const bucket = new TokenBucket({ perSecond: 10, burst: 5 }, 0);
+  expect([bucket.take(0, 3), bucket.take(0, 3), bucket.take(0, 2), bucket.take(0, 1)]).toEqual([
+    true,
+    false,
+    true,
+    false,
+  ]);
+  expect(bucket.take(60_000, 6)).toBe(false);
+});
+
 test("a clock that is set back gives nothing, and its way forward once", () => {
   const bucket = new TokenBucket({ perSecond: 10, burst: 5 }, 10_000);
   expect(taken(bucket, 10_000)).toBe(5);

@@ -18,14 +18,14 @@ export class TokenBucket {
     this.#at = now;
   }
 
-  /** Takes one token, if there is one. */
-  take(now: number): boolean {
+  /** Takes so many tokens, if there are as many. */
+  take(now: number, count = 1): boolean {
     // A clock that goes back adds nothing and takes nothing away.
     const elapsedMs = Math.max(0, now - this.#at);
     this.#at = now;
     this.#tokens = Math.min(this.#budget.burst, this.#tokens + (elapsedMs * this.#budget.perSecond) / 1000);
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+    if (this.#tokens < count) return false;
+    this.#tokens -= count;
     return true;
   }
 }

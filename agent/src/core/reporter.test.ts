@@ -1,6 +1,6 @@
 /** What the coordinator hears of an agent, and how often. */
 import { expect, test } from "bun:test";
-import type { FromAgent } from "@burrow/protocol";
+import { type FromAgent, PATHS_MAX } from "@burrow/protocol";
 import type { Agent } from "./agent.ts";
 import { Reporter } from "./reporter.ts";
 
@@ -49,6 +49,24 @@ test("changes of paths are gathered", () => {
   for (let ms = 0; ms < 150; ms += 10) one.reporter.pathsChanged(ms);
   one.run(0, 900);
   expect(one.types).toEqual(["paths"]);
+});
+
+test("the more paths there are to tell, the rarer they are told: never more than 128 KB a second", () => {
+  const one = new AgentStandIn();
+  const paths = { isAwake: true, current: undefined, currentPath: undefined, currentSinceMs: 0 };
+  const reason = "r".repeat(500);
+  one.peers.all = Array.from({ length: 400 }, (_, n) => ({
+    info: { id: n.toString(16).padStart(16, "0") },
+    paths: { ...paths, reason },
+  }));
+  for (let ms = 0; ms < 60_000; ms += 50) {
+    one.reporter.pathsChanged(ms);
+    one.reporter.tick(ms);
+  }
+  const told = one.said.filter((message) => message.type === "paths");
+  expect(told.length).toBeGreaterThan(20);
+  expect(new Set(told.map((message) => message.paths.length))).toEqual(new Set([PATHS_MAX]));
+  expect(JSON.stringify(told).length / 60).toBeLessThan(128 * 1024);
 });
 
 test("round trips are said again once a minute, changed or not", () => {

@@ -2,7 +2,14 @@
  * What the coordinator is told of this agent: candidates, home, paths. Changes are gathered for a moment, and all is
  * said again after each (re)connection, since a coordinator keeps none of it across its own restarts.
  */
-import type { AgentFigures, AgentId, FromAgent, PathReport, RelayedBecause } from "@burrow/protocol";
+import {
+  type AgentFigures,
+  type AgentId,
+  type FromAgent,
+  PATHS_MAX,
+  type PathReport,
+  type RelayedBecause,
+} from "@burrow/protocol";
 import { Figures } from "./figures.ts";
 import type { AgentParts } from "./parts.ts";
 import type { PathChange } from "./paths/contract.ts";
@@ -11,6 +18,8 @@ import { relayedBecause } from "./views.ts";
 
 /** Candidates and home matter to others at once; paths are for operators. */
 const PATHS_PAUSE_MS = 200;
+/** All of them are told each time: the more there are, the rarer. At 700 bytes a path at most, 128 KB a second. */
+const PATHS_PAUSE_PER_PATH_MS = 5.5;
 /** Of relays that were measured for the first time, those of one set of tickets together. */
 const MEASURED_PAUSE_MS = 300;
 /** Round trips are reported this often, changed or not. */
@@ -18,8 +27,6 @@ const HOME_INTERVAL_MS = 60_000;
 /** Figures are told this often, and this soon after a path changed; not at all when nothing is new. */
 const FIGURES_INTERVAL_MS = 60_000;
 const FIGURES_PAUSE_MS = 1_000;
-/** The latest, in a message whose text the coordinator takes up to 256 KiB; a path has 700 bytes at most. */
-const PATHS_MAX = 300;
 
 export class Reporter {
   readonly #agent: AgentParts;
@@ -27,6 +34,7 @@ export class Reporter {
   readonly #figures = new Figures();
   #homeDueMs: number | undefined;
   #pathsDueMs: number | undefined;
+  #pathsTold = 0;
   #figuresDueMs: number | undefined;
   #figuresTold = "";
   #hadHome = false;
@@ -74,7 +82,7 @@ export class Reporter {
 
   /** Or one has proven itself: chosen while nobody talked, it was not worth a word then. */
   pathsChanged(now: number): void {
-    this.#pathsDueMs ??= now + PATHS_PAUSE_MS;
+    this.#pathsDueMs ??= now + Math.max(PATHS_PAUSE_MS, this.#pathsTold * PATHS_PAUSE_PER_PATH_MS);
     this.#figuresDueMs = Math.min(this.#figuresDueMs ?? now + FIGURES_PAUSE_MS, now + FIGURES_PAUSE_MS);
   }
 
@@ -98,6 +106,7 @@ export class Reporter {
     this.#pathsDueMs = undefined;
     const paths = [...this.#agent.peers.all].filter((peer) => peer.paths.isAwake).map(reportOf);
     const latest = paths.toSorted((a, b) => b.sinceMs - a.sinceMs).slice(0, PATHS_MAX);
+    this.#pathsTold = latest.length;
     this.#send({ type: "paths", paths: latest });
   }
 

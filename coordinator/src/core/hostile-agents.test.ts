@@ -2,7 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import type { AgentId, FromAgent, NetworkId, RelayId } from "@burrow/protocol";
 import { agentRecord, relayRecord, VirtualMesh } from "../testing/mesh.ts";
+import { MOVES_BURST } from "./home-pace.ts";
 import { Mesh } from "./mesh.ts";
+import type { AgentRecord } from "./records.ts";
 import { RelayEvidence } from "./relay-evidence.ts";
 
 const frankfurt = relayRecord(1, { at: { lat: 50.1, lon: 8.7 } });
@@ -120,6 +122,59 @@ describe("introductions", () => {
     virtual.forgetOutputs();
     ask(a, b);
     expect(virtual.toAgent(b, "probe-now")).toEqual([]);
+  });
+});
+
+describe("homes that change all the time", () => {
+  test("are told at the agent's pace, the last one always, and over reconnections", () => {
+    const virtual = new VirtualMesh();
+    for (const relay of [frankfurt, paris]) virtual.relay(relay);
+    const records = Array.from({ length: 100 }, (_, n) => agentRecord(n + 1));
+    for (const record of records) virtual.agent(record);
+    const [record] = records as [AgentRecord];
+    virtual.pass(1_000);
+    virtual.forgetOutputs();
+    const move = (home: RelayId, rtts: { relay: RelayId; rttMs: number }[] = []) => {
+      const said: FromAgent = { type: "home", home, rtts, reason: "nearest" };
+      virtual.do((mesh, now) => mesh.agentSaid(record.id, said, now));
+    };
+    const heartbeats = () => {
+      for (const relay of [frankfurt, paris]) virtual.heartbeat(relay.id);
+    };
+    for (let n = 0; n < 4_000; n++) {
+      move((n % 2 === 0 ? frankfurt : paris).id);
+      if (n % 200 === 0) heartbeats();
+      virtual.pass(5);
+      if (n % 1_000 !== 500) continue;
+      virtual.do((mesh, now) => mesh.agentDisconnected(record.id, now));
+      virtual.agent(record);
+    }
+    // Twenty seconds: ten moves at once, and one in five seconds.
+    expect(virtual.toRelays("routes").length).toBeLessThanOrEqual(MOVES_BURST + 4);
+    expect(virtual.outputs.filter((output) => "homes" in output).length).toBeLessThanOrEqual(MOVES_BURST + 4);
+    expect(virtual.outputs.length).toBeLessThan(200);
+    // It was last heard of in Paris.
+    move(frankfurt.id);
+    move(paris.id);
+    heartbeats();
+    virtual.pass(3_000);
+    heartbeats();
+    virtual.pass(3_000);
+    expect(virtual.mesh.agents.get(record.id)?.record.home).toBe(paris.id);
+    expect(virtual.toRelays("routes").at(-1)?.upsert).toMatchObject([{ relay: paris.id }]);
+    // What is no move is taken at once, and ends what waited.
+    move(frankfurt.id);
+    move(paris.id);
+    move(frankfurt.id, [{ relay: paris.id, rttMs: 7 }]);
+    expect(virtual.mesh.agents.get(record.id)?.rtts).toEqual([{ relay: paris.id, rttMs: 7 }]);
+    for (let s = 0; s < 60; s += 3) {
+      heartbeats();
+      virtual.pass(3_000);
+    }
+    expect(virtual.mesh.agents.get(record.id)?.record.home).toBe(frankfurt.id);
+    // A pause is enough to move at once again.
+    move(paris.id);
+    expect(virtual.mesh.agents.get(record.id)?.record.home).toBe(paris.id);
   });
 });
 

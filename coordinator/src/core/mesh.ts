@@ -22,6 +22,7 @@ import type { GeoLocation } from "./geo.ts";
 import { Grants } from "./grants.ts";
 import { Guide, type Told } from "./guide.ts";
 import { Happenings, pathChanges } from "./happenings.ts";
+import { HomePace, type HomeReport } from "./home-pace.ts";
 import { Introductions } from "./introduce.ts";
 import { IntroductionLimits } from "./introduction-limits.ts";
 import { Matchmaker } from "./matchmaker.ts";
@@ -53,6 +54,7 @@ export class Mesh {
   readonly #grants: Grants;
   readonly #introductions: Introductions;
   readonly #introductionLimits = new IntroductionLimits();
+  readonly #homePace = new HomePace();
   readonly #news = new News();
   readonly #happenings: Happenings;
   readonly #guide = new Guide();
@@ -257,6 +259,7 @@ export class Mesh {
     this.#introductions.forget(id);
     this.#matchmaker.forget(id);
     this.#introductionLimits.forget(id);
+    this.#homePace.forget(id);
     this.#grants.revoke(record, now);
     for (const audience of this.relays.audiences()) {
       if (audience.network !== undefined && audience.network !== network) continue;
@@ -276,6 +279,11 @@ export class Mesh {
       this.#relayMoved(entry.record.id, now);
     }
     this.#grants.tick(now);
+    for (const { id, report } of this.#homePace.due(now)) {
+      const entry = this.agents.get(id);
+      if (entry === undefined) this.#homePace.forget(id);
+      else this.#homeReported(entry, report, now);
+    }
     this.#tellNews(now, now);
     const happenings = this.#happenings.take(now);
     if (happenings.length > 0) this.#outputs.push({ to: "watchers", happenings });
@@ -299,8 +307,9 @@ export class Mesh {
   }
 
   nextDeadline(): number | undefined {
+    const paced = earlier(this.#grants.nextDeadline(), this.#homePace.nextDeadline());
     return earlier(
-      earlier(this.relays.nextDeadline(), this.#grants.nextDeadline()),
+      earlier(this.relays.nextDeadline(), paced),
       earlier(this.#news.nextDeadline(), this.#happenings.nextDeadline()),
     );
   }
@@ -324,13 +333,15 @@ export class Mesh {
 
   // ── what agents say ──
 
-  #homeReported(entry: AgentEntry, said: Extract<FromAgent, { type: "home" }>, now: number): void {
+  #homeReported(entry: AgentEntry, said: HomeReport, now: number): void {
     const { id } = entry.record;
     const isKnown = (relay: RelayId | undefined) =>
       relay !== undefined && this.relays.get(relay) !== undefined ? relay : undefined;
+    const [home, standby] = [isKnown(said.home), isKnown(said.standby)];
+    const isMove = entry.record.home !== home || entry.record.standby !== standby;
+    if (!this.#homePace.take(id, said, isMove, now)) return;
     const rtts = said.rtts.filter(({ relay }) => isKnown(relay) !== undefined);
     this.agents.update(id, { rtts, homeReason: said.reason, homeMoves: said.moves });
-    const [home, standby] = [isKnown(said.home), isKnown(said.standby)];
     this.#guideAgent(entry, home, standby, now);
     const before = entry.record.home;
     const hasMoved = this.agents.setHome(id, home, standby);

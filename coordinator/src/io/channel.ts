@@ -30,7 +30,7 @@ import {
   makeChallenge,
   provesKey,
 } from "./admission.ts";
-import { Connection, MESSAGE_LIMIT, type Socket } from "./connection.ts";
+import { BYTE_LIMIT, Connection, MESSAGE_LIMIT, type Socket } from "./connection.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Post, Shell } from "./shell.ts";
 import type { Store } from "./store/store.ts";
@@ -65,6 +65,11 @@ const PROOF_WRONG: Problem = {
   message: "The proof does not fit the key and the challenge.",
   remedy:
     "Check that this version of burrow speaks the coordinator's protocol and that its key file is whole.",
+};
+const TOO_MANY: Problem = {
+  code: "too-many-messages",
+  message: `More than ${MESSAGE_LIMIT.perSecond} messages or ${BYTE_LIMIT.perSecond / 1024} KB a second; this one was dropped.`,
+  remedy: "Slow down.",
 };
 const STORE_UNAVAILABLE: Problem = {
   code: "store-unavailable",
@@ -174,12 +179,10 @@ export class Channel implements Post {
   #received(socket: Socket, message: string | Buffer): void {
     const connection = socket.data;
     const { shell } = this.#parts;
-    if (!connection.messages.take(shell.now)) {
-      this.#refuse(socket, "too-many", {
-        code: "too-many-messages",
-        message: `More than ${MESSAGE_LIMIT.perSecond} messages a second; this one was dropped.`,
-        remedy: "Slow down.",
-      });
+    const { now } = shell;
+    // Characters are as good as bytes here.
+    if (!connection.messages.take(now) || !connection.bytes.take(now, message.length)) {
+      this.#refuse(socket, "too-many", TOO_MANY);
       return;
     }
     if (typeof message !== "string") {

@@ -1,9 +1,10 @@
 /** Garbage at the WebSocket and at every HTTP path: counted, answered with an error or a 4xx, and nobody dies. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect } from "node:net";
-import { CLIENT_MESSAGE_BYTES_MAX } from "@burrow/protocol";
+import { CLIENT_MESSAGE_BYTES_MAX, PATHS_MAX } from "@burrow/protocol";
 import fc from "fast-check";
 import { TestCoordinator } from "../testing/coordinator.ts";
+import { BYTE_LIMIT } from "./connection.ts";
 
 let coordinator: TestCoordinator;
 beforeAll(async () => {
@@ -111,6 +112,25 @@ test("a flood is dropped and counted; what comes later is heard", async () => {
   const from = agent.client.received.length;
   agent.client.send({ type: "ping" });
   await agent.client.next("pong", () => true, from);
+});
+
+test("a flood of long messages is held to so many bytes, and keeps nobody else waiting", async () => {
+  const agent = await coordinator.agent();
+  const path = { peer: "0123456789abcdef", kind: "direct", sinceMs: 1, reason: "x".repeat(200) };
+  const text = JSON.stringify({ type: "paths", paths: Array(PATHS_MAX).fill(path) });
+  const before = await coordinator.metric('messages_refused_total{reason="too-many"}');
+  const read = await coordinator.metric('messages_received_total{from="agent",type="paths"}');
+  const count = 300;
+  for (let n = 0; n < count; n++) agent.client.send(text);
+  agent.client.send({ type: "ping" });
+  const told = await agent.client.next("error", ({ code }) => code === "too-many-messages");
+  expect(told.message).toContain("KB a second");
+  await agent.client.next("pong");
+  const taken = (await coordinator.metric('messages_received_total{from="agent",type="paths"}')) - read;
+  expect(taken).toBeGreaterThan(5);
+  expect(taken * text.length).toBeLessThan(3 * BYTE_LIMIT.burst);
+  const refused = (await coordinator.metric('messages_refused_total{reason="too-many"}')) - before;
+  expect(refused + taken).toBe(count);
 });
 
 const paths = [

@@ -55,6 +55,9 @@ export const pathReport = z.object({
 });
 export type PathReport = z.output<typeof pathReport>;
 
+/** An agent tells the latest ones. 200 KB at most, of the 256 that a message may have. */
+export const PATHS_MAX = 300;
+
 const byteCount = z
   .int()
   .min(0)
@@ -89,7 +92,7 @@ export const fromAgent = z.discriminatedUnion("type", [
   /** Asks that this agent and the peer get each other's candidates and probe at the same moment. */
   z.object({ type: z.literal("introduce"), peer: agentId }),
   z.object({ type: z.literal("ticket-request"), relays: z.array(relayId).max(16) }),
-  z.object({ type: z.literal("paths"), paths: z.array(pathReport).max(1000) }),
+  z.object({ type: z.literal("paths"), paths: z.array(pathReport).max(PATHS_MAX) }),
   z.object({ type: z.literal("ping") }),
   agentFigures,
 ]);

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { z } from "zod";
 import { vectors } from "../../testing/support.ts";
-import { agentHello, fromAgent, toAgent } from "./agent.ts";
+import { agentHello, fromAgent, PATHS_MAX, toAgent } from "./agent.ts";
 import { CLIENT_MESSAGE_BYTES_MAX, hello, parseMessage } from "./channel.ts";
 import { fromRelay, relayHello, toRelay } from "./relay.ts";
 
@@ -119,7 +119,7 @@ test("arrays longer than stated are refused", () => {
   const rtts = many(65, { relay: "0011223344556677", rttMs: 1 });
   expect(problemOf(fromAgent, { ...home, rtts })).toStartWith("rtts:");
   const [path] = example("fromAgent", "paths").paths ?? [];
-  expect(problemOf(fromAgent, { type: "paths", paths: many(1001, path) })).toStartWith("paths:");
+  expect(problemOf(fromAgent, { type: "paths", paths: many(PATHS_MAX + 1, path) })).toStartWith("paths:");
 });
 
 test("prototype keys do nothing", () => {
