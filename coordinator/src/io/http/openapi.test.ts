@@ -212,10 +212,10 @@ describe("answers are as described", () => {
     other.close();
     expect((await client.ask("readReadiness")).status).toBe(200);
     // What was refused was not done either.
-    expect(await (await client.ask("readRelay", relay)).json()).toMatchObject({
-      state: "healthy",
-      weightMs: 0,
-    });
+    const kept = (await (await client.ask("readRelay", relay)).json()) as { state: string; weightMs: number };
+    // It may have been silent for too long by now, where all is slow.
+    expect(kept.state).not.toBe("draining");
+    expect(kept.weightMs).toBe(0);
     expect((await client.ask("readAgent", agent, { headers: token })).status).toBe(200);
     expect((await client.ask("removeToken", made.id, { headers: token })).status).toBe(200);
   });
