@@ -129,12 +129,51 @@ describe("enrolment", () => {
   });
 });
 
+describe("where a relay says that it is reached", () => {
+  const refusalOf = async (endpoints: readonly string[], from?: string) => {
+    const client = coordinator.client(undefined, from);
+    const token = await coordinator.token("relay");
+    await client.hello({ role: "relay", region: "r", endpoints, port: 1, token });
+    const { type, ...told } = await Promise.race([client.next("error"), client.next("welcome")]);
+    return type === "error" && "remedy" in told ? told : undefined;
+  };
+
+  test("is not where no datagram belongs; loopback only for those who come by it", async () => {
+    coordinator = await TestCoordinator.start({ trustProxy: true });
+    const never = ["169.254.169.254:80", "239.1.1.1:5", "255.255.255.255:9", "0.0.0.0:7", "[fe80::1]:7"];
+    for (const endpoint of never) {
+      const told = await refusalOf(["192.0.2.1:21820", endpoint]);
+      expect(told?.code).toBe("endpoint-unusable");
+      expect(told?.message).toContain(endpoint);
+      expect(told?.remedy).toContain("--advertise");
+    }
+    expect(await refusalOf(["127.0.0.1:53"], "198.51.100.1")).toMatchObject({ code: "endpoint-unusable" });
+    expect(await refusalOf(["127.0.0.1:53"])).toBeUndefined();
+    expect(await refusalOf(["10.1.2.3:21820"], "198.51.100.1")).toBeUndefined();
+  });
+
+  test("is not where another one is at work, until that one is gone", async () => {
+    coordinator = await TestCoordinator.start();
+    const first = await coordinator.relay({ endpoints: ["192.0.2.1:21820", "192.0.2.1:443"] });
+    const told = await refusalOf(["192.0.2.2:21820", "192.0.2.1:443"]);
+    expect(told).toMatchObject({ code: "endpoint-taken" });
+    expect(told?.message).not.toContain(first.id);
+    // It itself comes back whenever it likes.
+    const back = coordinator.client(first.client.privateKey);
+    await back.asRelay({ endpoints: ["192.0.2.1:21820", "192.0.2.1:443"] });
+    const token = await coordinator.token("relay");
+    const heir = { role: "relay", region: "r", endpoints: ["192.0.2.1:443"], port: 1, token };
+    await coordinator.operator.removeRelay(first.id);
+    await coordinator.client().asRelay(heir);
+  });
+});
+
 describe("a network's own relays", () => {
   test("are its agents' first choice, and nobody else hears of them, even when asked for", async () => {
     coordinator = await TestCoordinator.start();
     const shared = await coordinator.relay();
     const token = await coordinator.token("relay", { network: "office" });
-    const own = (await coordinator.client().asRelay({ token, region: "cellar" })).relay;
+    const own = (await coordinator.client().asRelay({ token, region: "cellar", port: 21900 })).relay;
     const inside = await coordinator.agent({ network: "office" });
     const outside = await coordinator.agent({ network: "other" });
     const ids = (relays: readonly { id?: string; relay?: string }[]) =>

@@ -84,6 +84,11 @@ export class Reachability {
     see(this.#eye, relay, now);
   }
 
+  /** Whether it lately left all of the coordinator's own probes unanswered, whatever that means. */
+  isUnanswering(relay: RelayId): boolean {
+    return (this.#probed.get(relay)?.lost ?? 0) >= LOST_MAX;
+  }
+
   forget(relay: RelayId): void {
     this.#voices.delete(relay);
     this.#sights.delete(relay);

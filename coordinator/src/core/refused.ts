@@ -10,6 +10,8 @@ export type RefusalCode =
   | "name-taken"
   | "network-full"
   | "other-network"
+  | "endpoint-unusable"
+  | "endpoint-taken"
   | "revoked";
 
 export interface Refused {

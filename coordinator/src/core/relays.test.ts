@@ -1,5 +1,6 @@
 /** Heartbeats, silence, draining and restarts, on a virtual clock. */
 import { describe, expect, test } from "bun:test";
+import type { Endpoint, RelayId } from "@burrow/protocol";
 import { LOAD, relayRecord, VirtualMesh } from "../testing/mesh.ts";
 import { RECONNECT_GRACE_MS, RelayRegistry } from "./relays.ts";
 
@@ -124,4 +125,26 @@ describe("draining", () => {
     virtual.relay({ ...record, drainRequested: true });
     expect(virtual.sentTo(record.id).map(({ type }) => type)).toEqual(["welcome", "drain"]);
   });
+});
+
+test("an endpoint is another relay's while that one is up and answers the coordinator there", () => {
+  const virtual = new VirtualMesh();
+  const [holder, claimant] = [relayRecord(1), relayRecord(2)];
+  const [at] = holder.endpoints as [Endpoint];
+  const isHeld = (than: RelayId) => virtual.mesh.relays.isHeldByOther(at, than);
+  virtual.relay(holder);
+  expect([isHeld(claimant.id), isHeld(holder.id)]).toEqual([true, false]);
+  // Nobody else is there whom the coordinator could see, so that it takes nobody down; yet it is no proof either.
+  for (let n = 0; n < 3; n++) virtual.do((mesh, now) => mesh.relayProbed(holder.id, undefined, now));
+  virtual.heartbeat(holder.id);
+  expect(virtual.mesh.relays.get(holder.id)?.state).toBe("healthy");
+  expect(isHeld(claimant.id)).toBe(false);
+  virtual.do((mesh, now) => mesh.relayProbed(holder.id, 3, now));
+  expect(isHeld(claimant.id)).toBe(true);
+  virtual.do((mesh) => mesh.relayDisconnected(holder.id));
+  expect(isHeld(claimant.id)).toBe(false);
+  virtual.relay(holder);
+  expect(isHeld(claimant.id)).toBe(true);
+  virtual.pass(10_000);
+  expect(isHeld(claimant.id)).toBe(false);
 });

@@ -3,6 +3,7 @@
  * out. Who is told of a change is mesh.ts's business.
  */
 import {
+  type Endpoint,
   type FellowRelay,
   HEARTBEAT_SILENCE_MAX_MS,
   type NetworkId,
@@ -176,6 +177,19 @@ export class RelayRegistry {
     const entry = this.#entries.get(record.id);
     if (entry !== undefined) entry.record = record;
     return entry !== undefined;
+  }
+
+  /**
+   * Whether another relay is at work there. One whose channel has ended may have been stopped for this one; one that does
+   * not answer there does not keep it from who may be the right one: its answers are sealed with its own key.
+   */
+  isHeldByOther(endpoint: Endpoint, than: RelayId): boolean {
+    for (const { record, state, connected } of this.#entries.values()) {
+      const isAtWork = connected && state !== "down" && record.id !== than;
+      if (!isAtWork || !record.endpoints.includes(endpoint)) continue;
+      if (!this.#reachability.isUnanswering(record.id)) return true;
+    }
+    return false;
   }
 
   forget(id: RelayId): boolean {

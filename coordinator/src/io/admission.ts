@@ -1,17 +1,22 @@
 /** Letting a stranger in: the challenge, the proof of its key, and its enrolment by the store. */
 import {
+  type Bytes,
   channelProof,
   DATAGRAMS_PATH,
   type Endpoint,
   endpoint,
   fromBase64,
   type Hello,
+  invariant,
+  type KeyText,
   keyFromText,
   keyToText,
   PROTOCOL_VERSION,
   proofMatches,
   RELAY_ENDPOINTS_MAX,
   type RelayHello,
+  type RelayId,
+  relayIdOf,
   splitEndpoint,
   type ToAgent,
   toBase64,
@@ -19,7 +24,9 @@ import {
 } from "@burrow/protocol";
 import type { AgentRecord, NetworkRecord, RelayRecord } from "../core/records.ts";
 import type { Refused } from "../core/refused.ts";
+import { refuseEndpoints } from "../core/relay-endpoints.ts";
 import type { RandomBytes } from "../core/ticket-office.ts";
+import { isLoopback } from "./client-address.ts";
 import { hashSecret } from "./operator.ts";
 import type { Store } from "./store/store.ts";
 
@@ -72,6 +79,7 @@ export function provesKey(keys: KeyAgreement, challenge: Challenge, hello: Hello
 export interface Admission {
   readonly store: Store;
   readonly random: RandomBytes;
+  readonly isHeldByOther: (endpoint: Endpoint, than: RelayId) => boolean;
   /** Where the hello comes from. */
   readonly address: string;
   readonly now: number;
@@ -83,7 +91,7 @@ export interface Admission {
  */
 export async function admit(
   hello: Hello,
-  { store, random, address, now }: Admission,
+  { store, random, isHeldByOther, address, now }: Admission,
   decided: (outcome: Admitted | Refused) => void,
 ): Promise<void> {
   const { key, version } = hello;
@@ -99,12 +107,24 @@ export async function admit(
   }
   const { region, at } = hello;
   const endpoints = endpointsOf(hello, address);
+  const id = relayIdOf(keyBytes(key));
+  const refusal = refuseEndpoints(endpoints, {
+    isLocal: isLoopback(address),
+    isHeldByOther: (endpoint) => isHeldByOther(endpoint, id),
+  });
+  if (refusal !== undefined) return decided(refusal);
   const websocket = websocketDoorOf(hello, address);
   const request = { key, tokenHash, region, at, endpoints, websocket, version, freshTicketKey: random(32) };
   await store.enrolRelay(request, now, (outcome) => {
     if (outcome.kind === "refused") return decided(outcome);
     decided({ kind: "relay", record: outcome.record, isNew: outcome.isNew });
   });
+}
+
+function keyBytes(key: KeyText): Bytes {
+  const bytes = keyFromText(key);
+  invariant(bytes !== undefined, "a key that was proven is no key");
+  return bytes;
 }
 
 /** Where the relay is reached by UDP: stated or seen, and then the same addresses at its further ports. */

@@ -6,6 +6,7 @@ import {
   type AgentId,
   CLIENT_MESSAGE_BYTES_MAX,
   CloseCode,
+  type Endpoint,
   fromAgent,
   fromRelay,
   HELLO_TIMEOUT_MS,
@@ -30,6 +31,7 @@ import {
   makeChallenge,
   provesKey,
 } from "./admission.ts";
+import { isLoopback } from "./client-address.ts";
 import { BYTE_LIMIT, Connection, MESSAGE_LIMIT, type Socket } from "./connection.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Post, Shell } from "./shell.ts";
@@ -248,8 +250,14 @@ export class Channel implements Post {
     socket.data.state = { kind: "enrolling", waiting };
     clearTimeout(socket.data.helloTimer);
     const { store, random, shell } = this.#parts;
-    const { address } = socket.data;
-    admit(message, { store, random, address, now: shell.now }, (outcome) => {
+    const admission = {
+      store,
+      random,
+      isHeldByOther: (endpoint: Endpoint, than: RelayId) => shell.mesh.relays.isHeldByOther(endpoint, than),
+      address: socket.data.address,
+      now: shell.now,
+    };
+    admit(message, admission, (outcome) => {
       if (socket.data.state.kind !== "enrolling") return;
       if (outcome.kind === "refused") this.#turnAway(socket, message.role, outcome);
       else this.#letIn(socket, outcome);
@@ -390,8 +398,7 @@ export class Channel implements Post {
 
 /** Who shares a limit; undefined for this machine itself, where a proxy may speak for all the world. */
 function strangersHost(address: string): string | undefined {
-  const host = hostOf(address);
-  return address === "::1" || host.startsWith("127.") ? undefined : host;
+  return isLoopback(address) ? undefined : hostOf(address);
 }
 
 function bad(problem: string): Problem {

@@ -10,3 +10,8 @@ export function clientAddress(peer: string, forwardedFor: string | null, trustPr
   const bare = seenByProxy?.replace(/^\[(.*)\]$/, "$1");
   return parseAddress(bare ?? "") ?? parseAddress(peer) ?? peer;
 }
+
+/** Of this machine itself: a relay beside us, or a proxy that may speak for all the world. */
+export function isLoopback(address: string): boolean {
+  return address === "::1" || address.startsWith("127.");
+}

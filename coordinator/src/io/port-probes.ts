@@ -60,8 +60,8 @@ export class PortProbes {
   readonly #parts: PortProbesParts;
   readonly #agentKey: Bytes;
   readonly #targets = new Map<RelayId, Target>();
-  /** Who was asked at which address. */
-  readonly #asked = new Map<Endpoint, RelayId>();
+  /** Who was asked at which address. Several may claim one: whose it is, its seal tells. */
+  readonly #asked = new Map<Endpoint, Set<RelayId>>();
   #socket: DatagramSocket | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #turn = 0;
@@ -118,7 +118,8 @@ export class PortProbes {
     const bind = { sequence: ++target.sequence, cookie: NO_COOKIE, leaving: false, flows: [] };
     const { sealer, random } = this.#parts;
     const datagram = encodeBind(bind, target.ticket, target.sessionKey, random(24), sealer);
-    this.#asked.set(endpoint, record.id);
+    const claimants = this.#asked.get(endpoint) ?? new Set();
+    this.#asked.set(endpoint, claimants.add(record.id));
     target.askedMs = performance.now();
     socket.send(socket.addresses.internEndpoint(endpoint), datagram);
   }
@@ -128,15 +129,21 @@ export class PortProbes {
     if (socket === undefined) return;
     const nowMs = performance.now();
     for (let i = 0; i < batch.count; i++) {
-      const relay = this.#asked.get(socket.addresses.endpoint(batch.source(i)));
-      const target = relay === undefined ? undefined : this.#targets.get(relay);
-      if (relay === undefined || target?.askedMs === undefined) continue;
-      const bound = openBound(batch.bytes(i), target.sessionKey, this.#parts.sealer);
-      if (isRefusal(bound) || bound.sequence !== target.sequence) continue;
-      const rttMs = nowMs - target.askedMs;
-      target.askedMs = undefined;
-      this.#parts.probed(relay, rttMs);
+      for (const relay of this.#asked.get(socket.addresses.endpoint(batch.source(i))) ?? []) {
+        if (this.#isAnswerOf(relay, batch.bytes(i), nowMs)) break;
+      }
     }
+  }
+
+  #isAnswerOf(relay: RelayId, datagram: Uint8Array, nowMs: number): boolean {
+    const target = this.#targets.get(relay);
+    if (target?.askedMs === undefined) return false;
+    const bound = openBound(datagram, target.sessionKey, this.#parts.sealer);
+    if (isRefusal(bound) || bound.sequence !== target.sequence) return false;
+    const rttMs = nowMs - target.askedMs;
+    target.askedMs = undefined;
+    this.#parts.probed(relay, rttMs);
+    return true;
   }
 
   #targetOf({ id, ticketKey }: RelayRecord): Target {
@@ -177,6 +184,9 @@ export class PortProbes {
   #forgetAllBut(relays: readonly RelayEntry[]): void {
     const present = new Set(relays.map(({ record }) => record.id));
     for (const id of this.#targets.keys()) if (!present.has(id)) this.#targets.delete(id);
-    for (const [endpoint, id] of this.#asked) if (!present.has(id)) this.#asked.delete(endpoint);
+    for (const [endpoint, claimants] of this.#asked) {
+      for (const id of claimants) if (!present.has(id)) claimants.delete(id);
+      if (claimants.size === 0) this.#asked.delete(endpoint);
+    }
   }
 }

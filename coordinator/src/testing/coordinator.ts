@@ -8,6 +8,7 @@ import { TestClient } from "./client.ts";
 export class TestCoordinator {
   readonly stateDir: string;
   readonly #clients: TestClient[] = [];
+  #relays = 0;
   #running: Awaited<ReturnType<typeof startCoordinator>> | undefined;
   #config: Partial<CoordinatorConfig>;
 
@@ -77,7 +78,9 @@ export class TestCoordinator {
   /** A new relay that is let in. */
   async relay(fields: Record<string, unknown> = {}) {
     const client = this.client();
-    const welcome = await client.asRelay({ token: await this.token("relay"), ...fields });
+    // On one machine each needs a port of its own.
+    const port = 21820 + this.#relays++;
+    const welcome = await client.asRelay({ token: await this.token("relay"), port, ...fields });
     return { client, welcome, id: welcome.relay };
   }
 
