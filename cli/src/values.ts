@@ -4,9 +4,11 @@ import {
   type Endpoint,
   FURTHER_PORTS_MAX,
   isId,
+  isWebsocketUrl,
   keyFromText,
   parseAddress,
   parseEndpoint,
+  WEBSOCKET_URL_LENGTH_MAX,
 } from "@burrow/protocol";
 import type { LogLevel } from "@logtape/logtape";
 import { InvalidArgumentError } from "commander";
@@ -91,11 +93,11 @@ export function websocketUrl(text: string): string {
   if (url.href.length > WEBSOCKET_URL_LENGTH_MAX) {
     throw new InvalidArgumentError(`It may have ${WEBSOCKET_URL_LENGTH_MAX} characters.`);
   }
+  if (!isWebsocketUrl(url.href)) {
+    throw new InvalidArgumentError("Its host must be an IP address, or a name of letters a-z, digits and -.");
+  }
   return url.href;
 }
-
-/** The side channel takes no longer one. */
-const WEBSOCKET_URL_LENGTH_MAX = 256;
 
 export type DeviceChoice =
   | { readonly kind: "tun"; readonly name: string }

@@ -30,4 +30,5 @@ export * from "./ticket.ts";
 export * from "./token-bucket.ts";
 export * from "./trunk.ts";
 export * from "./trunk-ping.ts";
+export * from "./websocket-url.ts";
 export * from "./wireguard.ts";

@@ -11,6 +11,7 @@ import {
   type NetworkId,
   type RelayId,
 } from "../ids.ts";
+import { isWebsocketUrl, WEBSOCKET_URL_LENGTH_MAX } from "../websocket-url.ts";
 
 const id = z.string().refine(isId, "not an id of 16 hex digits");
 
@@ -148,8 +149,8 @@ export const CERTIFICATE_LENGTH_MAX = 8192;
 export const websocketDoor = z.object({
   url: z
     .string()
-    .max(256)
-    .regex(/^wss:\/\/[^\s/]+\/\S*$/, "not a wss: URL"),
+    .max(WEBSOCKET_URL_LENGTH_MAX)
+    .refine(isWebsocketUrl, "not a wss: URL of host, port and path"),
   /** The certificate to expect, in PEM, when it is the relay's own; absent: one that the system trusts. */
   certificate: z.string().max(CERTIFICATE_LENGTH_MAX).optional(),
 });

@@ -1,5 +1,13 @@
 /** Rows as SQLite gives them, and the records they mean. */
-import type { AgentId, Endpoint, KeyText, NetworkId, RelayId, WebsocketDoor } from "@burrow/protocol";
+import {
+  type AgentId,
+  type Endpoint,
+  type KeyText,
+  type NetworkId,
+  type RelayId,
+  type WebsocketDoor,
+  websocketDoor,
+} from "@burrow/protocol";
 import type { AgentRecord, NetworkRecord, RelayRecord, TokenKind, TokenRecord } from "../../core/records.ts";
 
 export interface NetworkRow {
@@ -79,7 +87,7 @@ export function relayOf(row: RelayRow): RelayRecord {
     region: row.region,
     at: row.lat === null || row.lon === null ? undefined : { lat: row.lat, lon: row.lon },
     endpoints: JSON.parse(row.endpoints) as Endpoint[],
-    websocket: row.websocket === null ? undefined : (JSON.parse(row.websocket) as WebsocketDoor),
+    websocket: row.websocket === null ? undefined : doorOf(row.websocket),
     version: row.version,
     enrolledAtMs: row.enrolled_at_ms,
     network: row.network ?? undefined,
@@ -88,6 +96,11 @@ export function relayOf(row: RelayRow): RelayRecord {
     avoid: row.avoid === 0 ? undefined : true,
     downSinceMs: row.down_since_ms ?? undefined,
   };
+}
+
+/** Earlier versions took URLs that agents cannot read; the relay says its door anew when it connects. */
+function doorOf(text: string): WebsocketDoor | undefined {
+  return websocketDoor.safeParse(JSON.parse(text)).data;
 }
 
 export function tokenOf(row: TokenRow): TokenRecord {
