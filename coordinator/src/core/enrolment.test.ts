@@ -79,12 +79,36 @@ describe("names", () => {
     const long = `${"a".repeat(60)}-bc`;
     const had = new Set([long]);
     const names = Array.from({ length: 9 }, () => {
-      const name = freeNameLike(long, (name) => had.has(name));
+      const name = freeNameLike(long, OTHER, (name) => had.has(name));
       had.add(name);
       return name;
     });
-    expect(names[0]).toBe(`${"a".repeat(60)}-2`);
-    expect(names.at(-1)).toBe(`${"a".repeat(60)}-10`);
+    expect(names).toEqual([
+      ...[2, 3, 4, 5].map((n) => `${"a".repeat(60)}-${n}`),
+      `${"a".repeat(58)}-0123`,
+      `${"a".repeat(54)}-01234567`,
+      `${"a".repeat(50)}-0123456789ab`,
+      `${"a".repeat(46)}-0123456789abcdef`,
+      `${"a".repeat(44)}-0123456789abcdef-2`,
+    ]);
+  });
+
+  test("of two thousand clones are found with some looks each, all different", () => {
+    const had = new Set<string>();
+    let looks = 0;
+    for (let n = 0; n < 2_000; n++) {
+      const isTaken = (name: string) => {
+        looks++;
+        return had.has(name);
+      };
+      had.add(freeNameLike("clone", agentRecord(n).id, isTaken));
+    }
+    expect(had.size).toBe(2_000);
+    expect([...had].slice(0, 6)).toEqual([
+      ...["clone", "clone-2", "clone-3", "clone-4", "clone-5"],
+      `clone-${agentRecord(5).id.slice(0, 4)}`,
+    ]);
+    expect(looks).toBeLessThan(2_000 * 7);
   });
 
   test("grow until one is free", () => {

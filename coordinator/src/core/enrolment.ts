@@ -22,6 +22,8 @@ import { judgeToken } from "./tokens.ts";
 
 /** RFC 1035 §2.3.4. */
 const LABEL_LENGTH_MAX = 63;
+/** So many of one name are told apart by number. Of clones there may be thousands, and each number tried is a query. */
+const NUMBERED_MAX = 5;
 
 /** What a hello asks for, its key already proven. */
 export interface AgentRequest {
@@ -91,7 +93,7 @@ function admitAgent(id: AgentId, request: AgentRequest, facts: EnrolmentFacts, n
   const isTaken = (name: string) => facts.nameOwner(network.id, name) !== undefined;
   const { nameHint } = request;
   const name =
-    request.name ?? (nameHint === undefined ? freeName(id, isTaken) : freeNameLike(nameHint, isTaken));
+    request.name ?? (nameHint === undefined ? freeName(id, isTaken) : freeNameLike(nameHint, id, isTaken));
   const owner = facts.nameOwner(network.id, name);
   if (owner !== undefined) return nameTaken(name, network);
   const addressIndex = freeAddress(network.id, facts);
@@ -205,24 +207,33 @@ function freeAddress(network: NetworkId, facts: EnrolmentFacts): number | undefi
 
 /** `agent-` and as much of the id as it takes. The whole id is its own, unless somebody chose it as a name. */
 export function freeName(id: AgentId, isTaken: (name: string) => boolean): string {
+  return nameByIdOf("agent", id, isTaken);
+}
+
+/** The name itself, or with -2 to -5 behind it, or with as much of the id as it takes. */
+export function freeNameLike(wish: string, id: AgentId, isTaken: (name: string) => boolean): string {
+  if (!isTaken(wish)) return wish;
+  for (let n = 2; n <= NUMBERED_MAX; n++) {
+    const name = labelOf(wish, `-${n}`);
+    if (!isTaken(name)) return name;
+  }
+  return nameByIdOf(wish, id, isTaken);
+}
+
+function nameByIdOf(stem: string, id: AgentId, isTaken: (name: string) => boolean): string {
   for (let length = 4; length <= id.length; length += 4) {
-    const name = `agent-${id.slice(0, length)}`;
+    const name = labelOf(stem, `-${id.slice(0, length)}`);
     if (!isTaken(name)) return name;
   }
   for (let n = 2; ; n++) {
-    const name = `agent-${id}-${n}`;
+    const name = labelOf(stem, `-${id}-${n}`);
     if (!isTaken(name)) return name;
   }
 }
 
-/** The name itself, or with -2, -3 … behind it, still a label of 63 characters at most. */
-export function freeNameLike(wish: string, isTaken: (name: string) => boolean): string {
-  if (!isTaken(wish)) return wish;
-  for (let n = 2; ; n++) {
-    const suffix = `-${n}`;
-    const name = `${wish.slice(0, LABEL_LENGTH_MAX - suffix.length).replace(/-+$/, "")}${suffix}`;
-    if (!isTaken(name)) return name;
-  }
+/** Still a label of 63 characters at most. */
+function labelOf(stem: string, suffix: string): string {
+  return `${stem.slice(0, LABEL_LENGTH_MAX - suffix.length).replace(/-+$/, "")}${suffix}`;
 }
 
 function sameRelay(a: RelayRecord, b: RelayRecord): boolean {
