@@ -4,8 +4,10 @@ import {
   EventHub,
   HEARTBEAT_MS,
   KEPT_BYTES_MAX,
+  OPERATORS_PLACES,
   UNREAD_BYTES_MAX,
-  WATCHERS_PER_ADDRESS_MAX,
+  WATCHERS_MAX,
+  WATCHERS_PER_HOST_MAX,
 } from "./event-hub.ts";
 
 const ends: (() => unknown)[] = [];
@@ -93,12 +95,26 @@ test("a stream on which nothing happens is kept open by comments, until its read
 test("an address, too, has a limit, and what is closed makes room", async () => {
   const { hub } = makeHub();
   const watch = (address: string) => hub.watch("everybody", undefined, address);
-  const streams = Array.from({ length: WATCHERS_PER_ADDRESS_MAX }, () => watch("192.0.2.1"));
+  const streams = Array.from({ length: WATCHERS_PER_HOST_MAX }, () => watch("192.0.2.1"));
   expect(streams).not.toContain(undefined);
   expect(watch("192.0.2.1")).toBeUndefined();
   expect(watch("192.0.2.2")).toBeDefined();
   await streams[0]?.cancel();
   expect(watch("192.0.2.1")).toBeDefined();
+});
+
+test("a /64 of IPv6 counts as one address, and operators have places of their own", () => {
+  const { hub } = makeHub();
+  const everybody = (address: string) => hub.watch("everybody", undefined, address) !== undefined;
+  const operator = (address: string) => hub.watch("operators", undefined, address) !== undefined;
+  const inOne64 = Array.from({ length: 1_000 }, (_, n) => everybody(`2001:db8::${(n + 1).toString(16)}`));
+  expect(inOne64.filter((is) => is)).toHaveLength(WATCHERS_PER_HOST_MAX);
+  expect(operator("2001:db8::1")).toBe(true);
+  for (let n = 0; n < WATCHERS_MAX; n++) everybody(`2001:db8:0:${(n + 1).toString(16)}::1`);
+  expect(hub.watchers).toBe(WATCHERS_MAX - OPERATORS_PLACES);
+  expect(everybody("192.0.2.1")).toBe(false);
+  for (let n = 0; n < 2 * OPERATORS_PLACES; n++) operator(`192.0.2.${n}`);
+  expect(hub.watchers).toBe(WATCHERS_MAX);
 });
 
 test("the latest are kept, up to a number of bytes; who missed more is told so", async () => {

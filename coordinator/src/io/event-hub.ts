@@ -3,6 +3,7 @@
  * them to each watcher's stream as server-sent events (HTML Living Standard §9.2). A watcher that does not read is cut
  * off. What the events say is event-views.ts's business.
  */
+import { hostOf } from "@burrow/protocol";
 import type { MeshEventView } from "./http/schemas/event.ts";
 
 /** Agents are shown to operators alone. */
@@ -18,8 +19,10 @@ const LOADS_INTERVAL_MS = 2_000;
 /** How long a reader waits before it connects again. */
 const RETRY_MS = 2_000;
 export const WATCHERS_MAX = 1_000;
-/** A browser opens six connections to one host; several may share an address. */
-export const WATCHERS_PER_ADDRESS_MAX = 50;
+/** Of these, kept for operators, who must see what goes on while all the world watches. */
+export const OPERATORS_PLACES = 100;
+/** A browser opens six connections to one host; several may share an address. Of IPv6 a /64 counts as one. */
+export const WATCHERS_PER_HOST_MAX = 50;
 
 export interface EventHubParts {
   /** Differs for each start of the coordinator: ids of an earlier one are not taken for this one's. */
@@ -39,7 +42,8 @@ interface Kept {
 
 interface Watcher {
   readonly isOperator: boolean;
-  readonly address: string;
+  /** Whose limit it counts against. */
+  readonly host: string;
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
 }
 
@@ -49,7 +53,7 @@ const HEARTBEAT = encoder.encode(":\n\n");
 export class EventHub {
   readonly #parts: EventHubParts;
   readonly #watchers = new Set<Watcher>();
-  readonly #perAddress = new Map<string, number>();
+  readonly #perHost = new Map<string, number>();
   readonly #kept: Kept[] = [];
   #keptBytes = 0;
   #last = 0;
@@ -87,15 +91,17 @@ export class EventHub {
     lastEventId: string | undefined,
     address: string,
   ): ReadableStream<Uint8Array> | undefined {
-    const ofAddress = this.#perAddress.get(address) ?? 0;
-    if (this.#stopped || this.#watchers.size >= WATCHERS_MAX || ofAddress >= WATCHERS_PER_ADDRESS_MAX) {
-      return undefined;
-    }
+    const isOperator = audience === "operators";
+    // An operator and the strangers behind one address do not crowd each other out.
+    const host = `${audience} ${hostOf(address)}`;
+    const places = isOperator ? WATCHERS_MAX : WATCHERS_MAX - OPERATORS_PLACES;
+    const isFull = this.#watchers.size >= places || (this.#perHost.get(host) ?? 0) >= WATCHERS_PER_HOST_MAX;
+    if (this.#stopped || isFull) return undefined;
     let watcher: Watcher;
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          watcher = { isOperator: audience === "operators", address, controller };
+          watcher = { isOperator, host, controller };
           this.#join(watcher, lastEventId);
         },
         cancel: () => this.#leave(watcher),
@@ -127,7 +133,7 @@ export class EventHub {
       if (watcher.isOperator || audience === "everybody") watcher.controller.enqueue(bytes);
     }
     this.#watchers.add(watcher);
-    this.#perAddress.set(watcher.address, (this.#perAddress.get(watcher.address) ?? 0) + 1);
+    this.#perHost.set(watcher.host, (this.#perHost.get(watcher.host) ?? 0) + 1);
     if (this.#timers.length > 0) return;
     this.#timers = [
       setInterval(() => this.#write(HEARTBEAT, "everybody"), HEARTBEAT_MS),
@@ -137,9 +143,9 @@ export class EventHub {
 
   #leave(watcher: Watcher): void {
     if (!this.#watchers.delete(watcher)) return;
-    const left = (this.#perAddress.get(watcher.address) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(watcher.address);
-    else this.#perAddress.set(watcher.address, left);
+    const left = (this.#perHost.get(watcher.host) ?? 1) - 1;
+    if (left === 0) this.#perHost.delete(watcher.host);
+    else this.#perHost.set(watcher.host, left);
     if (this.#watchers.size > 0) return;
     for (const timer of this.#timers) clearInterval(timer);
     this.#timers = [];

@@ -10,7 +10,7 @@ import { DocumentedClient } from "../../../../protocol/testing/documented.ts";
 import { TestCoordinator } from "../../testing/coordinator.ts";
 import { EventReader } from "../../testing/event-reader.ts";
 import { STRANGERS_PER_HOST_MAX } from "../channel.ts";
-import { WATCHERS_PER_ADDRESS_MAX } from "../event-hub.ts";
+import { WATCHERS_PER_HOST_MAX } from "../event-hub.ts";
 import { BODY_BYTES_MAX } from "./endpoint.ts";
 
 const NOBODY = "0000000000000000";
@@ -172,7 +172,7 @@ describe("answers are as described", () => {
   test("when there are too many", async () => {
     const from = { ...token, "x-forwarded-for": "192.0.2.9" };
     const readers = await Promise.all(
-      Array.from({ length: WATCHERS_PER_ADDRESS_MAX }, () => EventReader.open(coordinator.url, from)),
+      Array.from({ length: WATCHERS_PER_HOST_MAX }, () => EventReader.open(coordinator.url, from)),
     );
     expect((await client.ask("watchEvents", "", { headers: from })).status).toBe(503);
     for (const reader of readers) reader.close();
