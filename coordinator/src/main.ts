@@ -63,8 +63,9 @@ export interface CoordinatorConfig {
   readonly probesRelays?: boolean | undefined;
   /** How often relays' counters are written down for their curves. Default READINGS_INTERVAL_MS. */
   readonly readingsIntervalMs?: number | undefined;
-  /** Unix milliseconds. */
+  /** Milliseconds that go on evenly, and Unix milliseconds; with the first alone it is both. */
   readonly now?: (() => number) | undefined;
+  readonly unixNow?: (() => number) | undefined;
   readonly random?: RandomBytes | undefined;
 }
 
@@ -129,7 +130,8 @@ async function serve(
   geo: GeoResolver | undefined,
   store: Store,
 ): Promise<RunningCoordinator> {
-  const now = config.now ?? Date.now;
+  const now = config.now ?? steadyNow;
+  const unixNow = config.unixNow ?? config.now ?? Date.now;
   const random = config.random ?? randomBytes;
   const keys = nativePrimitives();
   const known = await readOperatorFile(config.stateDir);
@@ -138,7 +140,8 @@ async function serve(
   const { agents, relays, networks } = await store.load();
   const networkNames = new Map<NetworkId, string>(networks.map(({ id, name }) => [id, name]));
   const { agentRate } = config;
-  const mesh = new Mesh({ agents, relays, sealer: sealerOf(keys), random, now: now(), agentRate });
+  const moment = { now: now(), unixNow: unixNow() };
+  const mesh = new Mesh({ agents, relays, sealer: sealerOf(keys), random, ...moment, agentRate });
   let connections = () => 0;
   const census = new Census(mesh.agents);
   let eventStreams = () => 0;
@@ -153,8 +156,8 @@ async function serve(
   const views = { mesh, census, networkName };
   const events = new EventHub({
     boot: toHex(random(6)),
-    now,
-    loads: loadTeller(views, now),
+    now: unixNow,
+    loads: loadTeller(views, unixNow),
     published: (type) => metrics.events.inc({ type }),
     cutOff: () => metrics.eventStreamsCut.inc(),
   });
@@ -162,14 +165,14 @@ async function serve(
   const clerk = new ReadingClerk({
     relays: mesh.relays,
     census,
-    now,
+    now: unixNow,
     intervalMs: config.readingsIntervalMs,
   });
   const happened = (happening: Happening) => {
     const event = eventView(views, happening, now());
     if (event !== undefined) events.publish(event, isForEverybody(happening) ? "everybody" : "operators");
   };
-  const shell = new Shell({ mesh, store, metrics, now, happened });
+  const shell = new Shell({ mesh, store, metrics, now, unixNow, happened });
   const channel = new Channel({ shell, store, metrics, geo, keys, random });
   connections = () => channel.size;
   // Saved with the URL, which is known only when requests can come.
@@ -207,7 +210,7 @@ async function serve(
     relays: () => mesh.relays.all(),
     sealer: sealerOf(keys),
     random,
-    now,
+    now: unixNow,
     probed: (relay, rttMs) => shell.run((machine, at) => machine.relayProbed(relay, rttMs, at)),
   });
   if (config.probesRelays !== false) await probes.start();
@@ -237,4 +240,9 @@ function hostText(address: string): string {
   if (address === "0.0.0.0") return "127.0.0.1";
   if (address === "::") return "[::1]";
   return address.includes(":") ? `[${address}]` : address;
+}
+
+/** About Unix milliseconds, and never set back: a clock that is set must not stop the mesh's news. */
+function steadyNow(): number {
+  return performance.timeOrigin + performance.now();
 }

@@ -16,6 +16,7 @@ import { type AgentRecord, agentAddress4, agentAddress6 } from "./records.ts";
 
 /** What is known only while the agent is connected. */
 export interface Presence {
+  /** By the clock of the mesh's `now`. */
   readonly connectedSinceMs: number;
   /** Where its channel comes from. */
   readonly address: string;
@@ -89,11 +90,11 @@ export class AgentRegistry {
     if (entry !== undefined) Object.assign(entry, change);
   }
 
-  disconnected(id: AgentId, now: number): void {
+  disconnected(id: AgentId, lastSeenMs: number): void {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     entry.presence = undefined;
-    entry.record = { ...entry.record, lastSeenMs: Math.floor(now) };
+    entry.record = { ...entry.record, lastSeenMs };
     // An agent that is gone has none, whatever it said last.
     entry.paths = [];
   }

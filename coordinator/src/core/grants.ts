@@ -2,21 +2,18 @@
  * Which agent is granted tickets for which relays: at its welcome, when the ranking finds it better ones, when it asks,
  * and again at half their life. And whose keys were revoked while tickets of theirs may still be good.
  */
-import type { AgentId, GrantedTicket, NetworkId, RateName, RelayId, Sealer, ToAgent } from "@burrow/protocol";
+import type { AgentId, GrantedTicket, NetworkId, RelayId, ToAgent } from "@burrow/protocol";
 import type { AgentEntry, AgentRegistry } from "./agents.ts";
 import type { Ranked } from "./ranking.ts";
 import type { AgentRecord } from "./records.ts";
 import type { RelayRegistry } from "./relays.ts";
 import { mayUse } from "./selection/cost.ts";
 import { selectMore, selectRelays } from "./selection.ts";
-import { type RandomBytes, TICKET_LIFE_MS, TicketOffice } from "./ticket-office.ts";
+import { TICKET_LIFE_MS, TicketOffice, type TicketOfficeParts } from "./ticket-office.ts";
 
-interface GrantsParts {
+interface GrantsParts extends TicketOfficeParts {
   readonly agents: AgentRegistry;
   readonly relays: RelayRegistry;
-  readonly sealer: Sealer;
-  readonly random: RandomBytes;
-  readonly agentRate: RateName;
   /** All relays as they look to this agent. */
   rankingFor(entry: AgentEntry): readonly Ranked[];
   tell(agent: AgentId, message: ToAgent): void;
@@ -29,12 +26,15 @@ export class Grants {
   readonly #office: TicketOffice;
   readonly #revoked = new Map<AgentId, { readonly network: NetworkId; readonly atMs: number }>();
 
-  /** @param known all agents that ever were, those revoked among them */
-  constructor(parts: GrantsParts, known: readonly AgentRecord[]) {
+  /**
+   * @param known all agents that ever were, those revoked among them
+   * @param unixAheadMs of records' times over those that `now` is
+   */
+  constructor(parts: GrantsParts, known: readonly AgentRecord[], unixAheadMs: number) {
     this.#parts = parts;
-    this.#office = new TicketOffice(parts.sealer, parts.random, parts.agentRate);
+    this.#office = new TicketOffice(parts);
     for (const { id, network, revokedAtMs } of known)
-      if (revokedAtMs !== undefined) this.#revoked.set(id, { network, atMs: revokedAtMs });
+      if (revokedAtMs !== undefined) this.#revoked.set(id, { network, atMs: revokedAtMs - unixAheadMs });
   }
 
   /** The relays that it has tickets for. */

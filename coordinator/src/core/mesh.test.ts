@@ -237,7 +237,12 @@ describe("tickets", () => {
 
   test("say what the operator lets each agent send", () => {
     for (const name of Object.keys(RATE_CLASS) as RateName[]) {
-      const office = new TicketOffice(nobleSealer, (length) => new Uint8Array(length).fill(7), name);
+      const office = new TicketOffice({
+        sealer: nobleSealer,
+        random: (length) => new Uint8Array(length).fill(7),
+        agentRate: name,
+        unixMs: (at) => at,
+      });
       const [granted] = office.issue(a, false, [relay], 0, true);
       const sealed = fromBase64(granted?.ticket ?? "") ?? new Uint8Array();
       expect(openTicket(sealed, relay.id, relay.ticketKey, nobleSealer)).toMatchObject({

@@ -43,6 +43,8 @@ export interface MeshStart {
   readonly sealer: Sealer;
   readonly random: RandomBytes;
   readonly now: number;
+  /** The same moment by the wall clock, in Unix milliseconds; without it, `now` is such already. */
+  readonly unixNow?: number | undefined;
   /** What each agent may send through a relay. Default RATE_DEFAULT. */
   readonly agentRate?: RateName | undefined;
 }
@@ -54,6 +56,7 @@ export class Mesh {
   readonly #grants: Grants;
   readonly #introductions: Introductions;
   readonly #introductionLimits = new IntroductionLimits();
+  #unixAheadMs: number;
   readonly #homePace = new HomePace();
   readonly #news = new News();
   readonly #happenings: Happenings;
@@ -63,7 +66,8 @@ export class Mesh {
   #outputs: Output[] = [];
 
   constructor(start: MeshStart) {
-    this.relays = new RelayRegistry(start.relays, start.now);
+    this.#unixAheadMs = (start.unixNow ?? start.now) - start.now;
+    this.relays = new RelayRegistry(start.relays, start.now, this.#unixAheadMs);
     this.agents = new AgentRegistry(start.agents);
     this.#outlook = new Outlook(this.relays, this.#guide);
     this.#happenings = new Happenings(this.relays.all().map(({ record, state }) => [record.id, state]));
@@ -77,11 +81,13 @@ export class Mesh {
         sealer: start.sealer,
         random: start.random,
         agentRate: start.agentRate ?? RATE_DEFAULT,
+        unixMs: (at) => this.unixMs(at),
         rankingFor,
         tell,
         issued: (count) => this.#outputs.push({ to: "log", event: { kind: "tickets", count } }),
       },
       start.agents,
+      this.#unixAheadMs,
     );
     this.#matchmaker = new Matchmaker({
       agents: this.agents,
@@ -97,6 +103,16 @@ export class Mesh {
     const outputs = this.#outputs;
     this.#outputs = [];
     return outputs;
+  }
+
+  /** The wall clock is so far ahead of the clock that all inputs go by: the one may be set, the other only goes on. */
+  wallClock(aheadMs: number): void {
+    this.#unixAheadMs = aheadMs;
+  }
+
+  /** A moment as others are told it. */
+  unixMs(at: number): number {
+    return Math.floor(at + this.#unixAheadMs);
   }
 
   // ── relays ──
@@ -241,8 +257,9 @@ export class Mesh {
   agentDisconnected(id: AgentId, now: number): void {
     const entry = this.agents.get(id);
     if (entry?.presence === undefined) return;
-    this.agents.disconnected(id, now);
-    this.#outputs.push({ to: "store", seen: [{ agent: id, lastSeenMs: Math.floor(now) }] });
+    const lastSeenMs = this.unixMs(now);
+    this.agents.disconnected(id, lastSeenMs);
+    this.#outputs.push({ to: "store", seen: [{ agent: id, lastSeenMs }] });
     this.#guide.forget(id);
     this.#introductions.forget(id);
     this.#matchmaker.forget(id);
@@ -293,7 +310,8 @@ export class Mesh {
   flush(now: number): void {
     this.#tellNews(Number.POSITIVE_INFINITY, now);
     const present = this.agents.all().filter(({ presence }) => presence !== undefined);
-    const seen = present.map(({ record }) => ({ agent: record.id, lastSeenMs: Math.floor(now) }));
+    const lastSeenMs = this.unixMs(now);
+    const seen = present.map(({ record }) => ({ agent: record.id, lastSeenMs }));
     if (seen.length > 0) this.#outputs.push({ to: "store", seen });
   }
 
@@ -456,7 +474,8 @@ export class Mesh {
   }
 
   /** It went down, or came back. */
-  #relayMoved(relay: RelayId, downSinceMs: number | undefined): void {
+  #relayMoved(relay: RelayId, downAtMs: number | undefined): void {
+    const downSinceMs = downAtMs === undefined ? undefined : this.unixMs(downAtMs);
     this.#outputs.push({ to: "store", relay, downSinceMs });
     this.#logState(relay);
   }

@@ -39,6 +39,7 @@ export interface RelayEntry {
   readonly state: RelayState;
   /** Why it is in this state, for people. */
   readonly reason: string;
+  /** By the clock of `now`, as all times here. */
   readonly sinceMs: number;
   readonly connected: boolean;
   readonly load?: RelayLoad | undefined;
@@ -68,9 +69,10 @@ export class RelayRegistry {
   readonly #reachability = new Reachability();
   #lastTickMs: number;
 
-  constructor(records: readonly RelayRecord[], now: number) {
+  /** `unixAheadMs`: of records' times over those that `now` is. */
+  constructor(records: readonly RelayRecord[], now: number, unixAheadMs = 0) {
     this.#lastTickMs = now;
-    for (const record of records) this.#entries.set(record.id, entryAtStart(record, now));
+    for (const record of records) this.#entries.set(record.id, entryAtStart(record, now, unixAheadMs));
   }
 
   get(id: RelayId): RelayEntry | undefined {
@@ -114,7 +116,7 @@ export class RelayRegistry {
   connected(record: RelayRecord, now: number): boolean {
     const known = this.#entries.get(record.id);
     if (known === undefined) {
-      const entry = entryAtStart({ ...record, downSinceMs: undefined }, now);
+      const entry = entryAtStart({ ...record, downSinceMs: undefined }, now, 0);
       entry.connected = true;
       entry.deadlineMs = now + HEARTBEAT_SILENCE_MAX_MS;
       this.#entries.set(record.id, entry);
@@ -291,13 +293,14 @@ function move(entry: Entry, to: Verdict, now: number): boolean {
   return changed;
 }
 
-function entryAtStart(record: RelayRecord, now: number): Entry {
-  const wasDown = record.downSinceMs !== undefined;
+function entryAtStart(record: RelayRecord, now: number, unixAheadMs: number): Entry {
+  const { downSinceMs } = record;
+  const wasDown = downSinceMs !== undefined;
   const entry: Entry = {
     record,
     state: wasDown ? "down" : "healthy",
     reason: wasDown ? "silent since before the coordinator started" : "",
-    sinceMs: record.downSinceMs ?? now,
+    sinceMs: wasDown ? downSinceMs - unixAheadMs : now,
     connected: false,
     deadlineMs: now + RECONNECT_GRACE_MS,
     drainsItself: false,

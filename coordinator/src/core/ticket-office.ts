@@ -24,20 +24,24 @@ const HELD_MAX = 32;
 
 export type RandomBytes = (length: number) => Uint8Array;
 
+export interface TicketOfficeParts {
+  readonly sealer: Sealer;
+  readonly random: RandomBytes;
+  /** What each agent may send through a relay (relay/README.md, Rate classes). */
+  readonly agentRate: RateName;
+  /** A moment by the wall clock: relays and agents see by theirs when a ticket ends. */
+  readonly unixMs: (at: number) => number;
+}
+
 export class TicketOffice {
-  readonly #sealer: Sealer;
-  readonly #random: RandomBytes;
-  readonly #agentRate: RateName;
+  readonly #parts: TicketOfficeParts;
   /** Per agent the relays it has tickets for. */
   readonly #held = new Map<AgentId, Set<RelayId>>();
   /** When each agent's tickets are to be renewed. All live equally long, so insertion order is the order of time. */
   readonly #renewals = new Map<AgentId, number>();
 
-  /** `agentRate`: what each agent may send through a relay (relay/README.md, Rate classes). */
-  constructor(sealer: Sealer, random: RandomBytes, agentRate: RateName) {
-    this.#sealer = sealer;
-    this.#random = random;
-    this.#agentRate = agentRate;
+  constructor(parts: TicketOfficeParts) {
+    this.#parts = parts;
   }
 
   held(agent: AgentId): ReadonlySet<RelayId> {
@@ -92,17 +96,18 @@ export class TicketOffice {
   }
 
   #seal(agent: AgentRecord, acceptsOutside: boolean, relay: RelayRecord, now: number): GrantedTicket {
-    const sessionKey = this.#random(SYMMETRIC_KEY_LENGTH);
+    const { sealer, random, agentRate, unixMs } = this.#parts;
+    const sessionKey = random(SYMMETRIC_KEY_LENGTH);
     const agentKey = fromBase64(agent.key);
     invariant(agentKey !== undefined, "a stored key is not base64");
-    const expiresAtMs = now + TICKET_LIFE_MS;
-    const rateClass = RATE_CLASS[this.#agentRate];
+    const expiresAtMs = unixMs(now) + TICKET_LIFE_MS;
+    const rateClass = RATE_CLASS[agentRate];
     const ticket = sealTicket(
       { agentKey, network: agent.network, sessionKey, rateClass, acceptsOutside, expiresAtMs },
       relay.id,
       relay.ticketKey,
-      this.#random(NONCE_LENGTH),
-      this.#sealer,
+      random(NONCE_LENGTH),
+      sealer,
     );
     return { relay: relay.id, ticket: toBase64(ticket), sessionKey: toBase64(sessionKey), expiresAtMs };
   }

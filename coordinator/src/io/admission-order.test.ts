@@ -55,7 +55,7 @@ class Bench {
     const census = new Census(mesh.agents);
     const measured = { relays: mesh.relays, figures: mesh.figures, census };
     const metrics = createMetrics({ ...measured, connections: () => 0, eventStreams: () => 0 });
-    const shell = new Shell({ mesh, store, metrics, now, happened: () => {} });
+    const shell = new Shell({ mesh, store, metrics, now, unixNow: now, happened: () => {} });
     const channel = new Channel({ shell, store, metrics, geo: undefined, keys, random: randomBytes });
     const nothing = () => undefined;
     const events = new EventHub({ boot: "b", now, loads: nothing, published: nothing, cutOff: nothing });

@@ -82,6 +82,7 @@ export interface Admission {
   readonly isHeldByOther: (endpoint: Endpoint, than: RelayId) => boolean;
   /** Where the hello comes from. */
   readonly address: string;
+  /** Unix milliseconds. */
   readonly now: number;
 }
 

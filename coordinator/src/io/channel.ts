@@ -255,7 +255,7 @@ export class Channel implements Post {
       random,
       isHeldByOther: (endpoint: Endpoint, than: RelayId) => shell.mesh.relays.isHeldByOther(endpoint, than),
       address: socket.data.address,
-      now: shell.now,
+      now: shell.unixNow,
     };
     admit(message, admission, (outcome) => {
       if (socket.data.state.kind !== "enrolling") return;

@@ -19,7 +19,10 @@ export interface ShellParts {
   readonly mesh: Mesh;
   readonly store: Store;
   readonly metrics: Metrics;
+  /** Goes on evenly, whatever the wall clock is set to. */
   readonly now: () => number;
+  /** The wall clock, in Unix milliseconds: for what is stored, shown, or read by other machines. */
+  readonly unixNow: () => number;
   /** Told in order, of all that watchers of the mesh may see. */
   readonly happened: (happening: Happening) => void;
 }
@@ -30,6 +33,8 @@ export class Shell {
   #post: Post | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
+  /** As the mesh was told: the wall clock over our own. */
+  #aheadMs = 0;
 
   constructor(parts: ShellParts) {
     this.mesh = parts.mesh;
@@ -40,6 +45,10 @@ export class Shell {
     return this.#parts.now();
   }
 
+  get unixNow(): number {
+    return this.#parts.unixNow();
+  }
+
   start(post: Post): void {
     this.#post = post;
     this.run(() => {});
@@ -47,7 +56,9 @@ export class Shell {
 
   /** Gives the machine one input, and carries out all that follows from it. */
   run(input: (mesh: Mesh, now: number) => void): void {
-    input(this.mesh, this.now);
+    const { now } = this;
+    this.#lookAtWallClock(now);
+    input(this.mesh, now);
     for (const output of this.mesh.takeOutputs()) this.#carryOut(output);
     this.#schedule();
   }
@@ -56,6 +67,14 @@ export class Shell {
     this.run((mesh, now) => mesh.flush(now));
     this.#stopped = true;
     clearTimeout(this.#timer);
+  }
+
+  /** Times that were told once are told the same again, as long as the clock was not set by more than it is read apart. */
+  #lookAtWallClock(now: number): void {
+    const aheadMs = Math.round(this.unixNow - now);
+    if (Math.abs(aheadMs - this.#aheadMs) < CLOCK_STEP_LEAST_MS) return;
+    this.#aheadMs = aheadMs;
+    this.mesh.wallClock(aheadMs);
   }
 
   #schedule(): void {
@@ -149,5 +168,7 @@ export class Shell {
   }
 }
 
+/** Less is how far apart two clocks are read, or a drift that nobody minds. */
+const CLOCK_STEP_LEAST_MS = 100;
 /** setTimeout takes 31 bits; waking now and then is harmless. */
 const TIMER_MAX_MS = 60 * 60 * 1000;

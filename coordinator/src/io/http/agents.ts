@@ -94,7 +94,7 @@ export function addAgents(api: Api, { shell, store, channel, networkName }: Http
   api.add(ENDPOINTS.revoke, async ({ context }) => {
     const id = agentId.safeParse(context.req.param("id"));
     if (!id.success) return noSuch("agent");
-    const revoked = await store.revokeAgent(id.data, shell.now, (record) => {
+    const revoked = await store.revokeAgent(id.data, shell.unixNow, (record) => {
       if (record === undefined) return;
       channel.endAgent(record.id);
       shell.run((of, now) => of.agentRevoked(record, now));
@@ -102,6 +102,6 @@ export function addAgents(api: Api, { shell, store, channel, networkName }: Http
     if (revoked === undefined) return noSuch("agent");
     log.info("an operator revoked agent {agent} ({name})", { agent: revoked.id, name: revoked.name });
     const { name, revokedAtMs } = revoked;
-    return { body: { id: revoked.id, name, revokedAtMs: revokedAtMs ?? shell.now } };
+    return { body: { id: revoked.id, name, revokedAtMs: revokedAtMs ?? shell.unixNow } };
   });
 }

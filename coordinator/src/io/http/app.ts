@@ -44,7 +44,7 @@ export function createHttpApp(parts: HttpParts): Hono<HttpEnv> {
   app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }));
   const api = new Api(
     app,
-    makeGuard(parts.operator, () => parts.shell.now),
+    makeGuard(parts.operator, () => parts.shell.unixNow),
   );
   addHealth(api, parts);
   addRelays(api, parts);

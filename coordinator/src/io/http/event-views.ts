@@ -15,14 +15,15 @@ export interface EventViewParts {
 export function eventView(
   parts: EventViewParts,
   happening: Happening,
-  atMs: number,
+  now: number,
 ): MeshEventView | undefined {
   const { mesh, networkName } = parts;
+  const atMs = mesh.unixMs(now);
   switch (happening.kind) {
     case "relay-added":
     case "relay-changed":
     case "relay-state": {
-      const relay = relayNow(parts, happening.relay, atMs);
+      const relay = relayNow(parts, happening.relay, now);
       if (relay === undefined) return undefined;
       return happening.kind === "relay-state"
         ? { type: happening.kind, atMs, relay, from: happening.from }
@@ -67,7 +68,7 @@ export function isForEverybody({ kind }: Happening): boolean {
 }
 
 /** Tells, each time it is asked, of the relays that have sent a heartbeat since. */
-export function loadTeller({ mesh, census }: EventViewParts, now: () => number) {
+export function loadTeller({ mesh, census }: EventViewParts, unixNow: () => number) {
   const told = new WeakSet<object>();
   return (): MeshEventView | undefined => {
     const relays = mesh.relays.all().flatMap((entry) => {
@@ -76,7 +77,7 @@ export function loadTeller({ mesh, census }: EventViewParts, now: () => number) 
       const { agents, rtt } = census.of(entry.record.id);
       return [{ id: entry.record.id as string, load: relayLoadOf(entry), agents, rtt }];
     });
-    return relays.length === 0 ? undefined : { type: "relay-loads", atMs: now(), relays };
+    return relays.length === 0 ? undefined : { type: "relay-loads", atMs: unixNow(), relays };
   };
 }
 

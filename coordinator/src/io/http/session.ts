@@ -60,21 +60,21 @@ const ENDPOINTS = {
 
 export function addSession(api: Api, { operator, shell }: HttpParts): void {
   api.add(ENDPOINTS.read, ({ context, isOperator }) => {
-    const expiresAtMs = operator.sessions.check(getCookie(context, SESSION_COOKIE), shell.now) ?? null;
+    const expiresAtMs = operator.sessions.check(getCookie(context, SESSION_COOKIE), shell.unixNow) ?? null;
     return { body: { operator: isOperator, expiresAtMs } };
   });
   api.add(ENDPOINTS.begin, ({ context, body }) => {
     // Nor may another site log somebody in.
     if (!isFromHere(context)) return crossSite();
     if (!operator.isToken(body.token)) return unauthorized("This is not the operator token.");
-    const { cookie, expiresAtMs } = operator.sessions.begin(shell.now);
+    const { cookie, expiresAtMs } = operator.sessions.begin(shell.unixNow);
     log.info("an operator logged in from {address}", { address: context.env.address });
     const headers = { "set-cookie": cookieText(context, cookie, SESSION_LIFE_MS / 1000) };
     return { body: { operator: true, expiresAtMs }, headers };
   });
   api.add(ENDPOINTS.end, ({ context }) => {
     if (!isFromHere(context)) return crossSite();
-    operator.sessions.end(getCookie(context, SESSION_COOKIE) ?? "", shell.now);
+    operator.sessions.end(getCookie(context, SESSION_COOKIE) ?? "", shell.unixNow);
     const headers = { "set-cookie": cookieText(context, "", 0) };
     return { body: { operator: false, expiresAtMs: null }, headers };
   });

@@ -127,9 +127,9 @@ export function addTokens(api: Api, parts: HttpParts): void {
         networkName: body.network ?? (kind === "agent" ? "default" : undefined),
         freshNetworkId: toHex(random(8)) as NetworkId,
         usesMax: uses,
-        expiresAtMs: shell.now + expiresInMs,
+        expiresAtMs: shell.unixNow + expiresInMs,
       },
-      shell.now,
+      shell.unixNow,
     );
     if (network !== undefined) networkMade(network.id, network.name);
     log.info("an operator made a token for {uses} of {kind}", { uses, kind });
@@ -137,7 +137,7 @@ export function addTokens(api: Api, parts: HttpParts): void {
     const named = network === undefined ? {} : { network: network.name };
     return { body: { id: tokenId(token), token: secret, for: kind, ...named, uses, expiresAtMs } };
   });
-  const view = (record: TokenRecord) => tokenViewOf(record, parts.networkName, shell.now);
+  const view = (record: TokenRecord) => tokenViewOf(record, parts.networkName, shell.unixNow);
   api.add(ENDPOINTS.list, async ({ query }) => {
     const { items, headers } = pageOf(path, await store.tokens(), tokenId, query);
     return { body: items.map(view), headers };

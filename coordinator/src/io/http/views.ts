@@ -31,7 +31,7 @@ export function relayView(parts: RelayViewParts, entry: RelayEntry, now: number)
     endpoints: [...record.endpoints],
     state,
     reason,
-    sinceMs,
+    sinceMs: mesh.unixMs(sinceMs),
     reach: { verdict, coordinator: eye ?? null, rttMs: rttMs ?? null, reachedBy, missedBy },
     network: record.network === undefined ? null : networkName(record.network),
     weightMs: record.weightMs ?? 0,
@@ -87,7 +87,7 @@ export function agentView(mesh: Mesh, networkName: string, entry: AgentEntry): A
     nat,
     natPorts: natPorts ?? null,
     version: record.version,
-    connectedSinceMs: presence?.connectedSinceMs ?? null,
+    connectedSinceMs: presence === undefined ? null : mesh.unixMs(presence.connectedSinceMs),
     lastSeenMs: presence === undefined ? (record.lastSeenMs ?? null) : null,
   };
 }
