@@ -110,7 +110,7 @@ export class CoordinatorNode {
   #do(input: (mesh: Mesh, now: number) => void): void {
     if (!this.#isUp) return;
     this.#driver.run((now) => {
-      // Its clock, Date.now(), counts whole milliseconds.
+      // Whole milliseconds of its own clock: a fraction would show in no message.
       input(this.mesh, Math.floor(now));
       this.#carryOut();
     });
@@ -130,7 +130,7 @@ export class CoordinatorNode {
       case "relay":
         return this.#toRelay(this.#relays.get(output.relay), output.message);
       case "relays":
-        for (const client of this.#relays.values()) this.#toRelay(client, output.message);
+        for (const relay of output.relays) this.#toRelay(this.#relays.get(relay), output.message);
         return;
       case "store":
         if ("homes" in output) {
