@@ -66,7 +66,8 @@ test("a relay that claims another's address goes unanswered, and takes no answer
   for (let n = 0; n < 100 && (heard.get(claimant)?.length ?? 0) < 2; n++) await Bun.sleep(100);
   probes.stop();
   port.close();
-  expect(heard.get(claimant)).toEqual([undefined, undefined]);
-  expect(heard.get(honest.id)?.length).toBeGreaterThanOrEqual(2);
-  for (const rttMs of heard.get(honest.id) ?? []) expect(rttMs).toBeNumber();
+  const answered = (relay: RelayId) => heard.get(relay)?.filter((rttMs) => rttMs !== undefined).length;
+  expect(heard.get(claimant)?.length).toBeGreaterThanOrEqual(2);
+  expect(answered(claimant)).toBe(0);
+  expect(answered(honest.id)).toBeGreaterThanOrEqual(1);
 });
