@@ -18,7 +18,7 @@ import { PeerPaths } from "./paths/peer-paths.ts";
 const FLOWS_PER_PEER_MAX = 3;
 
 /** A peer that probes us has so long to begin a handshake itself. */
-const SESSION_WAIT_MS = 500;
+const SESSION_WAIT_MS = 100;
 
 export class Peer {
   info: PeerInfo;
