@@ -1,7 +1,16 @@
 /** The operators' commands that could lock somebody out: the operator token made anew, and a file that cannot be. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readFileSync, statSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { needs } from "../../platform/src/testing/needs.ts";
 import { Processes } from "./testing/processes.ts";
 
 const processes = new Processes();
@@ -45,6 +54,50 @@ test("where the new one could not be written, the old one stays", async () => {
   ]);
   expect([exitCode, kept().token]).toEqual([1, before]);
   expect(stderr).toContain("cannot write /no/where/at/all");
+});
+
+const tokens = async () => (await processes.run(["token", "list", "--json", ...at()])).stdout;
+const create = (out: string) => processes.run(["token", "create", "--for", "agent", "--out", out, ...at()]);
+
+test("an enrolment token that no file can take is not made", async () => {
+  const before = await tokens();
+  const folder = join(processes.directory, "folder");
+  mkdirSync(folder);
+  for (const out of ["/no/where/at/all", folder]) {
+    const { exitCode, stdout, stderr } = await create(out);
+    expect([exitCode, stdout]).toEqual([1, ""]);
+    expect(stderr).toStartWith(`error: cannot write ${out}: `);
+  }
+  expect(await tokens()).toBe(before);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test.skipIf(!needs("tokens written to a full device", { root: true, commands: ["mknod"] }))(
+  "nor does one stay that a device did not take after all; the device does",
+  async () => {
+    const before = await tokens();
+    const full = join(processes.directory, "full");
+    expect(Bun.spawnSync(["mknod", full, "c", "1", "7"]).exitCode).toBe(0);
+    const { exitCode, stderr } = await create(full);
+    expect(exitCode).toBe(1);
+    expect(stderr).toStartWith(`error: cannot write ${full}: the disk is full`);
+    expect(lstatSync(full).isCharacterDevice()).toBe(true);
+    expect(await tokens()).toBe(before);
+    const rotated = await processes.run(["operator", "rotate", "--out", full, ...at()]);
+    expect(rotated.exitCode).toBe(1);
+    expect(rotated.stderr.replace(/\s+/g, " ")).toMatch(/made anew all the same .*operator\.json/);
+    expect(await tokens()).toBe(before);
+  },
+);
+
+test("a symbolic link stays, and what it leads to holds the token", async () => {
+  const target = join(processes.directory, "target.token");
+  const link = join(processes.directory, "link.token");
+  writeFileSync(target, "old");
+  symlinkSync(target, link);
+  expect(await create(link)).toMatchObject({ exitCode: 0, stdout: "" });
+  expect(lstatSync(link).isSymbolicLink()).toBe(true);
+  expect(readFileSync(target, "utf8")).toMatch(/^burrow_[\w-]+\n$/);
 });
 
 test("the token that is kept here goes to the coordinator here alone, whatever URL is given", async () => {

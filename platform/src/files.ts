@@ -6,39 +6,12 @@ import { randomUUID } from "node:crypto";
 import { constants, type FileHandle, mkdir, open, readFile, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UserError } from "@burrow/protocol";
-import { codeOf, messageOf } from "./errors.ts";
+import { codeOf, fileError } from "./errors.ts";
 import { openLibc } from "./libc.ts";
 
 export const PRIVATE_FILE_MODE = 0o600;
 export const PRIVATE_DIRECTORY_MODE = 0o700;
 const OTHERS = 0o077;
-
-function fileError(error: unknown, doing: string, path: string): UserError {
-  const [what, remedy] = explain(codeOf(error), error, path);
-  return new UserError(`cannot ${doing} ${path}: ${what}`, remedy, { cause: error });
-}
-
-function explain(code: string | undefined, error: unknown, path: string): [string, string] {
-  switch (code) {
-    case "EACCES":
-    case "EPERM":
-      return ["no permission", `check its owner and mode (\`ls -ld ${path}\`) or run as its owner`];
-    case "ENOENT":
-      return ["it does not exist", "check the path, or create its parent directory"];
-    case "ENOSPC":
-    case "EDQUOT":
-      return ["the disk is full", `make room (\`df -h ${dirname(path)}\`)`];
-    case "EROFS":
-      return ["the file system is read-only", "choose a writable place with --state DIR"];
-    case "EISDIR":
-      return ["it is a directory", "move it away or choose another path"];
-    case "ENOTDIR":
-    case "EEXIST":
-      return ["something that is no directory is in the way", "move it away or choose another path"];
-    default:
-      return [messageOf(error), "check the file system and its logs"];
-  }
-}
 
 /**
  * Writes the file whole or leaves the old one: a temporary file beside it, flushed, renamed over it, the directory
@@ -70,7 +43,7 @@ export async function writeFileAtomic(
 }
 
 /** Makes renames and removals in a directory last through a power cut. */
-async function syncDirectory(directory: string): Promise<void> {
+export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, "r");
   try {
     await handle.sync();

@@ -20,6 +20,7 @@ export {
 export type { Gateway } from "./network/gateway.ts";
 export * from "./network/interfaces.ts";
 export * from "./network/watch.ts";
+export { followLinks, type OutputFile, openOutputFile } from "./output-file.ts";
 export type { PacketBatch } from "./packet-batch.ts";
 export { checkProxies, type HttpProxy, proxyFor, proxyProblem } from "./proxy.ts";
 export { PollThread, PollThreadEnd } from "./threads/poll-thread.ts";

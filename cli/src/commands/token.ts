@@ -1,5 +1,7 @@
 /** `burrow token`: the right to join, as a text that can be handed over, looked at, and taken back; the operator's too. */
 import type { CreatedToken, TokenView } from "@burrow/coordinator";
+import type { OutputFile } from "@burrow/platform";
+import { UserError } from "@burrow/protocol";
 import type { Command } from "commander";
 import { flag, jsonFlag } from "../flags.ts";
 import { table } from "../print/table.ts";
@@ -123,30 +125,55 @@ export function addOperator(program: Command, terminal: Terminal): void {
   addOperatorFlags(rotate)
     .addOption(jsonFlag())
     .addHelpText("after", "\nCommands on the coordinator's machine find the new one in operator.json.")
-    .action(async (flags: RotateFlags) => {
-      const { api } = await operatorOf(flags);
-      const { writeFileAtomic } = await import("@burrow/platform");
-      // Before the old one ends: a new one that nobody can be told of would lock its operator out.
-      if (flags.out !== undefined) await writeFileAtomic(flags.out, "", 0o600);
-      const { token } = await api.rotateOperatorToken();
-      if (flags.out !== undefined) await writeFileAtomic(flags.out, `${token}\n`, 0o600);
-      if (flags.json === true) terminal.out(`${JSON.stringify({ token }, null, 2)}\n`);
-      else if (flags.out === undefined) terminal.out(`${token}\n`);
-      terminal.err(terminal.errStyle.dim("The token before and all logins of browsers have ended.\n"));
+    .action((flags: RotateFlags) => rotateOperatorToken(flags, terminal));
+}
+
+async function rotateOperatorToken(flags: RotateFlags, terminal: Terminal): Promise<void> {
+  const { api } = await operatorOf(flags);
+  // Before the old one ends: a new one that nobody can be told of would lock its operator out.
+  const out = await fileFor(flags.out);
+  try {
+    const { token } = await api.rotateOperatorToken();
+    await out?.write(`${token}\n`).catch((cause: Error) => {
+      throw new UserError(
+        `${cause.message}; the operator token was made anew all the same`,
+        "it is in operator.json in the coordinator's state directory",
+        { cause },
+      );
     });
+    if (flags.json === true) terminal.out(`${JSON.stringify({ token }, null, 2)}\n`);
+    else if (out === undefined) terminal.out(`${token}\n`);
+  } finally {
+    await out?.close();
+  }
+  terminal.err(terminal.errStyle.dim("The token before and all logins of browsers have ended.\n"));
+}
+
+async function fileFor(path: string | undefined): Promise<OutputFile | undefined> {
+  if (path === undefined) return undefined;
+  const { openOutputFile } = await import("@burrow/platform");
+  return await openOutputFile(path);
 }
 
 async function createToken(flags: TokenCreateFlags, terminal: Terminal): Promise<void> {
   const { api, url } = await operatorOf(flags);
-  const created = await api.createToken({
-    for: flags.for,
-    ...(flags.network === undefined ? {} : { network: flags.network }),
-    uses: flags.uses,
-    expiresInMs: flags.expires,
-  });
-  if (flags.out !== undefined) {
-    const { writeFileAtomic } = await import("@burrow/platform");
-    await writeFileAtomic(flags.out, `${created.token}\n`, 0o600);
+  const out = await fileFor(flags.out);
+  let created: CreatedToken;
+  try {
+    created = await api.createToken({
+      for: flags.for,
+      ...(flags.network === undefined ? {} : { network: flags.network }),
+      uses: flags.uses,
+      expiresInMs: flags.expires,
+    });
+    const { id, token } = created;
+    await out?.write(`${token}\n`).catch(async (error: unknown) => {
+      // Nobody has it, so it should let nobody in.
+      await api.removeToken(id).catch(() => {});
+      throw error;
+    });
+  } finally {
+    await out?.close();
   }
   if (flags.json === true) {
     terminal.out(`${JSON.stringify(created, null, 2)}\n`);
