@@ -1,6 +1,6 @@
 /** Backups of a coordinator that runs and is written to; restored elsewhere, everybody is known there. */
 import { afterEach, expect, test } from "bun:test";
-import { existsSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "@burrow/protocol";
@@ -59,6 +59,18 @@ test("taken while agents enrol, restored elsewhere: those acknowledged before ar
   expect(relayAgain.ticketKey).toBe(relay.welcome.ticketKey);
   // Made after the backup, and so unknown.
   expect((await elsewhere.operator.tokens()).map(({ id }) => id)).not.toContain(unused.id);
+});
+
+test("a symbolic link that leads to nothing yet stays, and leads to the backup", async () => {
+  const coordinator = await started();
+  const place = await directory();
+  const [link, target] = [join(place, "latest.db"), join(place, "monday.db")];
+  symlinkSync("monday.db", link);
+  expect(await backUp(coordinator.stateDir, link)).toMatchObject({ file: link });
+  expect([lstatSync(link).isSymbolicLink(), lstatSync(target).isFile()]).toEqual([true, true]);
+  await expect(backUp(coordinator.stateDir, link)).rejects.toThrow("is there already");
+  symlinkSync("circle.db", join(place, "circle.db"));
+  await expect(backUp(coordinator.stateDir, join(place, "circle.db"))).rejects.toThrow(UserError);
 });
 
 test("what is no backup is refused, and the state stays as it was", async () => {

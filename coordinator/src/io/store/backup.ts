@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { chown, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ensurePrivateDirectory, lockDirectory } from "@burrow/platform";
+import { ensurePrivateDirectory, followLinks, lockDirectory } from "@burrow/platform";
 import { UserError } from "@burrow/protocol";
 import { openWhole } from "./sqlite-file.ts";
 
@@ -36,7 +36,11 @@ export async function backUp(stateDir: string, to: string): Promise<BackedUp> {
       "give a name of its own to each backup, or move that one away",
     );
   }
-  return await copyWhole(database, to);
+  // A link to nothing yet stays, and leads to the backup then.
+  const target = await followLinks(to).catch((cause: unknown) => {
+    throw notCopied(database, to, cause);
+  });
+  return { ...(await copyWhole(database, target ?? to)), file: to };
 }
 
 /** What was there before is kept beside it, as `coordinator.db.replaced`. Refused while a coordinator runs on it. */
@@ -88,15 +92,17 @@ async function copyWhole(from: string, to: string): Promise<BackedUp> {
   } catch (cause) {
     for (const side of SIDE_FILES) await rm(temporary + side, { force: true });
     if (cause instanceof UserError) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(
-      `${from} cannot be copied to ${to}: ${why}`,
-      "check the paths, the rights and the space left",
-      {
-        cause,
-      },
-    );
+    throw notCopied(from, to, cause);
   }
+}
+
+function notCopied(from: string, to: string, cause: unknown): UserError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new UserError(
+    `${from} cannot be copied to ${to}: ${why}`,
+    "check the paths, the rights and the space left",
+    { cause },
+  );
 }
 
 async function sync(path: string): Promise<void> {
