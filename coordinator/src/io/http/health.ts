@@ -17,6 +17,8 @@ const log = getLogger(["burrow", "coordinator", "http"]);
 
 /** A store that takes longer than this to write is not ready. */
 const STORE_CHECK_MS = 2_000;
+/** Anybody may ask at any pace, and each look is a write that goes to the disk: within this time one look serves all. */
+const STORE_CHECK_EVERY_MS = 1_000;
 const group = "Health";
 
 const ENDPOINTS = {
@@ -84,11 +86,14 @@ export function addHealth(api: Api, { store, metrics }: HttpParts): void {
     if (PROBE_CHALLENGE_TEXT.test(challenge)) headers.set(PROBE_RESPONSE, probeResponse(challenge));
     return new Response(null, { status: 204, headers });
   });
-  api.add(ENDPOINTS.ready, async () => {
-    const failure = await within(store.check(), STORE_CHECK_MS).then(
+  const storeFailure = sharedFor(STORE_CHECK_EVERY_MS, () =>
+    within(store.check(), STORE_CHECK_MS).then(
       () => undefined,
       (cause: unknown) => cause,
-    );
+    ),
+  );
+  api.add(ENDPOINTS.ready, async () => {
+    const failure = await storeFailure();
     if (failure === undefined) {
       return { body: { status: "ready" as const, store: store.kind, channel: "serving" as const } };
     }
@@ -116,4 +121,14 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
     timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
   });
   return await Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+}
+
+/** Asks again only when the last answer was begun longer ago than this. */
+function sharedFor<T>(ms: number, ask: () => Promise<T>): () => Promise<T> {
+  let last: { readonly atMs: number; readonly answer: Promise<T> } | undefined;
+  return () => {
+    const atMs = performance.now();
+    if (last === undefined || atMs - last.atMs >= ms) last = { atMs, answer: ask() };
+    return last.answer;
+  };
 }

@@ -192,6 +192,8 @@ describe("answers are as described", () => {
     const torn = ["networks", "agents", "relays"];
     const write = { headers: { ...token, ...json } };
     for (const table of torn) other.run(`ALTER TABLE ${table} RENAME TO ${table}_torn`);
+    // One look at the store serves for a second.
+    await Bun.sleep(1_050);
     expect((await client.ask("readReadiness")).status).toBe(503);
     for (const [operation, of, body] of [
       ["drainRelay", relay, '{"draining":true}'],
@@ -210,6 +212,7 @@ describe("answers are as described", () => {
     for (const trigger of ["full", "stuck"]) other.run(`DROP TRIGGER ${trigger}`);
     for (const table of torn) other.run(`ALTER TABLE ${table}_torn RENAME TO ${table}`);
     other.close();
+    await Bun.sleep(1_050);
     expect((await client.ask("readReadiness")).status).toBe(200);
     // What was refused was not done either.
     const kept = (await (await client.ask("readRelay", relay)).json()) as { state: string; weightMs: number };

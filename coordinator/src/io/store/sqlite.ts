@@ -12,6 +12,7 @@ import {
   type RelayEnrolment,
 } from "../../core/enrolment.ts";
 import type { NetworkRecord, TokenRecord } from "../../core/records.ts";
+import { MIGRATIONS } from "./schema.ts";
 import { openDatabase } from "./sqlite-file.ts";
 import {
   type AgentRow,
@@ -198,8 +199,9 @@ class SqliteStore implements Store {
   }
 
   check() {
-    return this.#write("NORMAL", () => {
+    return this.#write("FULL", () => {
       this.#sql.touch.run();
+      this.#sql.writePage.run();
     });
   }
 
@@ -357,10 +359,12 @@ function prepare(db: Database) {
     ),
     removeRelay: db.query<RelayRow, { id: string }>("DELETE FROM relays WHERE id = $id RETURNING *"),
     relayDown: db.query("UPDATE relays SET down_since_ms = $downSinceMs WHERE id = $id"),
-    /** A write that changes nothing, yet fails where writing does. */
+    /** Changes nothing, yet fails where writing to tables does. */
     touch: db.query(
       "UPDATE networks SET next_address = next_address WHERE id = (SELECT id FROM networks LIMIT 1)",
     ),
+    /** Changes nothing, yet a page goes to the log, whatever is in the tables: it fails where writing to the disk does. */
+    writePage: db.query(`PRAGMA user_version = ${MIGRATIONS.length}`),
   };
 }
 
