@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { UserError } from "@burrow/protocol";
 import { needs } from "../../platform/src/testing/needs.ts";
 import { openSqliteStore } from "./io/store/sqlite.ts";
 import { TestCoordinator } from "./testing/coordinator.ts";
@@ -28,6 +29,41 @@ describe.skipIf(!needs("a full disk", SMALL_DISK_NEEDS))("a full disk", () => {
     await expect(store.check()).rejects.toThrow("full");
     disk.makeRoom();
     await store.check();
+  });
+
+  test("stops a first start, and the next one, in clear words, and nothing that was known is lost", async () => {
+    const refused = async (disk: SmallDisk) => {
+      const error = await TestCoordinator.start({ stateDir: disk.path }).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      expect(error).toBeInstanceOf(UserError);
+      const { message, remedy } = error as UserError;
+      expect(message).toContain("the disk is full");
+      expect(remedy).toMatch(/^make room /i);
+      expect(remedy).toContain(`\`df -h ${disk.path}`);
+      disk.makeRoom();
+    };
+    // To the last byte, and with room for some of what a start writes, to fail in the midst of that.
+    for (const spared of [16, 80, 104, 0]) {
+      const tight = await smallDisk();
+      tight.fill(spared);
+      await refused(tight);
+    }
+    const disk = await smallDisk();
+    const start = () => TestCoordinator.start({ stateDir: disk.path });
+    const first = await start();
+    const { id } = await first.operator.createToken({ for: "agent" });
+    disk.fill();
+    // What is still in the log cannot be folded into the file.
+    await first.stop();
+    disk.makeRoom();
+    disk.fill();
+    await refused(disk);
+    const again = await start();
+    expect(await again.operator.tokens()).toMatchObject([{ id }]);
+    await again.stop();
+    for (const coordinator of [first, again]) await coordinator.end();
   });
 
   test("makes the coordinator unready, at most a second after it was looked at", async () => {

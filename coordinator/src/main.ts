@@ -27,8 +27,8 @@ import { type Listen, listen } from "./io/server.ts";
 import { Shell } from "./io/shell.ts";
 import { DATABASE_FILE } from "./io/store/backup.ts";
 import { openSqliteStore } from "./io/store/sqlite.ts";
-import { refuseEmptied } from "./io/store/sqlite-file.ts";
-import type { Store } from "./io/store/store.ts";
+import { refusalOf, refuseEmptied } from "./io/store/sqlite-file.ts";
+import { type Store, StoreUnavailable } from "./io/store/store.ts";
 
 export { distanceKm, type GeoLocation, type GeoResolver } from "./core/geo.ts";
 export { openGeoip } from "./io/geoip.ts";
@@ -137,7 +137,10 @@ async function serve(
   const known = await readOperatorFile(config.stateDir);
   const operatorToken = known?.token ?? newOperatorToken(random);
 
-  const { agents, relays, networks } = await store.load();
+  const { agents, relays, networks } = await store.load().catch((error: unknown) => {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    throw refusalOf(join(config.stateDir, DATABASE_FILE), error.cause);
+  });
   const networkNames = new Map<NetworkId, string>(networks.map(({ id, name }) => [id, name]));
   const { agentRate } = config;
   const moment = { now: now(), unixNow: unixNow() };

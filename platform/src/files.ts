@@ -124,7 +124,8 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   }
   held.add(file);
   await file.truncate(0);
-  await file.write(`${process.pid}\n`, 0);
+  // On a full disk the claim holds without it.
+  await file.write(`${process.pid}\n`, 0).catch(() => {});
   return {
     async release() {
       if (held.delete(file)) await file.close();

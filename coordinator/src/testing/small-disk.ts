@@ -19,10 +19,10 @@ export class SmallDisk {
     return new SmallDisk(path);
   }
 
-  /** Leaves not a byte. */
-  fill(): void {
+  /** Leaves so many kilobytes. */
+  fill(spared = 0): void {
     const { bavail, bsize } = statfsSync(this.path);
-    writeFileSync(join(this.path, "filling"), new Uint8Array(bavail * bsize));
+    writeFileSync(join(this.path, "filling"), new Uint8Array(bavail * bsize - spared * 1024));
   }
 
   makeRoom(): void {

@@ -1,6 +1,7 @@
 /** Opening the database file: only one that is ours and whole, brought up to the schema of this version. */
-import { Database } from "bun:sqlite";
+import { Database, SQLiteError } from "bun:sqlite";
 import { chmodSync, closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { UserError } from "@burrow/protocol";
 import { APPLICATION_ID, MIGRATIONS } from "./schema.ts";
 
@@ -24,8 +25,7 @@ export function openDatabase(path: string): Database {
     return db;
   } catch (cause) {
     db?.close();
-    if (cause instanceof UserError) throw cause;
-    throw unusable(path, cause instanceof Error ? cause.message : String(cause), cause);
+    throw refusalOf(path, cause);
   }
 }
 
@@ -41,8 +41,7 @@ export function openWhole(path: string): Database {
     return db;
   } catch (cause) {
     db?.close();
-    if (cause instanceof UserError) throw cause;
-    throw unusable(path, cause instanceof Error ? cause.message : String(cause), cause);
+    throw refusalOf(path, cause);
   }
 }
 
@@ -65,7 +64,7 @@ function refuseForeignFile(path: string): void {
     length = readSync(file, head);
     closeSync(file);
   } catch (cause) {
-    throw unusable(path, cause instanceof Error ? cause.message : String(cause), cause);
+    throw refusalOf(path, cause);
   }
   if (length !== 0 && head.toString("latin1", 0, length) !== SQLITE_MAGIC) {
     throw unusable(path, "it is not an SQLite database");
@@ -110,4 +109,22 @@ function unusable(path: string, problem: string, cause?: unknown): UserError {
     "Restore it from a backup, or move it away to start empty (agents and relays must then enrol again). The file was left as it is.",
     { cause },
   );
+}
+
+/** What stopped the file from being used, for whoever starts the coordinator. */
+export function refusalOf(path: string, cause: unknown): UserError {
+  if (cause instanceof UserError) return cause;
+  if (isDiskFull(cause)) {
+    return new UserError(
+      `The coordinator's database ${path} cannot be used: the disk is full.`,
+      `Make room (\`df -h ${dirname(path)}\`) and start again: nothing of it is lost.`,
+      { cause },
+    );
+  }
+  return unusable(path, cause instanceof Error ? cause.message : String(cause), cause);
+}
+
+/** Without room for its index of the log, SQLite speaks of a failure to give that its size (`SHMSIZE`). */
+function isDiskFull(cause: unknown): boolean {
+  return cause instanceof SQLiteError && /^SQLITE_(FULL|IOERR_SHMSIZE)$/.test(cause.code ?? "");
 }

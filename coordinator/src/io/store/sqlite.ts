@@ -209,8 +209,13 @@ class SqliteStore implements Store {
     if (this.#closed) return;
     this.#commit();
     this.#closed = true;
-    // Folds the log back into the file, so that a copy of the one file is a backup.
-    this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    try {
+      // Folds the log back into the file, so that a copy of the one file is a backup.
+      this.#db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (error) {
+      // The disk is full: what was committed is in the log, and the next start finds it there.
+      if (!(error instanceof SQLiteError)) throw error;
+    }
     this.#db.close();
   }
 
