@@ -44,7 +44,7 @@ export {
   type TokenRequest,
   type TokenView,
 } from "./io/operator-client.ts";
-export { type BackedUp, backUp, restore } from "./io/store/backup.ts";
+export { type BackedUp, backUp, type Restored, restore } from "./io/store/backup.ts";
 
 export interface CoordinatorConfig {
   readonly listen: Listen;

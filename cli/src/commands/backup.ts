@@ -33,7 +33,10 @@ export function addBackup(coordinator: Command, terminal: Terminal): void {
     .argument("<FILE>", "what `burrow coordinator backup` wrote")
     .addOption(stateFlag("the coordinator's state directory"))
     .addOption(jsonFlag())
-    .addHelpText("after", "\nWhat was there before is kept beside it as coordinator.db.replaced.")
+    .addHelpText(
+      "after",
+      "\nWhat was there before is kept beside it, under the name that is said.",
+    )
     .action(async (file: string, flags: BackupFlags, command: Command) => {
       const { restore } = await import("@burrow/coordinator");
       const restored = await restore(file, stateOf(flags, command) ?? defaultStateDir("coordinator"));
@@ -41,9 +44,13 @@ export function addBackup(coordinator: Command, terminal: Terminal): void {
       terminal.out(
         flags.json === true
           ? `${JSON.stringify(restored, null, 2)}\n`
-          : `${restored.file}: ${what} restored\n`,
+          : `${restored.file}: ${what} restored\n${keptNote(restored.replaced)}`,
       );
     });
+}
+
+function keptNote(replaced: string | undefined): string {
+  return replaced === undefined ? "" : `what was there before is ${replaced}\n`;
 }
 
 /** `coordinator --state DIR backup FILE` means the same DIR. */

@@ -1,4 +1,5 @@
 /** Backups of a coordinator that runs and is written to; restored elsewhere, everybody is known there. */
+import { Database } from "bun:sqlite";
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, lstatSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -59,6 +60,32 @@ test("taken while agents enrol, restored elsewhere: those acknowledged before ar
   expect(relayAgain.ticketKey).toBe(relay.welcome.ticketKey);
   // Made after the backup, and so unknown.
   expect((await elsewhere.operator.tokens()).map(({ id }) => id)).not.toContain(unused.id);
+});
+
+test("restored again and again, every database that was replaced is kept under a name of its own", async () => {
+  const coordinator = await started();
+  await coordinator.agent({ name: "in-the-backup" });
+  const file = join(await directory(), "monday.db");
+  await backUp(coordinator.stateDir, file);
+  const kept: string[] = [];
+  for (const name of ["first", "second", "third"]) {
+    await coordinator.agent({ name });
+    await coordinator.stop();
+    const { replaced = "" } = await restore(file, coordinator.stateDir);
+    kept.push(replaced);
+    await coordinator.restart();
+  }
+  const database = join(coordinator.stateDir, "coordinator.db");
+  expect(kept).toEqual(["", ".2", ".3"].map((end) => `${database}.replaced${end}`));
+  const names = kept.map((path) => {
+    const db = new Database(path, { readonly: true });
+    const rows = db.query<{ name: string }, []>("SELECT name FROM agents ORDER BY name DESC").all();
+    db.close();
+    return rows.map(({ name }) => name);
+  });
+  expect(names).toEqual(["first", "second", "third"].map((name) => ["in-the-backup", name].sort().reverse()));
+  const nowhere = await directory();
+  expect(await restore(file, nowhere)).not.toHaveProperty("replaced");
 });
 
 test("a symbolic link that leads to nothing yet stays, and leads to the backup", async () => {

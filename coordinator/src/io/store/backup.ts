@@ -43,8 +43,13 @@ export async function backUp(stateDir: string, to: string): Promise<BackedUp> {
   return { ...(await copyWhole(database, target ?? to)), file: to };
 }
 
-/** What was there before is kept beside it, as `coordinator.db.replaced`. Refused while a coordinator runs on it. */
-export async function restore(from: string, stateDir: string): Promise<BackedUp> {
+export interface Restored extends BackedUp {
+  /** The file in which what was there before is kept, if anything was. */
+  readonly replaced?: string;
+}
+
+/** What was there before is kept beside it, under a name of its own. Refused while a coordinator runs on it. */
+export async function restore(from: string, stateDir: string): Promise<Restored> {
   if (!existsSync(from))
     throw new UserError(`there is no ${from}`, "give a file that `burrow coordinator backup` wrote");
   await ensurePrivateDirectory(stateDir);
@@ -53,9 +58,10 @@ export async function restore(from: string, stateDir: string): Promise<BackedUp>
     const database = join(stateDir, DATABASE_FILE);
     const fresh = join(stateDir, `.${randomUUID()}.db`);
     const copied = await copyWhole(from, fresh);
-    for (const side of SIDE_FILES) await rm(`${database}.replaced${side}`, { force: true });
+    const isReplaced = existsSync(database);
+    const kept = freeName(`${database}.replaced`);
     for (const side of SIDE_FILES) {
-      if (existsSync(database + side)) await rename(database + side, `${database}.replaced${side}`);
+      if (existsSync(database + side)) await rename(database + side, kept + side);
     }
     await rename(fresh, database);
     await sync(stateDir);
@@ -63,10 +69,17 @@ export async function restore(from: string, stateDir: string): Promise<BackedUp>
     const { uid, gid } = statSync(stateDir);
     if (process.getuid?.() === 0)
       for (const name of [DATABASE_FILE, "lock"]) await chown(join(stateDir, name), uid, gid);
-    return { ...copied, file: database };
+    return { ...copied, file: database, ...(isReplaced ? { replaced: kept } : {}) };
   } finally {
     await lock.release();
   }
+}
+
+/** `path`, or `path.2`, `path.3` …: the first of which neither a database nor its side files are there. */
+function freeName(path: string): string {
+  let name = path;
+  for (let n = 2; SIDE_FILES.some((side) => existsSync(name + side)); n++) name = `${path}.${n}`;
+  return name;
 }
 
 async function copyWhole(from: string, to: string): Promise<BackedUp> {
