@@ -17,7 +17,7 @@ async function offered(...words: string[]): Promise<string[]> {
 
 test("commands, their commands, flags, values and peers, where each may stand", async () => {
   expect(await offered("re")).toEqual(["relay", "relays"]);
-  expect(await offered("relay", "")).toEqual(expect.arrayContaining(["drain", "remove"]));
+  expect(await offered("relay", "")).toEqual(expect.arrayContaining(["list", "drain", "remove"]));
   expect(await offered("token", "")).toEqual(expect.arrayContaining(["create", "list", "remove"]));
   expect(await offered("coordinator", "")).toEqual(expect.arrayContaining(["backup", "restore"]));
   expect(await offered("token", "create", "--fo")).toEqual(["--for"]);

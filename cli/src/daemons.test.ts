@@ -186,6 +186,15 @@ describe("a mesh by commands alone", () => {
     }
   });
 
+  test("relay list: as a table, and as the coordinator's API has it", async () => {
+    const access = { BURROW_COORDINATOR: url, BURROW_OPERATOR_TOKEN: operatorToken() };
+    const shown = await burrow(["relay", "list"], access);
+    expect([shown.stderr, shown.exitCode]).toEqual(["", 0]);
+    expect(shown.stdout).toMatch(new RegExp(`^REGION .*\\n.* ${relay.ready.id} +healthy`));
+    const { stdout } = await burrow(["relay", "list", "--json"], access);
+    expect(JSON.parse(stdout)).toMatchObject([{ id: relay.ready.id, state: "healthy" }]);
+  });
+
   test("drain, and undo", async () => {
     const id = String(relay.ready.id);
     const access = { BURROW_COORDINATOR: url, BURROW_OPERATOR_TOKEN: operatorToken() };
@@ -195,7 +204,7 @@ describe("a mesh by commands alone", () => {
     const undone = await burrow(["relay", "drain", id, "--undo", "--json"], access);
     expect(JSON.parse(undone.stdout)).toMatchObject({ id });
     const unknown = await burrow(["relay", "drain", "0011223344556677"], access);
-    expect(unknown.stderr).toMatch(/^error: .*no relay.*\n {2}try: `burrow relays` lists them/i);
+    expect(unknown.stderr).toMatch(/^error: .*no relay.*\n {2}try: `burrow relay list` lists them/i);
     expect(unknown.exitCode).toBe(1);
   });
 

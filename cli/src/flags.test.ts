@@ -102,6 +102,7 @@ const FLAGS: readonly (readonly [readonly string[], string, string, unknown])[] 
   [["coordinator", "restore", "monday.db"], "--state", "/srv/c", "/srv/c"],
   ...[
     ["agents"],
+    ["relay", "list"],
     ["token", "list"],
     ["token", "remove", "0011223344556677"],
     ["operator", "rotate"],
@@ -143,6 +144,7 @@ const SWITCHES: readonly (readonly [readonly string[], string])[] = [
   [["coordinator", "backup", "monday.db"], "--json"],
   [["coordinator", "restore", "monday.db"], "--json"],
   [["agents"], "--json"],
+  [["relay", "list"], "--json"],
   [["agent", "remove", "0011223344556677"], "--json"],
   [["relay", "remove", "0011223344556677"], "--json"],
   [["relay", "set", "0011223344556677"], "--json"],
@@ -283,7 +285,7 @@ const WRONG: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["a network that is no name", ["token", "create", "--for", "agent", "--network", "A b"], /letters a-z/],
   ["no use at all", ["token", "create", "--for", "agent", "--uses", "0"], /from 1 to/],
   ["a token for whom?", ["token", "create", "--for", "user"], /agent, relay/],
-  ["an id that is none", ["relay", "drain", "fra"], /16 hex digits/],
+  ["an id that is none", ["relay", "drain", "fra"], /16 hex digits; `burrow relay list` shows/],
   ["a log level", ["coordinator", "--log-level", "loud"], /trace, debug/],
   ["NATS, not built yet", ["coordinator", "--store", "nats://127.0.0.1:4222"], /not there yet/],
   [

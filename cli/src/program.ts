@@ -11,6 +11,7 @@ import { addNetcheck } from "./commands/netcheck.ts";
 import { addPeers } from "./commands/peers.ts";
 import { addPing } from "./commands/ping.ts";
 import { addRelay } from "./commands/relay.ts";
+import { addRelayList } from "./commands/relay-list.ts";
 import { addRelays } from "./commands/relays.ts";
 import { addStatus } from "./commands/status.ts";
 import { addOperator, addToken } from "./commands/token.ts";
@@ -111,6 +112,7 @@ export function buildProgram(terminal: Terminal): Command {
   addToken(program, terminal);
   addOperator(program, terminal);
   addAgents(program, terminal);
+  addRelayList(relay, terminal);
   addDrain(relay, terminal);
   addRemove(relay, terminal);
   addSet(relay, terminal);

@@ -264,7 +264,7 @@ export function peerName(text: string): string {
 }
 
 /** An id of 16 hex digits; `listedBy` names the command that shows them. */
-export function idArgument(listedBy: "agents" | "relays" | "token list"): (text: string) => string {
+export function idArgument(listedBy: "agents" | "relay list" | "token list"): (text: string) => string {
   return (text) => {
     const id = text.toLowerCase();
     if (isId(id)) return id;

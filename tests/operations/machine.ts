@@ -110,7 +110,7 @@ export class Machine {
     const { port } = this.#control;
     write("systemctl", `exec curl -fsS --max-time 30 "http://127.0.0.1:${port}/$1/$2"`);
     const coordinators =
-      "coordinator:*|token:*|operator:*|agents:*|agent:*|relay:drain|relay:remove|relay:set";
+      "coordinator:*|token:*|operator:*|agents:*|agent:*|relay:list|relay:drain|relay:remove|relay:set";
     write(
       "burrow",
       `case "$1:\${2-}" in ${coordinators}) part=coordinator;; *) part=agent;; esac

@@ -18,7 +18,11 @@ export function addDrain(relay: Command, terminal: Terminal): void {
   const drain = relay
     .command("drain")
     .description("move a relay's agents elsewhere before it is stopped")
-    .argument("<ID>", "the relay's id: 16 hex digits, as `burrow relays` shows", idArgument("relays"));
+    .argument(
+      "<ID>",
+      "the relay's id: 16 hex digits, as `burrow relay list` shows",
+      idArgument("relay list"),
+    );
   addOperatorFlags(drain)
     .addOption(flag("--undo", "let it take agents again"))
     .addOption(jsonFlag())
@@ -37,7 +41,11 @@ export function addRemove(relay: Command, terminal: Terminal): void {
   const remove = relay
     .command("remove")
     .description("forget a relay that is gone for good; to come back it would need a token")
-    .argument("<ID>", "the relay's id: 16 hex digits, as `burrow relays` shows", idArgument("relays"));
+    .argument(
+      "<ID>",
+      "the relay's id: 16 hex digits, as `burrow relay list` shows",
+      idArgument("relay list"),
+    );
   addOperatorFlags(remove)
     .addOption(jsonFlag())
     .action(async (id: string, flags: RemoveFlags) => {
@@ -61,7 +69,7 @@ export function addSet(relay: Command, terminal: Terminal): void {
   const set = relay
     .command("set")
     .description("prefer a relay, or use it less, or only when there is nothing else")
-    .argument("<ID>", "the relay's id: 16 hex digits, as `burrow relays` shows", idArgument("relays"))
+    .argument("<ID>", "the relay's id: 16 hex digits, as `burrow relay list` shows", idArgument("relay list"))
     .addOption(
       flag("--weight <MS>", "it counts as so many ms further off; below 0, as nearer").argParser(weightMs),
     )

@@ -59,7 +59,7 @@ const HTTP_DEFAULT = "127.0.0.1:8090";
 export function addRelay(program: Command, terminal: Terminal): Command {
   const relay = program
     .command("relay")
-    .description("run a relay, or `relay drain ID` to empty one")
+    .description("run a relay; `relay list` shows all, `relay drain ID` empties one")
     .addOption(coordinatorFlag());
   return addTokenFlags(relay, "enrolment token, needed on the first start")
     .addOption(flag("--region <NAME>", "what this place is called").argParser(region))

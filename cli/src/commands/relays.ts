@@ -51,7 +51,7 @@ export function showRelays(relays: readonly RelayView[], style: Style): string {
   const rows = sorted.map((relay) => [
     relay.region,
     relay.id,
-    { text: relay.state, paint: statePaint(relay.state, style) },
+    { text: relay.state, paint: relayStatePaint(relay.state, style) },
     relay.home ? { text: "home", paint: style.bold } : relay.standby ? "standby" : relay.bound ? "bound" : "",
     milliseconds(relay.rttMs),
     isWeighted ? penaltyText(relay.penaltyMs) : String(relay.samples),
@@ -84,6 +84,6 @@ function silentNote(relays: readonly RelayView[], style: Style): string {
   return `\n${style.dim("no answer yet from:")}\n${lines.join("")}`;
 }
 
-function statePaint(state: string, style: Style) {
+export function relayStatePaint(state: string, style: Style) {
   return state === "healthy" ? style.green : state === "draining" ? style.yellow : style.red;
 }

@@ -1,11 +1,12 @@
 /** What people see of an agent: aligned, within 80 columns, with the reasons. */
 import { expect, test } from "bun:test";
-import type { TokenView } from "@burrow/coordinator";
+import type { RelayView as OperatorRelayView, TokenView } from "@burrow/coordinator";
 import type { AgentStatus, NetcheckView, PeerView, PingLine, RelayView, WhyView } from "../client/shapes.ts";
 import { PLAIN } from "../terminal.ts";
 import { showNetcheck } from "./netcheck.ts";
 import { showPeers } from "./peers.ts";
 import { showPing, showSummary, Tally } from "./ping.ts";
+import { showRelayList } from "./relay-list.ts";
 import { showRelays } from "./relays.ts";
 import { showStatus } from "./status.ts";
 import { showTokens } from "./token.ts";
@@ -221,6 +222,46 @@ test("why: path, reason, history, attempts", () => {
   expect(text).toMatch(/reflexive 203\.0\.113\.7:41641 {2}lost +12 +0 +- +never\n/);
   expect(text).toContain("  own port: 203.0.113.7:41641 by PCP");
   expect(text).toMatch(/relay eu-central +proven +3 +3 +1\.2 ms +2s\n/);
+});
+
+test("relay list: by region, with the reasons of those that are not as usual", () => {
+  const reach = { verdict: "works", coordinator: true, rttMs: 1, reachedBy: 2, missedBy: 0 } as const;
+  const usual = {
+    state: "healthy",
+    reason: "heartbeats arrive; its UDP port answers",
+    sinceMs: NOW - 300_000,
+    reach,
+    network: null,
+    weightMs: 0,
+    avoid: false,
+    load: { sessions: 12, sessionsMax: 32_768 },
+    sessions: 12,
+    agents: 7,
+  };
+  const relays = json<OperatorRelayView[]>([
+    {
+      ...usual,
+      id: "2".repeat(16),
+      region: "us-east",
+      state: "down",
+      reason: "heartbeats arrive, but its UDP port does not answer: 0 of 2 other relays reach it",
+    },
+    { ...usual, id: "1".repeat(16), region: "eu-central" },
+    { ...usual, id: "3".repeat(16), region: "z".repeat(60), network: "office", weightMs: -20, avoid: true },
+  ]);
+  const text = showRelayList(relays, PLAIN, NOW);
+  expect(fits(text)).toEqual([]);
+  expect(text).toMatch(
+    /^REGION +ID +STATE +SINCE +AGENTS +LOAD\neu-central +1{16} +healthy +5m +7 +12\/32768\n/,
+  );
+  expect(text).toContain(
+    `\n${"2".repeat(16)}  heartbeats arrive, but its UDP port does not answer: 0 of 2\n`,
+  );
+  expect(text).toContain(
+    `\n${"3".repeat(16)}  serves the network office alone; counts as 20 ms nearer; is\n`,
+  );
+  expect(text).not.toContain(`\n${"1".repeat(16)}`);
+  expect(showRelayList([], PLAIN, NOW)).toContain("burrow token create --for relay");
 });
 
 test("netcheck", () => {

@@ -186,6 +186,6 @@ export function noSuch(what: "agent" | "relay" | "token"): Response {
   return problem(
     "not-found",
     `There is no ${what} of this id.`,
-    `\`burrow ${what === "token" ? "token list" : `${what}s`}\` lists them, and so does GET /v1/${what}s.`,
+    `\`burrow ${what === "agent" ? "agents" : `${what} list`}\` lists them, and so does GET /v1/${what}s.`,
   );
 }
