@@ -19,6 +19,7 @@ test("commands, their commands, flags, values and peers, where each may stand", 
   expect(await offered("re")).toEqual(["relay", "relays"]);
   expect(await offered("relay", "")).toEqual(expect.arrayContaining(["list", "drain", "remove"]));
   expect(await offered("token", "")).toEqual(expect.arrayContaining(["create", "list", "remove"]));
+  expect(await offered("operator", "")).toEqual(expect.arrayContaining(["token", "rotate"]));
   expect(await offered("coordinator", "")).toEqual(expect.arrayContaining(["backup", "restore"]));
   expect(await offered("token", "create", "--fo")).toEqual(["--for"]);
   expect(await offered("token", "create", "--for", "")).toEqual(["agent", "relay"]);

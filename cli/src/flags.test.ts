@@ -13,7 +13,17 @@ function find(program: Command, path: readonly string[]): Command {
   }, program);
 }
 
-const SUBCOMMANDS = new Set(["create", "drain", "remove", "set", "list", "rotate", "backup", "restore"]);
+const SUBCOMMANDS = new Set([
+  "create",
+  "drain",
+  "remove",
+  "set",
+  "list",
+  "rotate",
+  "token",
+  "backup",
+  "restore",
+]);
 
 /** What a command line comes to, without doing it. */
 async function parsed(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
@@ -98,6 +108,8 @@ const FLAGS: readonly (readonly [readonly string[], string, string, unknown])[] 
   [["relay", "set", "0011223344556677"], "--weight", "-12.5", -12.5],
   [["relay", "set", "0011223344556677"], "--avoid", "off", "off"],
   [["operator", "rotate"], "--out", "operator.token", "operator.token"],
+  [["operator", "token"], "--out", "operator.token", "operator.token"],
+  [["operator", "token"], "--state", "/srv/c", "/srv/c"],
   [["coordinator", "backup", "monday.db"], "--state", "/srv/c", "/srv/c"],
   [["coordinator", "restore", "monday.db"], "--state", "/srv/c", "/srv/c"],
   ...[
@@ -141,6 +153,7 @@ const SWITCHES: readonly (readonly [readonly string[], string])[] = [
   [["token", "list"], "--json"],
   [["token", "remove", "0011223344556677"], "--json"],
   [["operator", "rotate"], "--json"],
+  [["operator", "token"], "--json"],
   [["coordinator", "backup", "monday.db"], "--json"],
   [["coordinator", "restore", "monday.db"], "--json"],
   [["agents"], "--json"],

@@ -1,5 +1,6 @@
 /** The flags that several commands share, each with its BURROW_… variable; and secrets that files may hold. */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import type { OperatorAccess } from "@burrow/coordinator";
 import { UserError } from "@burrow/protocol";
 import type { LogLevel } from "@logtape/logtape";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -46,9 +47,9 @@ export function tokenFrom(command: Command, flags: TokenFlags): string | undefin
 /** Ample for every token, and little enough that a file given by mistake shows at once. */
 const SECRET_BYTES_MAX = 1024;
 
-/** A secret that is all of a small file but for white space around it. Neither pipes nor devices: they may not end. */
-export function secretFromFile(path: string): string {
-  const secret = readSmallFile(path).trim();
+/** A secret that is all of a small file but for white space around it. */
+function secretIn(text: string, path: string): string {
+  const secret = text.trim();
   if (secret === "")
     throw new UserError(`${path} holds no secret`, "its one line must be the token, nothing else");
   if (/\s/.test(secret))
@@ -56,9 +57,17 @@ export function secretFromFile(path: string): string {
   return secret;
 }
 
+/** What operators have of theirs: a token alone, or a coordinator's operator.json, whose token is for that one. */
+export async function operatorTokenFromFile(path: string): Promise<string | OperatorAccess> {
+  const text = readSmallFile(path);
+  if (!text.trimStart().startsWith("{")) return secretIn(text, path);
+  const { parseOperatorFile } = await import("@burrow/coordinator");
+  return parseOperatorFile(text) ?? secretIn(text, path);
+}
+
 /** An enrolment token, as far as its looks go: what the coordinator would refuse anyway is told before it is asked. */
 function enrolmentTokenFromFile(path: string): string {
-  const token = secretFromFile(path);
+  const token = secretIn(readSmallFile(path), path);
   if (token.startsWith("burrow_op_")) {
     throw new UserError(
       `${path} holds the operator's token, which enrols nobody`,
@@ -74,6 +83,7 @@ function enrolmentTokenFromFile(path: string): string {
   return token;
 }
 
+/** Neither pipes nor devices: they may not end. */
 function readSmallFile(path: string): string {
   let file: number | undefined;
   try {

@@ -85,7 +85,7 @@ test.skipIf(!needs("tokens written to a full device", { root: true, commands: ["
     expect(await tokens()).toBe(before);
     const rotated = await processes.run(["operator", "rotate", "--out", full, ...at()]);
     expect(rotated.exitCode).toBe(1);
-    expect(rotated.stderr.replace(/\s+/g, " ")).toMatch(/made anew all the same .*operator\.json/);
+    expect(rotated.stderr.replace(/\s+/g, " ")).toMatch(/made anew all the same .*`burrow operator token`/);
     expect(await tokens()).toBe(before);
   },
 );
@@ -132,6 +132,52 @@ test("the token that is kept here goes to the coordinator here alone, whatever U
   } finally {
     await other.stop(true);
   }
+});
+
+test("operator.json itself will do for a token file, and its token goes to its own coordinator alone", async () => {
+  const file = join(processes.directory, "copy-of-operator.json");
+  writeFileSync(file, JSON.stringify(kept()), { mode: 0o600 });
+  const elsewhere = ["--state", join(processes.directory, "nobody"), "--operator-token-file", file];
+  for (const more of [[], ["--coordinator", kept().url]]) {
+    const { exitCode, stderr } = await processes.run(["agents", ...elsewhere, ...more]);
+    expect([exitCode, stderr]).toEqual([0, ""]);
+  }
+  let asked = 0;
+  const other = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch() {
+      asked++;
+      return Response.json([]);
+    },
+  });
+  try {
+    const url = `http://127.0.0.1:${other.port}`;
+    const { exitCode, ...told } = await processes.run(["agents", ...elsewhere, "--coordinator", url]);
+    const stderr = told.stderr.replace(/\s+/g, " ");
+    expect([exitCode, asked]).toEqual([1, 0]);
+    expect(stderr).toContain(`is for the coordinator at ${kept().url}, and was not sent to ${url}`);
+    expect(stderr).toContain("burrow operator token --out FILE");
+    expect(stderr).not.toContain(kept().token);
+  } finally {
+    await other.stop(true);
+  }
+  writeFileSync(file, JSON.stringify({ url: kept().url, key: kept().token }, null, 1));
+  expect((await processes.run(["agents", ...elsewhere])).stderr).toContain("holds more than a token");
+});
+
+test("the operator token is shown where it is kept, alone on standard output or in a file, and nowhere else", async () => {
+  const shown = await processes.run(["operator", "token", ...at()]);
+  expect(shown).toEqual({ exitCode: 0, stdout: `${kept().token}\n`, stderr: "" });
+  const file = join(processes.directory, "shown.token");
+  const out = await processes.run(["operator", "token", "--out", file, ...at()]);
+  expect(out).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+  expect([readFileSync(file, "utf8"), statSync(file).mode & 0o777]).toEqual([`${kept().token}\n`, 0o600]);
+  const { stdout } = await processes.run(["operator", "token", "--json", ...at()]);
+  expect(JSON.parse(stdout)).toEqual({ token: kept().token });
+  const nobody = await processes.run(["operator", "token", "--state", join(processes.directory, "nobody")]);
+  expect(nobody).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(nobody.stderr).toStartWith("error: no coordinator keeps its state in ");
 });
 
 test("the coordinator here may be named as well, and as localhost", async () => {

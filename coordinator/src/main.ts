@@ -32,7 +32,7 @@ import { type Store, StoreUnavailable } from "./io/store/store.ts";
 
 export { distanceKm, type GeoLocation, type GeoResolver } from "./core/geo.ts";
 export { openGeoip } from "./io/geoip.ts";
-export { OPERATOR_FILE, type OperatorAccess, readOperatorFile } from "./io/operator.ts";
+export { OPERATOR_FILE, type OperatorAccess, parseOperatorFile, readOperatorFile } from "./io/operator.ts";
 export {
   type AgentView,
   type CreatedToken,

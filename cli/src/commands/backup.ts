@@ -33,10 +33,7 @@ export function addBackup(coordinator: Command, terminal: Terminal): void {
     .argument("<FILE>", "what `burrow coordinator backup` wrote")
     .addOption(stateFlag("the coordinator's state directory"))
     .addOption(jsonFlag())
-    .addHelpText(
-      "after",
-      "\nWhat was there before is kept beside it, under the name that is said.",
-    )
+    .addHelpText("after", "\nWhat was there before is kept beside it, under the name that is said.")
     .action(async (file: string, flags: BackupFlags, command: Command) => {
       const { restore } = await import("@burrow/coordinator");
       const restored = await restore(file, stateOf(flags, command) ?? defaultStateDir("coordinator"));

@@ -1,7 +1,5 @@
-/** `burrow token`: the right to join, as a text that can be handed over, looked at, and taken back; the operator's too. */
+/** `burrow token`: the right to join, as a text that can be handed over, looked at, and taken back. */
 import type { CreatedToken, TokenView } from "@burrow/coordinator";
-import type { OutputFile } from "@burrow/platform";
-import { UserError } from "@burrow/protocol";
 import type { Command } from "commander";
 import { flag, jsonFlag } from "../flags.ts";
 import { table } from "../print/table.ts";
@@ -9,6 +7,7 @@ import { age } from "../print/units.ts";
 import type { Style, Terminal } from "../terminal.ts";
 import { idArgument, networkName, tokenLifeMs, uses } from "../values.ts";
 import { addOperatorFlags, type OperatorFlags, operatorOf } from "./operator.ts";
+import { fileFor, outFlag } from "./out-file.ts";
 
 interface TokenCreateFlags extends OperatorFlags {
   readonly for: "agent" | "relay";
@@ -32,7 +31,7 @@ export function addToken(program: Command, terminal: Terminal): void {
         "network that agents join (default: default), or whose own the relays are; made if new",
       ).argParser(networkName),
     )
-    .addOption(flag("--out <FILE>", "write the token to this file, for its owner alone"))
+    .addOption(outFlag("write the token to this file, for its owner alone"))
     .addOption(flag("--uses <N>", "how often it can be used").argParser(uses).default(1))
     .addOption(
       flag("--expires <TIME>", "how long it is good for").argParser(tokenLifeMs).default(DAY_MS, "24h"),
@@ -107,52 +106,6 @@ export function showTokens(tokens: readonly TokenView[], style: Style, now: numb
       token.state === "expired" ? "-" : `in ${age(token.expiresAtMs - now)}`,
     ]);
   return table(COLUMNS, rows, style);
-}
-
-interface RotateFlags extends OperatorFlags {
-  readonly out?: string;
-  readonly json?: boolean;
-}
-
-export function addOperator(program: Command, terminal: Terminal): void {
-  const operator = program
-    .command("operator")
-    .description("the operator's own token: burrow operator rotate");
-  const rotate = operator
-    .command("rotate")
-    .description("make a new operator token; the old one and all logins end at once")
-    .addOption(flag("--out <FILE>", "write it to this file, for its owner alone"));
-  addOperatorFlags(rotate)
-    .addOption(jsonFlag())
-    .addHelpText("after", "\nCommands on the coordinator's machine find the new one in operator.json.")
-    .action((flags: RotateFlags) => rotateOperatorToken(flags, terminal));
-}
-
-async function rotateOperatorToken(flags: RotateFlags, terminal: Terminal): Promise<void> {
-  const { api } = await operatorOf(flags);
-  // Before the old one ends: a new one that nobody can be told of would lock its operator out.
-  const out = await fileFor(flags.out);
-  try {
-    const { token } = await api.rotateOperatorToken();
-    await out?.write(`${token}\n`).catch((cause: Error) => {
-      throw new UserError(
-        `${cause.message}; the operator token was made anew all the same`,
-        "it is in operator.json in the coordinator's state directory",
-        { cause },
-      );
-    });
-    if (flags.json === true) terminal.out(`${JSON.stringify({ token }, null, 2)}\n`);
-    else if (out === undefined) terminal.out(`${token}\n`);
-  } finally {
-    await out?.close();
-  }
-  terminal.err(terminal.errStyle.dim("The token before and all logins of browsers have ended.\n"));
-}
-
-async function fileFor(path: string | undefined): Promise<OutputFile | undefined> {
-  if (path === undefined) return undefined;
-  const { openOutputFile } = await import("@burrow/platform");
-  return await openOutputFile(path);
 }
 
 async function createToken(flags: TokenCreateFlags, terminal: Terminal): Promise<void> {

@@ -19,13 +19,20 @@ export async function readOperatorFile(stateDir: string): Promise<OperatorAccess
   const path = join(stateDir, OPERATOR_FILE);
   const bytes = await readPrivateFile(path);
   if (bytes === undefined) return undefined;
+  const access = parseOperatorFile(new TextDecoder().decode(bytes));
+  if (access !== undefined) return access;
+  throw new UserError(
+    `${path} is damaged.`,
+    "Restore it from a backup, or remove it and start the coordinator again: a new operator token is made.",
+  );
+}
+
+/** Undefined for a text that is not an operator.json whole. */
+export function parseOperatorFile(text: string): OperatorAccess | undefined {
   try {
-    return operatorFile.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    return operatorFile.parse(JSON.parse(text));
   } catch {
-    throw new UserError(
-      `${path} is damaged.`,
-      "Restore it from a backup, or remove it and start the coordinator again: a new operator token is made.",
-    );
+    return undefined;
   }
 }
 
