@@ -1,10 +1,11 @@
 /** Whole files, private files and single owners, on a real file system with real processes. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "@burrow/protocol";
 import { ensurePrivateDirectory, lockDirectory, readPrivateFile, writeFileAtomic } from "./files.ts";
+import { needs } from "./testing/needs.ts";
 
 const directory = await mkdtemp(join(tmpdir(), "burrow-files-"));
 afterAll(() => rm(directory, { recursive: true, force: true }));
@@ -72,12 +73,26 @@ describe("private files", () => {
     await ensurePrivateDirectory(path);
     await ensurePrivateDirectory(path);
     expect(await mode(path)).toBe(0o700);
+    await writeFile(join(path, "identity.json"), "");
     await chmod(path, 0o755);
     expect((await refusal(ensurePrivateDirectory(path))).remedy).toContain("chmod 700");
+    expect(await mode(path)).toBe(0o755);
     const file = join(await fresh(), "file");
     await writeFile(file, "");
     expect((await refusal(ensurePrivateDirectory(file))).message).toContain("no directory");
   });
+});
+
+test("an empty directory of ours, as `mkdir` makes it, is made private; somebody else's is refused", async () => {
+  const path = await fresh();
+  await chmod(path, 0o755);
+  await ensurePrivateDirectory(path);
+  expect(await mode(path)).toBe(0o700);
+  if (!needs("directories of others", { root: true })) return;
+  await chmod(path, 0o755);
+  await chown(path, 12_345, 12_345);
+  await refusal(ensurePrivateDirectory(path));
+  expect(await mode(path)).toBe(0o755);
 });
 
 describe("a directory's single owner", () => {

@@ -3,7 +3,18 @@
  * What goes wrong on a disk is for a person to mend, so every failure is a UserError.
  */
 import { randomUUID } from "node:crypto";
-import { constants, type FileHandle, mkdir, open, readFile, rename, stat, unlink } from "node:fs/promises";
+import {
+  chmod,
+  constants,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  unlink,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UserError } from "@burrow/protocol";
 import { codeOf, fileError } from "./errors.ts";
@@ -72,13 +83,13 @@ export async function readPrivateFile(path: string): Promise<Uint8Array | undefi
   }
 }
 
-/** Creates the directory (and its parents) for its owner alone, or checks that an existing one is so. */
+/** Creates the directory (and its parents) for its owner alone, or sees to it that an existing one is so. */
 export async function ensurePrivateDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
     const found = await stat(path);
     if (!found.isDirectory()) throw Object.assign(new Error("no directory"), { code: "ENOTDIR" });
-    if ((found.mode & OTHERS) !== 0) {
+    if ((found.mode & OTHERS) !== 0 && !(found.uid === process.geteuid?.() && (await madePrivate(path)))) {
       throw new UserError(
         `${path} holds secrets, but others than its owner may use it (mode ${(found.mode & 0o777).toString(8)})`,
         `\`chmod 700 ${path}\`, or choose another with --state DIR`,
@@ -88,6 +99,14 @@ export async function ensurePrivateDirectory(path: string): Promise<void> {
     if (error instanceof UserError) throw error;
     throw fileError(error, "use the directory", path);
   }
+}
+
+/** Whether the directory, empty, could be closed to others before anything was in it. */
+async function madePrivate(path: string): Promise<boolean> {
+  if ((await readdir(path)).length > 0) return false;
+  await chmod(path, PRIVATE_DIRECTORY_MODE);
+  // Whoever might write until then may have been faster.
+  return (await readdir(path)).length === 0;
 }
 
 export interface DirectoryLock {
