@@ -259,7 +259,18 @@ test("repeatable flags add up, and their variables take commas", async () => {
 const WRONG: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["no command", [], /Usage: burrow/],
   ["an unknown command", ["staus"], /Did you mean status/],
-  ["help for an unknown command", ["help", "relay", "dran"], /^error: unknown command 'relay dran'\n/],
+  [
+    "help for an unknown command",
+    ["help", "relay", "dran"],
+    /^error: unknown command 'relay dran' \(Did you mean drain\?\)\n/,
+  ],
+  ["an unknown command of relay", ["relay", "drian"], /unknown command 'drian' \(Did you mean drain\?\)/],
+  ["one like none", ["relay", "eu", "--region", "eu"], /^error: unknown command 'eu'\n/],
+  ["an unknown command of coordinator", ["coordinator", "bakup"], /Did you mean backup/],
+  ["no address to listen on", ["coordinator", "--listen", "foo"], /like 0\.0\.0\.0:8080 or \[::\]:8080/],
+  ["nor one for packets", ["relay", "--listen", "foo"], /like 0\.0\.0\.0:21820 or \[::\]:21820/],
+  ["a time of nothing", ["ping", "bob", "-i", "0s"], /argument '0s' is invalid\. Give 1ms or more/],
+  ["no time at all", ["ping", "bob", "-i", ""], /a number and a unit/],
   ["an unknown flag", ["status", "--jsn"], /Did you mean --json/],
   ["too many arguments", ["status", "bob"], /too many arguments/],
   ["a missing argument", ["ping"], /missing required argument 'PEER'/],
@@ -317,12 +328,31 @@ describe("bad usage exits with 2 and says how to go on", () => {
   for (const [what, args, message] of WRONG) {
     test(what, async () => {
       const { exitCode, stdout, stderr } = await burrow(args);
-      expect(stderr).toMatch(message);
+      expect(stderr.replace(/\n {7}/g, " ")).toMatch(message);
+      // What was given may be a longer word than a line, and then has one of its own.
+      const long = stderr.split("\n").filter((line) => line.length > 80 && line.trim().includes(" "));
+      expect(long).toEqual([]);
       expect(stdout).toBe("");
       expect(exitCode).toBe(2);
       if (args.length > 0) expect(stderr).toMatch(/\n {2}try: burrow .*--help\n/);
     });
   }
+
+  test("a switch's variable is yes or no", async () => {
+    for (const value of ["1", "TRUE", "yes", "on"])
+      expect(await parsed(["relay", "drain", "0011223344556677"], { BURROW_UNDO: value })).toMatchObject({
+        undo: true,
+      });
+    for (const value of ["0", "False", "no", " off "])
+      expect(await parsed(["relay", "drain", "0011223344556677"], { BURROW_UNDO: value })).not.toHaveProperty(
+        "undo",
+      );
+    const { exitCode, stdout, stderr } = await burrow(["agents"], { BURROW_JSON: "maybe" });
+    expect([exitCode, stdout]).toEqual([2, ""]);
+    expect(stderr.replace(/\n {7}/g, " ")).toStartWith(
+      "error: option '--json' value 'maybe' from env 'BURROW_JSON' is invalid. Give 1 or 0.\n  try: burrow agents --help\n",
+    );
+  });
 
   test("a bad variable is named", async () => {
     const { exitCode, stderr } = await burrow(["coordinator"], { BURROW_LISTEN: "x" });

@@ -114,6 +114,12 @@ function unreadable(path: string, why: string, cause?: unknown): UserError {
 /** Flags without a value: a variable that says no must not switch them on. */
 const SWITCHES = ["BURROW_JSON", "BURROW_TRUST_PROXY", "BURROW_UNDO", "BURROW_WATCH"] as const;
 const NO = new Set(["0", "false", "no", "off"]);
+const YES = new Set(["1", "true", "yes", "on"]);
+
+/** Of a switch's variable; those that say no are removed before. */
+export function isYes(value: string): boolean {
+  return YES.has(value.trim().toLowerCase());
+}
 
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] as const;
 const LOOPBACK = ["localhost", "127.0.0.0/8", "::1"] as const;
@@ -132,7 +138,7 @@ export function tidyEnvironment(env: NodeJS.ProcessEnv): void {
       env[name] = [env[name], ...LOOPBACK].filter((entry) => (entry ?? "") !== "").join(",");
     }
   }
-  for (const name of SWITCHES) if (NO.has(env[name]?.toLowerCase() ?? "")) delete env[name];
+  for (const name of SWITCHES) if (NO.has(env[name]?.trim().toLowerCase() ?? "")) delete env[name];
 }
 
 /** An argument that must not be empty, such as a peer's name. */

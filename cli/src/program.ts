@@ -20,7 +20,9 @@ import { addUp } from "./commands/up.ts";
 import { addWhy } from "./commands/why.ts";
 import { COMPLETE_COMMAND } from "./completion.ts";
 import { reportFailure, withoutPasswords } from "./failure.ts";
-import { tidyEnvironment } from "./flags.ts";
+import { isYes, tidyEnvironment } from "./flags.ts";
+import { wrap } from "./print/table.ts";
+import { meant } from "./suggest.ts";
 import { COLUMNS, type Terminal } from "./terminal.ts";
 
 export const VERSION: string = packageJson.version;
@@ -82,7 +84,7 @@ export function buildProgram(terminal: Terminal): Command {
       writeOut: (text) => terminal.out(text),
       writeErr: (text) => terminal.err(text),
       // Usage errors repeat what was given.
-      outputError: (text, write) => write(withoutPasswords(text)),
+      outputError: (text, write) => write(usageError(withoutPasswords(text))),
       getOutHelpWidth: () => COLUMNS,
       getErrHelpWidth: () => COLUMNS,
       getOutHasColors: () => false,
@@ -92,6 +94,7 @@ export function buildProgram(terminal: Terminal): Command {
       subcommandTerm: (command) =>
         [command.name(), ...command.registeredArguments.map((a) => a.name())].join(" "),
     })
+    .hook("preAction", (_, command) => refuseMore(command))
     // `relay` and `relay drain` have flags of the same names: those behind "drain" are its own.
     .enablePositionalOptions()
     .exitOverride()
@@ -117,11 +120,22 @@ export function buildProgram(terminal: Terminal): Command {
   addDrain(relay, terminal);
   addRemove(relay, terminal);
   addSet(relay, terminal);
+  // Those that do something themselves: what else stands behind them is told by `refuseMore`.
+  for (const command of program.commands) if (command.commands.length > 0) command.allowExcessArguments();
   program.commandsGroup("Other:");
   addCompletion(program, terminal);
   addHelp(program);
   pointToHelp(program, "burrow");
   return program;
+}
+
+/** The sentences that commander makes of a mistake, broken before column 80; its hints keep lines of their own. */
+function usageError(text: string): string {
+  const label = "error: ";
+  const indent = " ".repeat(label.length);
+  const [said = "", ...hints] = text.trimEnd().replace(label, "").split("\n");
+  const lines = [...wrap(said, COLUMNS - label.length), ...hints];
+  return `${label}${lines.join(`\n${indent}`)}\n`;
 }
 
 /** `burrow help relay drain`. */
@@ -135,10 +149,34 @@ function addHelp(program: Command): void {
       for (const name of names) {
         found =
           found.commands.find((command) => command.name() === name) ??
-          program.error(`error: unknown command '${names.join(" ")}'`);
+          refuseCommand(found, name, names.join(" "));
       }
       found.help();
     });
+}
+
+function refuseCommand(parent: Command, name: string, given: string): never {
+  const known = meant(
+    name,
+    parent.commands.map((command) => command.name()),
+  );
+  parent.error(`error: unknown command '${given}'${known === undefined ? "" : `\n(Did you mean ${known}?)`}`);
+}
+
+/** What commander lets pass: a word behind `relay` that is none of its commands, a switch's variable that is unclear. */
+function refuseMore(command: Command): void {
+  const [word] = command.args;
+  if (command.commands.length > 0 && word !== undefined) refuseCommand(command, word, word);
+  for (const option of command.options) {
+    const { envVar } = option;
+    if (envVar === undefined || !option.isBoolean()) continue;
+    if (command.getOptionValueSource(option.attributeName()) !== "env") continue;
+    const value = process.env[envVar] ?? "";
+    if (isYes(value)) continue;
+    command.error(
+      `error: option '${option.flags}' value '${value}' from env '${envVar}' is invalid. Give 1 or 0.`,
+    );
+  }
 }
 
 /** After a usage error, every command points to its own help. */

@@ -19,13 +19,15 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** `127.0.0.1:8080`, `[::]:21820`; names are not resolved, port 0 is allowed. */
-export function listenAddress(text: string): ListenAddress {
+/** `127.0.0.1:8080`, `[::]:21820`; names are not resolved, port 0 is allowed. Refusals suggest the port `usual`. */
+export const listenAddressLike = (usual: number) => (text: string) => listenAddress(text, usual);
+
+function listenAddress(text: string, usual: number): ListenAddress {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):([0-9]{1,5})$/.exec(text);
   const address = parseListenHost(match?.[1], match?.[2]);
   const port = Number(match?.[3]);
   if (address === undefined || !(port <= 65535)) {
-    throw new InvalidArgumentError("Give an IP address and a port, like 0.0.0.0:21820 or [::]:21820.");
+    throw new InvalidArgumentError(`Give an IP address and a port, like 0.0.0.0:${usual} or [::]:${usual}.`);
   }
   return { address, port };
 }
@@ -185,10 +187,12 @@ export function durationMs(text: string): number {
     (sum, [, n, unit]) => sum + Number(n) * UNITS_MS[unit as keyof typeof UNITS_MS],
     0,
   );
-  if (parts.map(([whole]) => whole).join("") !== text || !(total > 0)) {
+  if (text === "" || parts.map(([whole]) => whole).join("") !== text) {
     throw new InvalidArgumentError("Give a number and a unit, like 24h, 90s, 1h30m or 500ms.");
   }
-  return Math.round(total);
+  const ms = Math.round(total);
+  if (ms < 1) throw new InvalidArgumentError("Give 1ms or more.");
+  return ms;
 }
 
 /** The coordinator takes no shorter and no longer lives of tokens. */

@@ -7,7 +7,7 @@ import { flag, jsonFlag, logLevelFlag, stateFlag } from "../flags.ts";
 import { configureLogging } from "../log.ts";
 import { defaultStateDir } from "../state-dir.ts";
 import type { Terminal } from "../terminal.ts";
-import { type ListenAddress, listenAddress, store } from "../values.ts";
+import { type ListenAddress, listenAddressLike, store } from "../values.ts";
 import { addBackup } from "./backup.ts";
 
 interface CoordinatorFlags {
@@ -21,6 +21,7 @@ interface CoordinatorFlags {
 }
 
 const LISTEN_DEFAULT = "127.0.0.1:8080";
+const listenOn = listenAddressLike(8080);
 
 export function addCoordinator(program: Command, terminal: Terminal): void {
   const command = program.command("coordinator");
@@ -29,8 +30,8 @@ export function addCoordinator(program: Command, terminal: Terminal): void {
     .description("run the coordinator: knows agents and relays, hands out tickets")
     .addOption(
       flag("--listen <ADDRESS>", "IP:PORT to listen on")
-        .argParser(listenAddress)
-        .default(listenAddress(LISTEN_DEFAULT), LISTEN_DEFAULT),
+        .argParser(listenOn)
+        .default(listenOn(LISTEN_DEFAULT), LISTEN_DEFAULT),
     )
     .addOption(stateFlag("where to keep its database and operator.json"))
     .addOption(flag("--geoip <FILE.mmdb>", "GeoIP city database, to guess the nearest relays"))

@@ -23,7 +23,7 @@ import {
   advertisedEndpoint,
   furtherPorts,
   type ListenAddress,
-  listenAddress,
+  listenAddressLike,
   place,
   region,
   sessionsMax,
@@ -51,9 +51,11 @@ interface RelayFlags extends TokenFlags {
 }
 
 const LISTEN_DEFAULT = "0.0.0.0:21820";
+const dataOn = listenAddressLike(21820);
 /** Of HTTP/3 and DNS: what networks that block other UDP often let pass. */
 const FURTHER_PORTS_DEFAULT = "443,53";
 const HTTP_DEFAULT = "127.0.0.1:8090";
+const httpOn = listenAddressLike(8090);
 
 /** Returns the command, to which `relay drain` is added. */
 export function addRelay(program: Command, terminal: Terminal): Command {
@@ -66,8 +68,8 @@ export function addRelay(program: Command, terminal: Terminal): Command {
     .addOption(flag("--at <LAT,LON>", "where it stands, in degrees").argParser(place))
     .addOption(
       flag("--listen <ADDRESS>", "IP:PORT (UDP) for packets")
-        .argParser(listenAddress)
-        .default(listenAddress(LISTEN_DEFAULT), LISTEN_DEFAULT),
+        .argParser(dataOn)
+        .default(dataOn(LISTEN_DEFAULT), LISTEN_DEFAULT),
     )
     .addOption(
       flag("--further-ports <PORTS>", "UDP ports to listen on as well, where they can be had, or none")
@@ -76,8 +78,8 @@ export function addRelay(program: Command, terminal: Terminal): Command {
     )
     .addOption(
       flag("--http <ADDRESS>", "IP:PORT (TCP) for health and metrics")
-        .argParser(listenAddress)
-        .default(listenAddress(HTTP_DEFAULT), HTTP_DEFAULT),
+        .argParser(httpOn)
+        .default(httpOn(HTTP_DEFAULT), HTTP_DEFAULT),
     )
     .addOption(
       flag(
@@ -87,7 +89,7 @@ export function addRelay(program: Command, terminal: Terminal): Command {
     )
     .addOption(
       flag("--wss <ADDRESS>", "IP:PORT (TCP) for agents whose network blocks UDP, say 0.0.0.0:443").argParser(
-        listenAddress,
+        listenAddressLike(443),
       ),
     )
     .addOption(
