@@ -292,6 +292,7 @@ const WRONG: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["a door without a host", ["relay", "--wss-url", "relay.example"], /like wss:\/\/relay/],
   ["an advertised port 0", ["relay", "--advertise", "203.0.113.7:0"], /public IP address/],
   ["a coordinator without a scheme", ["up", "--coordinator", "127.0.0.1:80"], /Give its address/],
+  ["a coordinator below a path", ["agents", "--coordinator", "http://h.test/foo/"], /Leave \/foo\/ out/],
   ["another scheme", ["up", "--coordinator", "ftp://x"], /Give its address/],
   ["an unknown device", ["up", "--device", "tap:x"], /tun:NAME, wireguard:IFACE or none/],
   ["a long interface name", ["up", "--device", "tun:abcdefghijklmnop"], /1 to 15 characters/],

@@ -73,9 +73,14 @@ export function coordinatorUrl(text: string): string {
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") throw new InvalidArgumentError(hint);
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
-    throw new InvalidArgumentError("Only scheme, host, port and path may stand in it.");
+    throw new InvalidArgumentError("Only scheme, host and port may stand in it.");
   }
-  return url.href.replace(/\/+$/, "");
+  if (/[^/]/.test(url.pathname)) {
+    throw new InvalidArgumentError(
+      `Leave ${url.pathname} out: a coordinator has a host and port of its own, without a path.`,
+    );
+  }
+  return url.origin;
 }
 
 /** A relay's WebSocket door as others reach it; without a path the one that Burrow's relays serve. */
