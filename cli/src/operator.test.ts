@@ -190,6 +190,25 @@ test("the coordinator here may be named as well, and as localhost", async () => 
   expect(exitCode).toBe(1);
 });
 
+test("the next step names the coordinator as other machines reach it, if it is to be reached by any", async () => {
+  const next = async (state: string) => {
+    const { stderr } = await processes.run(["token", "create", "--for", "relay", "--state", state]);
+    return /--coordinator (\S+)/.exec(stderr)?.[1];
+  };
+  expect(await next(processes.state("coordinator"))).toBe(kept().url);
+  for (const [listen, loopback] of [
+    ["0.0.0.0:0", "127.0.0.1"],
+    ["[::]:0", "[::1]"],
+  ] as const) {
+    const state = processes.state(`everywhere-${loopback}`);
+    const open = await processes.start(["coordinator", "--listen", listen, "--state", state]);
+    const url = new URL(open.ready.url);
+    expect(url.hostname).toBe(loopback);
+    expect(await next(state)).toMatch(new RegExp(`^http://(?!127\\.|\\[::1).+:${url.port}$`));
+    await processes.stop(open);
+  }
+});
+
 test("a redirect is told and not followed: the token goes nowhere else", async () => {
   const elsewhere = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => Response.json([]) });
   const other = Bun.serve({

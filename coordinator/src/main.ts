@@ -180,9 +180,11 @@ async function serve(
   connections = () => channel.size;
   // Saved with the URL, which is known only when requests can come.
   let url = "";
-  const operator = new Operator(operatorToken, random, (token) =>
-    writeOperatorFile(config.stateDir, { url, token }),
-  );
+  const save = (token: string) => {
+    const everywhere = isWildcard(config.listen.address) ? { isEverywhere: true } : {};
+    return writeOperatorFile(config.stateDir, { url, token, ...everywhere });
+  };
+  const operator = new Operator(operatorToken, random, save);
   const app = createHttpApp({
     shell,
     store,
@@ -202,7 +204,7 @@ async function serve(
   const server = listen(config.listen, config.trustProxy ?? false, app, channel);
   url = `http://${hostText(server.hostname ?? config.listen.address)}:${server.port}`;
   try {
-    await writeOperatorFile(config.stateDir, { url, token: operatorToken });
+    await save(operatorToken);
   } catch (error) {
     await server.stop(true);
     throw error;
@@ -236,6 +238,10 @@ async function serve(
       log.info("stopped");
     },
   };
+}
+
+function isWildcard(address: string): boolean {
+  return address === "0.0.0.0" || address === "::";
 }
 
 /** Of an address that stands for all of this machine's, the one that reaches it from here. */

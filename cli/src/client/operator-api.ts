@@ -37,7 +37,7 @@ export async function findAccess(flags: AccessFlags, env: NodeJS.ProcessEnv): Pr
     );
   }
   if (kept === undefined) throw nobodyIn(flags.state);
-  return { url: kept.url, token: given ?? kept.token };
+  return { ...kept, token: given ?? kept.token };
 }
 
 /** What the coordinator of this state directory keeps for its operators. */

@@ -8,8 +8,14 @@ import type { RandomBytes } from "../core/ticket-office.ts";
 import { OperatorSessions } from "./operator-sessions.ts";
 import { StoreUnavailable } from "./store/store.ts";
 
-/** Read by commands on the same machine; `url` is where the coordinator last listened. */
-const operatorFile = z.object({ url: z.url().max(2048), token: z.string().min(32).max(256) });
+/** Read by commands on the same machine. */
+const operatorFile = z.object({
+  /** Where the coordinator last listened, as this machine reaches it. */
+  url: z.url().max(2048),
+  token: z.string().min(32).max(256),
+  /** It listens at all of the machine's addresses, of which `url` has the loopback one. */
+  isEverywhere: z.boolean().optional(),
+});
 export type OperatorAccess = z.output<typeof operatorFile>;
 
 export const OPERATOR_FILE = "operator.json";
