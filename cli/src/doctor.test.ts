@@ -1,6 +1,6 @@
 /** `burrow doctor` as people run it: on a machine that is well, and on one that is not. */
 import { afterAll, expect, test } from "bun:test";
-import { chmodSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Processes } from "./testing/processes.ts";
 
@@ -30,6 +30,15 @@ test("an agent that runs, then one whose key others may read", async () => {
   expect(ill.stdout).toMatch(/state +broken +.*identity\.json/);
   expect(ill.stdout).toContain("try: `chmod 600");
 }, 40_000);
+
+test("an empty state directory that others may use is well: a start closes it", async () => {
+  const state = processes.state("empty");
+  mkdirSync(state);
+  chmodSync(state, 0o755);
+  const doctor = ["doctor", "--state", state, "--coordinator", "http://127.0.0.1:1", "--json"];
+  const { findings } = JSON.parse((await processes.run(doctor)).stdout) as Answer;
+  expect(findings.find(({ check }) => check === "state")).toMatchObject({ status: "ok" });
+});
 
 test("a coordinator that is away, and a proxy that is none", async () => {
   const doctor = [

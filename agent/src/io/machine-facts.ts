@@ -89,11 +89,13 @@ async function lookAtState(path: string): Promise<StateFacts> {
     const files = await Promise.all(
       names.map(async (name) => ({ path: join(path, name), of: await stat(join(path, name)) })),
     );
-    const all = [{ path, of: found }, ...files];
+    const isOwn = found.uid === process.getuid?.();
+    // An empty one of our own is closed to others at the start.
+    const all = isOwn && names.length === 0 ? [] : [{ path, of: found }, ...files];
     return {
       kind: "found",
       path,
-      isOwn: found.uid === process.getuid?.(),
+      isOwn,
       isWritable: await access(path, constants.W_OK).then(
         () => true,
         () => false,
