@@ -10,6 +10,7 @@ import {
   type Primitives,
   sealerOf,
   type WireGuardInterface,
+  watchPresence,
 } from "@burrow/platform";
 import { agentIdOf, fromBase64, UserError } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
@@ -104,7 +105,14 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
   world.host = host;
   const network = reportNetwork(host, config.device.kind === "none" ? undefined : config.device.name);
   const silenceWatch = new SilenceWatch(() => host.ask("links", undefined));
+  const refused = Promise.withResolvers<UserError>();
+  const lost = (name: string) => {
+    borrowed?.lost();
+    refused.resolve(deviceLost(name));
+  };
+  const presence = iface === undefined ? undefined : watchPresence(iface.name, () => lost(iface.name));
   const closeAll = async () => {
+    presence?.close();
     silenceWatch.close();
     network.close();
     world.channel?.close();
@@ -149,7 +157,10 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
       ),
     );
     if (borrowed !== undefined) await borrowed.address(netmap.agent);
-    if (config.device.kind === "tun") await openTun(host, config.device.name, netmap);
+    if (config.device.kind === "tun") {
+      const { name } = config.device;
+      await host.openTun(name, netmap.agent, () => lost(name));
+    }
     const running: RunningAgent = {
       id: agentIdOf(identity.publicKey),
       socketEndpoints: host.local,
@@ -161,6 +172,7 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
       status: async () =>
         statusOf(await host.ask("status", undefined), host, identity, config, channel.state),
       ping: (peer, options) => world.pinger.run(peer, options),
+      refused: refused.promise,
       stop: async () => {
         await api.stop();
         await closeAll();
@@ -196,9 +208,11 @@ async function firstNetmap(
   return netmap ?? otherwise();
 }
 
-function openTun(host: AgentHost, name: string, { agent }: Netmap): Promise<void> {
-  return host.openTun(name, agent, () =>
-    log.error("the device {name} was removed by somebody; restart the agent to have it back", { name }),
+/** Without it no packet goes in or out, and whoever starts the agent anew starts it with a device. */
+function deviceLost(name: string): UserError {
+  return new UserError(
+    `the interface ${name} is gone: somebody removed it while the agent ran`,
+    "start the agent again (systemd's unit does so itself); `ip monitor link` shows who removes interfaces",
   );
 }
 

@@ -19,6 +19,7 @@ export {
 } from "./ip-command.ts";
 export type { Gateway } from "./network/gateway.ts";
 export * from "./network/interfaces.ts";
+export { watchPresence } from "./network/presence.ts";
 export * from "./network/watch.ts";
 export { followLinks, type OutputFile, openOutputFile } from "./output-file.ts";
 export type { PacketBatch } from "./packet-batch.ts";

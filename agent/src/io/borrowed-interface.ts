@@ -140,6 +140,12 @@ export class BorrowedInterface {
     });
   }
 
+  /** The interface is gone, and with it all that the agent changed: one of the same name is another's. */
+  lost(): void {
+    this.#isGivenBack = true;
+    this.#work = this.#work.then(() => unlink(this.#path)).catch(() => {});
+  }
+
   #next(work: () => Promise<void>): Promise<void> {
     const done = this.#work.then(() => (this.#isGivenBack ? undefined : work()));
     this.#work = done.catch(() => {});

@@ -1,5 +1,5 @@
 /** An agent as the command line has it: how it is to be, and what may be asked of it once it runs. */
-import type { AgentId, Endpoint, PeerInfo } from "@burrow/protocol";
+import type { AgentId, Endpoint, PeerInfo, UserError } from "@burrow/protocol";
 import type { Netmap } from "../core/contract.ts";
 import type { AgentEvent } from "../core/events.ts";
 import type { Answer, Asked, QuestionKind } from "../core/questions.ts";
@@ -44,6 +44,8 @@ export interface RunningAgent {
   ask<K extends QuestionKind>(kind: K, about: Asked<K>): Promise<Answer<K>>;
   status(): Promise<AgentStatus>;
   ping(peer: AgentId, options: PingOptions): AsyncGenerator<PingResult>;
+  /** Resolves when it cannot go on, for a reason that is another's to mend: stop it then. Otherwise never. */
+  readonly refused: Promise<UserError>;
   stop(): Promise<void>;
 }
 

@@ -36,10 +36,13 @@ export class Processes {
   readonly #outputs: { readonly command: string; text: string }[] = [];
   readonly #children: Bun.Subprocess[] = [];
 
-  /** `env`: for all of them. */
-  constructor(env: Readonly<Record<string, string>> = {}) {
+  readonly #within: readonly string[];
+
+  /** `env`: for all of them; `within`: what runs each, say `ip netns exec NAME`. */
+  constructor(env: Readonly<Record<string, string>> = {}, within: readonly string[] = []) {
     this.directory = mkdtempSync(join(tmpdir(), "burrow-processes-"));
     this.env = env;
+    this.#within = within;
   }
 
   state(name: string): string {
@@ -136,7 +139,7 @@ export class Processes {
 
   #spawn(args: readonly string[], env: Readonly<Record<string, string>>) {
     const inherited = Object.entries(process.env).filter(([name]) => !/^BURROW_|_PROXY$/i.test(name));
-    const child = Bun.spawn([process.execPath, MAIN, ...args], {
+    const child = Bun.spawn([...this.#within, process.execPath, MAIN, ...args], {
       env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...this.env, ...env },
       stdout: "pipe",
       stderr: "pipe",
