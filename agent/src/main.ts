@@ -52,6 +52,8 @@ export const AGENT_VERSION = "0.1.0";
 
 /** A first enrolment needs the coordinator; later starts wait this long for it and then go on without. */
 const WELCOME_WAIT_MS = 10_000;
+/** Whoever waits longer is told for what. */
+const PATIENCE_MS = 1_000;
 /** … but when every try of so long was turned away at the door, more of them will not help. */
 const TRIES_MS = 3_000;
 
@@ -125,7 +127,6 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
       world.netmap = saved;
       host.command({ type: "restore", netmap: saved });
     }
-    let lastProblem: string | undefined;
     const channel = new SideChannel({
       url: config.coordinatorUrl,
       identity,
@@ -140,7 +141,6 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
       },
       onMessage: (message) => host.command({ type: "message", message }),
       onState: (state) => {
-        lastProblem = state.problem;
         host.setChannel(state.state === "up");
         logChannel(state, config.coordinatorUrl);
       },
@@ -148,14 +148,7 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
     world.channel = channel;
     // While the coordinator is awaited, anyway; a thread of its own does it itself.
     if (host.kind === "portable") warmUp(primitives, sealerOf(primitives));
-    const netmap = await firstNetmap(world, channel, saved, () =>
-      Promise.reject(
-        new UserError(
-          `the coordinator at ${config.coordinatorUrl} does not answer${lastProblem === undefined ? "" : `: ${lastProblem}`}`,
-          "check the URL and that `burrow coordinator` runs there; a first start cannot do without it",
-        ),
-      ),
-    );
+    const netmap = await firstNetmap(world, channel, saved, config);
     if (borrowed !== undefined) await borrowed.address(netmap.agent);
     if (config.device.kind === "tun") {
       const { name } = config.device;
@@ -192,20 +185,30 @@ async function firstNetmap(
   world: World,
   channel: SideChannel,
   saved: Netmap | undefined,
-  otherwise: () => Promise<never>,
+  { coordinatorUrl: url, stopped }: AgentConfig,
 ): Promise<Netmap> {
   // With a saved map packets flow at once; the coordinator may yet refuse us, which the log will say.
   world.firstWord.catch(() => {});
   if (saved !== undefined) return saved;
   const late = Promise.withResolvers<undefined>();
+  const endWait = () => late.resolve(undefined);
+  if (stopped?.aborted === true) endWait();
+  stopped?.addEventListener("abort", endWait);
   const timers = [
-    setTimeout(() => channel.state.state === "down" && late.resolve(undefined), TRIES_MS),
-    setTimeout(() => late.resolve(undefined), WELCOME_WAIT_MS),
+    setTimeout(() => log.info("connecting to the coordinator at {url} …", { url }), PATIENCE_MS),
+    setTimeout(() => channel.state.state === "down" && endWait(), TRIES_MS),
+    setTimeout(endWait, WELCOME_WAIT_MS),
   ];
-  const netmap = await Promise.race([world.firstWord, late.promise]).finally(() =>
-    timers.forEach(clearTimeout),
+  const netmap = await Promise.race([world.firstWord, late.promise]).finally(() => {
+    timers.forEach(clearTimeout);
+    stopped?.removeEventListener("abort", endWait);
+  });
+  if (netmap !== undefined) return netmap;
+  const { obstacle } = channel;
+  throw new UserError(
+    `the coordinator at ${url} does not answer${obstacle === undefined ? "" : `: ${obstacle}`}`,
+    "check the URL and that `burrow coordinator` runs there; a first start cannot do without it",
   );
-  return netmap ?? otherwise();
 }
 
 /** Without it no packet goes in or out, and whoever starts the agent anew starts it with a device. */

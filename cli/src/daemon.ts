@@ -13,18 +13,26 @@ const STOP_TIMEOUT_MS = 10_000;
 /** What a shell reports for a process that a signal ended: 128 and the signal's number. */
 const INTERRUPTED_EXIT = 130;
 
+/** A name server that does not answer holds up a process that has nothing else to wait for. */
+const LINGER_MS = 500;
+
 /**
  * Starts a part, calls `ready` with it, and returns when a signal has stopped it; throws what made it end by itself.
- * A signal during the start is kept until the start has come to an end, so that nothing is left half-made.
+ * A signal during the start aborts what `start` is given, and then counts as the reason why it fails, if it does.
  */
 export async function runDaemon<Part extends Running>(
   name: string,
-  start: () => Promise<Part>,
+  start: (stopped: AbortSignal) => Promise<Part>,
   ready: (part: Part) => void,
 ): Promise<void> {
-  const signal = new StopSignal();
+  const abort = new AbortController();
+  const signal = new StopSignal(() => abort.abort());
   try {
-    const part = await start();
+    const part = await start(abort.signal).catch((error: unknown) => {
+      if (!signal.received) throw error;
+      setTimeout(() => process.exit(), LINGER_MS).unref();
+    });
+    if (part === undefined) return;
     if (!signal.received) ready(part);
     const failure = await Promise.race([signal.wait(), part.refused ?? new Promise<never>(() => {})]);
     getLogger(["burrow", name]).info("stopping; a second signal stops at once");

@@ -11,6 +11,7 @@
  */
 import { CHANNEL_PATH, HELLO_TIMEOUT_MS, UserError } from "@burrow/protocol";
 import { WebSocket } from "ws";
+import { NameLookup } from "./name-lookup.ts";
 import { type HttpProxy, proxyFor, proxyProblem } from "./proxy.ts";
 
 export interface ChannelSocketEvents {
@@ -36,10 +37,13 @@ export function channelUrl(coordinator: string): URL {
 
 export class ChannelSocket {
   readonly #socket: WebSocket;
+  readonly #name: NameLookup | undefined;
   #isLeft = false;
 
   constructor(url: URL, events: ChannelSocketEvents, headers: Readonly<Record<string, string>> = {}) {
     const proxy = proxyFor(url);
+    // By a proxy, that one looks the name up.
+    this.#name = proxy === undefined ? new NameLookup(url) : undefined;
     const socket = new WebSocket(url, {
       headers,
       handshakeTimeout: HELLO_TIMEOUT_MS,
@@ -53,13 +57,18 @@ export class ChannelSocket {
     socket.on("pong", () => this.#isLeft || events.ponged?.());
     // Heard of one that was left too: an error that nobody listens for would end the process.
     socket.on("error", (error: Error) => {
-      problem ??= connectProblem(error, proxy);
+      problem ??= this.obstacle ?? connectProblem(error, proxy);
     });
     socket.on("close", (code: number) => this.#isLeft || events.closed(problem, code));
   }
 
   get isOpen(): boolean {
     return !this.#isLeft && this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  /** Why there is no connection yet, as far as is known. */
+  get obstacle(): string | undefined {
+    return this.#name?.problem;
   }
 
   send(text: string): void {

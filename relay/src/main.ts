@@ -63,6 +63,8 @@ export interface RelayConfig {
   readonly now?: () => number;
   readonly randomBytes?: (length: number) => Bytes;
   readonly limits?: Limits;
+  /** Aborted: the start waits for the coordinator no longer. */
+  readonly stopped?: AbortSignal;
 }
 
 export interface WebsocketConfig {
@@ -94,6 +96,8 @@ export interface RunningRelay {
 const QUIET_MS = 1_000;
 /** What an agent may take of the machine's memory: its part of the tables, and of what waits in sockets. */
 const SESSION_BYTES = 32 * 1024;
+/** Whoever waits longer is told for what. */
+const PATIENCE_MS = 1_000;
 /** Changes are written this often; what a welcome says, at once. */
 const SAVE_INTERVAL_MS = 5_000;
 
@@ -193,7 +197,17 @@ class Relay implements RunningRelay, RelayView {
     this.#channel = this.#openChannel(plane, websocket);
     this.#channel.start();
     this.#saver = setInterval(() => this.#save(), SAVE_INTERVAL_MS);
+    const { stopped, coordinatorUrl: url } = this.#config;
+    const endWait = () => this.#firstTry.resolve(undefined);
+    if (stopped?.aborted === true) endWait();
+    stopped?.addEventListener("abort", endWait);
+    const timer = setTimeout(
+      () => log.info("connecting to the coordinator at {url} …", { url }),
+      PATIENCE_MS,
+    );
     const refusal = await this.#firstTry.promise;
+    clearTimeout(timer);
+    stopped?.removeEventListener("abort", endWait);
     if (refusal !== undefined) throw refusal;
   }
 

@@ -30,6 +30,8 @@ export interface AgentConfig {
   /** Ask the router before us for a port; on unless switched off, or the mesh is on one machine. */
   readonly mapsPorts?: boolean | undefined;
   readonly openSocket?: OpenSocket;
+  /** Aborted: the start waits for the coordinator no longer, and fails. */
+  readonly stopped?: AbortSignal | undefined;
   onEvent?(event: AgentEvent, atMs: number): void;
 }
 

@@ -71,6 +71,11 @@ export class SideChannel {
     return this.#state;
   }
 
+  /** Why it is not up, as far as is known while it is being tried. */
+  get obstacle(): string | undefined {
+    return this.#state.problem ?? (this.#state.state === "up" ? undefined : this.#socket?.obstacle);
+  }
+
   /** False when the channel is not up: the message is then lost. */
   send(message: FromAgent): boolean {
     if (this.#state.state !== "up" || this.#socket?.isOpen !== true) return false;
@@ -108,7 +113,7 @@ export class SideChannel {
       const isLate = this.#state.state !== "up" && Date.now() - startedMs > HELLO_TIMEOUT_MS;
       if (isLate || Date.now() - this.#lastHeardMs > SILENCE_MAX_MS) {
         socket.abandon();
-        this.#lost("the coordinator does not answer");
+        this.#lost(socket.obstacle ?? "the coordinator does not answer");
       } else this.send({ type: "ping" });
     }, PING_INTERVAL_MS);
   }

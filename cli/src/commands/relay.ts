@@ -150,8 +150,9 @@ async function runRelay(flags: RelayFlags, command: Command, terminal: Terminal)
   const { startRelay } = await import("@burrow/relay");
   await runDaemon(
     "relay",
-    () =>
+    (stopped) =>
       startRelay({
+        stopped,
         coordinatorUrl: flags.coordinator,
         region: flags.region,
         listen: flags.listen,

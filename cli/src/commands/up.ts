@@ -96,8 +96,9 @@ async function runAgent(flags: UpFlags, command: Command, terminal: Terminal): P
   const { startAgent } = await import("@burrow/agent");
   await runDaemon(
     "agent",
-    () =>
+    (stopped) =>
       startAgent({
+        stopped,
         coordinatorUrl: flags.coordinator,
         device: flags.device,
         port: flags.port,

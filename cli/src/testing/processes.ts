@@ -74,9 +74,23 @@ export class Processes {
 
   /** Starts a daemon with --json and waits for its line that says it is ready. */
   async start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Daemon> {
-    const child = this.#spawn([...args, "--json"], env);
+    const { child, output, firstLine } = this.launch([...args, "--json"], env);
+    const late = Promise.withResolvers<string>();
+    const timer = setTimeout(() => late.reject(new Error(`never ready: ${output()}`)), READY_WAIT_MS);
+    try {
+      const ready = JSON.parse(await Promise.race([firstLine, late.promise])) as Ready;
+      return { child, ready, output };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Starts a command and waits for nothing; `firstLine` rejects when it ends without one. */
+  launch(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    const child = this.#spawn(args, env);
     const kept = this.#keep(args);
     const first = Promise.withResolvers<string>();
+    first.promise.catch(() => {});
     const read = async (stream: ReadableStream<Uint8Array>, isOut: boolean) => {
       const decoder = new TextDecoder();
       let held = "";
@@ -92,13 +106,7 @@ export class Processes {
     };
     void read(child.stdout, true);
     void read(child.stderr, false);
-    const timer = setTimeout(() => first.reject(new Error(`never ready: ${kept.text}`)), READY_WAIT_MS);
-    try {
-      const ready = JSON.parse(await first.promise) as Ready;
-      return { child, ready, output: () => kept.text };
-    } finally {
-      clearTimeout(timer);
-    }
+    return { child, output: () => kept.text, firstLine: first.promise };
   }
 
   /** A coordinator on a free port of loopback; its state is `coordinator`. */
