@@ -28,7 +28,7 @@ import { openHost } from "./io/open-host.ts";
 import { parseClients } from "./io/outside-clients.ts";
 import type { AgentConfig, AgentStatus, RunningAgent } from "./io/running-agent.ts";
 import { clock } from "./io/shell.ts";
-import { type ChannelState, SideChannel } from "./io/side-channel.ts";
+import { type ChannelState, Refused, SideChannel } from "./io/side-channel.ts";
 import { SilenceWatch } from "./io/silence-watch.ts";
 import { warmUp } from "./io/warm-up.ts";
 import { World } from "./io/world.ts";
@@ -56,6 +56,8 @@ const WELCOME_WAIT_MS = 10_000;
 const PATIENCE_MS = 1_000;
 /** … but when every try of so long was turned away at the door, more of them will not help. */
 const TRIES_MS = 3_000;
+/** The coordinator's code for an agent that an operator has removed. */
+const REMOVED = "revoked";
 
 /** Starts an agent; resolves when it is enrolled (or has been before) and its device is open. */
 export async function startAgent(config: AgentConfig): Promise<RunningAgent> {
@@ -106,7 +108,10 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
   });
   world.host = host;
   const network = reportNetwork(host, config.device.kind === "none" ? undefined : config.device.name);
-  const silenceWatch = new SilenceWatch(() => host.ask("links", undefined));
+  const silenceWatch = new SilenceWatch(async () => {
+    const isRefused = world.channel?.state.refusal !== undefined;
+    return { ...(await host.ask("links", undefined)), isRefused };
+  });
   const refused = Promise.withResolvers<UserError>();
   const lost = (name: string) => {
     borrowed?.lost();
@@ -127,6 +132,8 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
       world.netmap = saved;
       host.command({ type: "restore", netmap: saved });
     }
+    let isKnown = false;
+    const firstTry = Promise.withResolvers<void>();
     const channel = new SideChannel({
       url: config.coordinatorUrl,
       identity,
@@ -143,6 +150,9 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
       onState: (state) => {
         host.setChannel(state.state === "up");
         logChannel(state, config.coordinatorUrl);
+        isKnown ||= state.state === "up";
+        if (!isKnown && state.refusal?.code === REMOVED) refused.resolve(new Refused(state.refusal));
+        if (state.state !== "connecting") firstTry.resolve();
       },
     });
     world.channel = channel;
@@ -154,6 +164,10 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
       const { name } = config.device;
       await host.openTun(name, netmap.agent, () => lost(name));
     }
+    // Packets flow; but an agent that the coordinator has removed is not up.
+    await Promise.race([firstTry.promise, Bun.sleep(PATIENCE_MS)]);
+    const { refusal } = channel.state;
+    if (refusal?.code === REMOVED) throw new Refused(refusal);
     const running: RunningAgent = {
       id: agentIdOf(identity.publicKey),
       socketEndpoints: host.local,
@@ -270,8 +284,15 @@ function statusOf(
   };
 }
 
-function logChannel({ state, problem }: ChannelState, url: string): void {
+function logChannel({ state, problem, refusal, rival }: ChannelState, url: string): void {
   if (state === "up") log.info("connected to the coordinator at {url}", { url });
-  else if (state === "down")
+  else if (refusal !== undefined) {
+    const { message, remedy } = refusal;
+    log.error("the coordinator at {url} refuses this agent: {message} {remedy}", { url, message, remedy });
+  } else if (state === "down" && rival !== undefined) {
+    log.warn("{problem} Two machines have the same identity: delete identity.json on one and enrol it anew", {
+      problem,
+    });
+  } else if (state === "down")
     log.warn("the coordinator at {url} is out of reach: {problem}", { url, problem });
 }

@@ -46,6 +46,12 @@ test.each<[string, Partial<Observations>, Verdict]>([
   ["no network", { probe: { kind: "offline", detail: "ENETUNREACH" }, doors: [undefined] }, "offline"],
   ["coordinator down, relays well", { probe: SILENT }, "coordinator-down"],
   ["not a coordinator", { probe: { kind: "other", detail: "status 404" } }, "coordinator-down"],
+  [
+    "removed",
+    { refusal: { message: "An operator has removed this agent.", remedy: "-" }, doors: [undefined] },
+    "refused",
+  ],
+  ["a clone of this machine", { rival: { times: 2 } }, "identity-twice"],
   ["clock ahead", { probe: { kind: "exact", rttMs: 12, skewMs: 3_600_000 } }, "clock-skew"],
   ["clock behind", { probe: { kind: "exact", rttMs: 12, skewMs: -31_000 }, doors: undefined }, "clock-skew"],
 ])("%s", (_, seen, verdict) => {

@@ -42,6 +42,10 @@ export interface Observations {
   readonly doors: readonly (BoundDoor | undefined)[] | undefined;
   /** The UDP ports that answers came from. */
   readonly ports: readonly number[];
+  /** Why the coordinator does not let this agent in. */
+  readonly refusal?: { readonly message: string; readonly remedy: string } | undefined;
+  /** Another machine has taken this agent's place at the coordinator lately: how often. */
+  readonly rival?: { readonly times: number } | undefined;
 }
 
 export type Verdict =
@@ -52,6 +56,8 @@ export type Verdict =
   | "dns-broken"
   | "offline"
   | "coordinator-down"
+  | "refused"
+  | "identity-twice"
   | "no-relay-answers"
   | "udp-blocked"
   | "udp-some-ports"
@@ -59,7 +65,7 @@ export type Verdict =
   | "udp-unknown";
 
 export interface Finding {
-  readonly check: "dns" | "proxy" | "http" | "clock" | "udp";
+  readonly check: "dns" | "proxy" | "http" | "enrolment" | "clock" | "udp";
   readonly status: "ok" | "warning" | "broken" | "unknown";
   readonly text: string;
   readonly remedy?: string;
@@ -83,6 +89,8 @@ const SUMMARIES: Readonly<Record<Verdict, string>> = {
   "dns-broken": "names cannot be resolved",
   offline: "this machine has no network",
   "coordinator-down": "the network is there, but the coordinator does not answer",
+  refused: "the coordinator refuses this agent",
+  "identity-twice": "another machine has this agent's identity",
   "no-relay-answers": "no relay answers, by UDP or by WebSocket",
   "udp-blocked": "UDP is blocked: packets go by WebSocket, and no direct path can be had",
   "udp-some-ports": "only some UDP ports pass: packets reach relays, direct paths are unlikely",
@@ -95,6 +103,7 @@ export function judge(seen: Observations): Surroundings {
     nameFinding(seen),
     proxyFinding(seen),
     httpFinding(seen),
+    enrolmentFinding(seen),
     clockFinding(seen),
     udpFinding(seen),
   ];
@@ -114,6 +123,8 @@ function verdictOf({ probe, plain, name, doors, proxy, ...rest }: Observations):
   if (name.kind === "no-answer" || name.kind === "unknown-name") return "dns-broken";
   if (probe.kind === "offline" && !isReached) return "offline";
   if (probe.kind !== "exact") return "coordinator-down";
+  if (rest.refusal !== undefined) return "refused";
+  if (rest.rival !== undefined) return "identity-twice";
   if (doors === undefined) return isSkewed({ probe }) ? "clock-skew" : "udp-unknown";
   if (!isReached && doors.length > 0) return "no-relay-answers";
   const bound = doors.filter((door) => door !== undefined);
@@ -215,6 +226,23 @@ function remedyOf(kind: ProbeAnswer["kind"]): string {
   return "ask its operator whether it is up; if this network wants a proxy, set HTTPS_PROXY";
 }
 
+function enrolmentFinding({ refusal, rival }: Observations): Finding | undefined {
+  const check = "enrolment";
+  if (refusal !== undefined) {
+    const text = `the coordinator refuses this agent: ${refusal.message}`;
+    return { check, status: "broken", text, remedy: refusal.remedy };
+  }
+  if (rival === undefined) return undefined;
+  const often = rival.times === 1 ? "once" : `${rival.times} times`;
+  return {
+    check,
+    status: "broken",
+    text: `another machine has this agent's identity: it took our place at the coordinator ${often}`,
+    remedy:
+      "delete identity.json in the state directory of one of them (clones of a machine share it), and enrol that one anew with a token of its own",
+  };
+}
+
 function skewOf({ probe }: Pick<Observations, "probe">): number | undefined {
   return probe.kind === "exact" ? probe.skewMs : undefined;
 }
@@ -242,8 +270,12 @@ function spanText(ms: number): string {
   return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
 }
 
-function udpFinding({ doors, ports }: Observations): Finding {
+function udpFinding({ doors, ports, refusal }: Observations): Finding {
   const check = "udp";
+  if (refusal !== undefined && doors?.some((door) => door !== undefined) !== true) {
+    const text = "not to be told: relays answer only agents that the coordinator lets in";
+    return { check, status: "unknown", text, remedy: "see the enrolment's line" };
+  }
   if (doors === undefined || doors.length === 0) {
     const text =
       doors === undefined ? "not tried: this machine has not joined a network" : "no relay to try it with";

@@ -10,6 +10,7 @@ import { judge, type Surroundings } from "../core/surroundings.ts";
 import type { NetcheckView, RelayView } from "../core/views.ts";
 import { loadCoordinatorUrl } from "./netmap-file.ts";
 import type { AgentConfig, RunningAgent } from "./running-agent.ts";
+import { type ChannelState, Refused } from "./side-channel.ts";
 import { observe } from "./surroundings.ts";
 
 /** Long enough for WebSocket to be tried after UDP, over a long way. */
@@ -22,7 +23,13 @@ export interface Wanted {
   readonly coordinatorUrl: string | undefined;
   readonly stateDir: string;
   /** What the agent that runs says, if one does. */
-  readonly running: { readonly coordinatorUrl: string; readonly view: NetcheckView } | undefined;
+  readonly running: (Tried & { readonly coordinatorUrl: string }) | undefined;
+}
+
+/** What an agent knows of its relays, and what its coordinator makes of it. */
+interface Tried {
+  readonly view: NetcheckView | undefined;
+  readonly channel: Pick<ChannelState, "refusal" | "rival"> | undefined;
 }
 
 export interface Examination extends Surroundings {
@@ -47,10 +54,12 @@ export async function examineBy(
       "say which coordinator to ask with --coordinator URL, or another agent's directory with --state DIR",
     );
   }
-  const trial = running === undefined ? tryRelays(start, url, stateDir) : Promise.resolve(running.view);
-  const [seen, view] = await Promise.all([observe(url), trial]);
+  const trial = running === undefined ? tryRelays(start, url, stateDir) : Promise.resolve(running);
+  const [seen, { view, channel }] = await Promise.all([observe(url), trial]);
   const known = view?.relays.filter(({ bound, state }) => bound || state === "silent");
-  const judged = judge({ ...seen, doors: known?.map(({ door }) => door), ports: portsOf(known ?? []) });
+  const { refusal, rival } = channel ?? {};
+  const doors = known?.map(({ door }) => door);
+  const judged = judge({ ...seen, doors, ports: portsOf(known ?? []), refusal, rival });
   const agent = running !== undefined ? "running" : view === undefined ? "none" : "tried";
   return { ...judged, coordinator: url, proxy: seen.proxy, agent, view };
 }
@@ -61,16 +70,21 @@ function portsOf(relays: readonly RelayView[]): readonly number[] {
 }
 
 /** Binds as the agent would, without a device. Undefined for one that never joined: relays know nobody without a ticket. */
-async function tryRelays(
-  start: StartAgent,
-  coordinatorUrl: string,
-  stateDir: string,
-): Promise<NetcheckView | undefined> {
+async function tryRelays(start: StartAgent, coordinatorUrl: string, stateDir: string): Promise<Tried> {
+  const nothing = { view: undefined, channel: undefined };
   const hasJoined = await Promise.all(
     ["identity.json", "netmap.json"].map((name) => exists(join(stateDir, name))),
   );
-  if (!hasJoined.every(Boolean)) return undefined;
-  const agent = await start({ coordinatorUrl, stateDir, device: { kind: "none" }, port: 0 });
+  if (!hasJoined.every(Boolean)) return nothing;
+  try {
+    return await tried(await start({ coordinatorUrl, stateDir, device: { kind: "none" }, port: 0 }));
+  } catch (error) {
+    if (error instanceof Refused) return { ...nothing, channel: { refusal: error.refusal } };
+    throw error;
+  }
+}
+
+async function tried(agent: RunningAgent): Promise<Tried> {
   try {
     const untilMs = performance.now() + TRIAL_MS;
     while (performance.now() < untilMs) {
@@ -79,7 +93,7 @@ async function tryRelays(
       await Bun.sleep(LOOK_EVERY_MS);
     }
     await Bun.sleep(SETTLE_MS);
-    return await agent.ask("netcheck", undefined);
+    return { view: await agent.ask("netcheck", undefined), channel: (await agent.status()).coordinator };
   } finally {
     await agent.stop();
   }

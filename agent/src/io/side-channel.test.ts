@@ -85,7 +85,7 @@ test("whoever was replaced by another with the same key does not throw it out ag
   const there = coordinator((socket) => socket.close(CloseCode.replaced));
   const { states } = agent(there.url);
   await until(() => states.length > 0);
-  // The least of the longest pause is 7.5 s, the most of the shortest 0.4 s.
+  // The least pause for a rival is 2.5 s, the most of the shortest other 0.4 s.
   await Bun.sleep(1_500);
   expect([there.connections, states.map(({ state }) => state)]).toEqual([1, ["down"]]);
 });

@@ -21,9 +21,11 @@ import {
   parseMessage,
   type ToAgent,
   toAgent,
+  UserError,
 } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import type { Identity } from "./identity.ts";
+import { type Rival, Rivalry } from "./rivalry.ts";
 
 const log = getLogger(["burrow", "agent", "channel"]);
 
@@ -44,11 +46,42 @@ export interface SideChannelOptions {
   onState(state: ChannelState): void;
 }
 
+/** The coordinator does not let this agent in, or no longer. */
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** For those who start an agent that the coordinator has removed. */
+export class Refused extends UserError {
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal) {
+    super(`the coordinator refuses this agent: ${refusal.message}`, refusal.remedy);
+    this.refusal = refusal;
+  }
+}
+
 export interface ChannelState {
   readonly state: "connecting" | "up" | "down";
   readonly sinceMs: number;
   readonly problem: string | undefined;
+  /** When `down` for a reason that more tries do not mend. */
+  readonly refusal?: Refusal | undefined;
+  /** Another machine has proven this agent's key within the last minutes. */
+  readonly rival?: Rival | undefined;
 }
+
+/** Errors that say nothing of whether the agent is wanted. */
+const PASSING: ReadonlySet<string> = new Set([
+  "replaced",
+  "store-unavailable",
+  "hello-timeout",
+  "bad-message",
+  "too-many-messages",
+  "peer-unknown",
+]);
 
 export class SideChannel {
   readonly #options: SideChannelOptions;
@@ -58,6 +91,7 @@ export class SideChannel {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
   #lastHeardMs = 0;
+  readonly #rivalry = new Rivalry();
   #network = localNetwork();
   readonly #watcher: { close(): void };
 
@@ -68,7 +102,7 @@ export class SideChannel {
   }
 
   get state(): ChannelState {
-    return this.#state;
+    return { ...this.#state, rival: this.#rivalry.at(Date.now()) };
   }
 
   /** Why it is not up, as far as is known while it is being tried. */
@@ -94,16 +128,15 @@ export class SideChannel {
     this.#socket?.abandon();
     const startedMs = Date.now();
     this.#lastHeardMs = startedMs;
-    let refusal: string | undefined;
+    let told: Refusal | undefined;
     const events: ChannelSocketEvents = {
       text: (text) => {
         this.#lastHeardMs = Date.now();
-        refusal = this.#received(socket, text) ?? refusal;
+        told = this.#received(socket, text);
       },
       closed: (problem, code) => {
-        // Two agents with one key would throw each other out for ever: who is thrown out makes the longest pause.
-        if (code === CloseCode.replaced) this.#pauseMs = BACKOFF_MAX_MS;
-        this.#lost(refusal ?? problem ?? "the coordinator closed the connection");
+        if (code === CloseCode.replaced) this.#replaced(told);
+        else this.#lost(told?.message ?? problem ?? "the coordinator closed the connection", told);
       },
     };
     const socket = new ChannelSocket(channelUrl(this.#options.url), events, this.#options.headers);
@@ -118,9 +151,20 @@ export class SideChannel {
     }, PING_INTERVAL_MS);
   }
 
-  #lost(problem: string): void {
+  /** Another channel has proven the same key. */
+  #replaced(told: Refusal | undefined): void {
+    const now = Date.now();
+    const { state, sinceMs } = this.#state;
+    const pauseMs = this.#rivalry.lost(state === "up" ? sinceMs : now, now, Math.random());
     clearInterval(this.#watch);
-    this.#enter("down", problem);
+    this.#enter("down", told?.message ?? "Another connection has proven this agent's key.");
+    this.#retry = setTimeout(() => this.#connect(), pauseMs);
+  }
+
+  /** `told`: the coordinator's error, if that was its last word. */
+  #lost(problem: string, told?: Refusal): void {
+    clearInterval(this.#watch);
+    this.#enter("down", problem, told !== undefined && !PASSING.has(told.code) ? told : undefined);
     const pauseMs = this.#pauseMs * (0.5 + Math.random());
     this.#pauseMs = Math.min(2 * this.#pauseMs, BACKOFF_MAX_MS);
     this.#retry = setTimeout(() => this.#connect(), pauseMs);
@@ -142,8 +186,8 @@ export class SideChannel {
     this.#connect();
   }
 
-  /** Handles one text. Returns the problem when the coordinator refuses us. */
-  #received(socket: ChannelSocket, text: string): string | undefined {
+  /** Handles one text. Returns the error that the coordinator tells, if it is one. */
+  #received(socket: ChannelSocket, text: string): Refusal | undefined {
     const parsed = parseMessage(toAgent, text);
     if (!parsed.ok) {
       log.warn("a message of the coordinator does not fit: {problem}", { problem: parsed.problem });
@@ -159,7 +203,7 @@ export class SideChannel {
       this.#enter("up", undefined);
     }
     this.#options.onMessage(message);
-    return message.type === "error" ? message.message : undefined;
+    return message.type === "error" ? message : undefined;
   }
 
   #prove(socket: ChannelSocket, challenge: Extract<ToAgent, { type: "challenge" }>): void {
@@ -173,9 +217,10 @@ export class SideChannel {
     socket.send(JSON.stringify(message));
   }
 
-  #enter(state: ChannelState["state"], problem: string | undefined): void {
+  #enter(state: ChannelState["state"], problem: string | undefined, told?: Refusal): void {
     if (this.#state.state === state && this.#state.problem === problem) return;
-    this.#state = { state, sinceMs: Date.now(), problem };
-    this.#options.onState(this.#state);
+    const refusal = told && { code: told.code, message: told.message, remedy: told.remedy };
+    this.#state = { state, sinceMs: Date.now(), problem, refusal };
+    this.#options.onState(this.state);
   }
 }

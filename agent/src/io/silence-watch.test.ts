@@ -20,7 +20,7 @@ afterEach(() => resetSync());
 const link = (isBound: boolean) => ({ isBound, info: { region: "eu", endpoints: ["127.0.0.1:21820"] } });
 
 function watched(links: readonly ReturnType<typeof link>[]): Watched {
-  return { hasNetmap: true, links };
+  return { hasNetmap: true, isRefused: false, links };
 }
 
 test("silence is told once, and again after an answer", () => {

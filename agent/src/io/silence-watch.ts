@@ -10,6 +10,8 @@ const LOOK_MS = 1_000;
 /** What the watch looks at, of an agent. */
 export interface Watched {
   readonly hasNetmap: boolean;
+  /** By the coordinator: relays then know this agent no more, which is told already. */
+  readonly isRefused: boolean;
   readonly links: readonly {
     readonly isBound: boolean;
     readonly info: {
@@ -40,8 +42,8 @@ export class SilenceWatch {
   }
 
   /** `now`: milliseconds of any clock that only goes forward. */
-  look({ hasNetmap, links }: Watched, now: number): void {
-    if (!hasNetmap || links.some(({ isBound }) => isBound)) {
+  look({ hasNetmap, isRefused, links }: Watched, now: number): void {
+    if (!hasNetmap || isRefused || links.some(({ isBound }) => isBound)) {
       this.#silentSinceMs = undefined;
       this.#isTold = false;
       return;

@@ -54,7 +54,9 @@ export async function examination(flags: NetcheckFlags): Promise<Examination> {
     api.find<NetcheckView>("/v1/netcheck"),
   ]);
   const running =
-    status === undefined || view === undefined ? undefined : { coordinatorUrl: status.coordinator.url, view };
+    status === undefined || view === undefined
+      ? undefined
+      : { coordinatorUrl: status.coordinator.url, view, channel: status.coordinator };
   const { examine } = await import("@burrow/agent");
   return await examine({ coordinatorUrl: flags.coordinator, stateDir, running });
 }

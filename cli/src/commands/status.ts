@@ -22,9 +22,12 @@ function movesText(moves: number | undefined): string | undefined {
   return moves === undefined ? undefined : `moved ${moves === 1 ? "once" : `${moves} times`} within a day`;
 }
 
+const RIVAL =
+  "another machine has this agent's identity, and both throw each other out: delete identity.json on one of them and enrol it anew";
+
 export function showStatus(status: AgentStatus, style: Style, now: number): string {
   const { coordinator, home, standby, device, peers } = status;
-  const { state = "connecting", sinceMs, problem } = coordinator;
+  const { state = "connecting", sinceMs, problem, refusal, rival } = coordinator;
   const since = sinceMs === undefined ? "" : `, for ${age(now - sinceMs)}`;
   const statePaint = state === "up" ? style.green : style.yellow;
   return facts(
@@ -38,7 +41,15 @@ export function showStatus(status: AgentStatus, style: Style, now: number): stri
       ],
       ["addresses", status.ipv4 === undefined ? undefined : `${status.ipv4}, ${status.ipv6}`],
       ["coordinator", coordinator.url],
-      ["", { text: `${state}${since}${problem === undefined ? "" : `: ${problem}`}`, paint: statePaint }],
+      [
+        "",
+        {
+          text: `${refusal === undefined ? state : "refuses this agent"}${since}${problem === undefined ? "" : `: ${problem}`}`,
+          paint: statePaint,
+        },
+      ],
+      ["", refusal === undefined ? undefined : `try: ${refusal.remedy}`],
+      ["", rival === undefined ? undefined : { text: RIVAL, paint: style.red }],
       ["home", home === undefined ? { text: "no relay answers", paint: style.red } : relayText(home)],
       ["", home?.reason],
       ["", status.homeMoves === 0 ? undefined : movesText(status.homeMoves)],

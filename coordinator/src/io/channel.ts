@@ -34,6 +34,7 @@ import {
 import { isLoopback } from "./client-address.ts";
 import { BYTE_LIMIT, Connection, MESSAGE_LIMIT, type Socket } from "./connection.ts";
 import type { Metrics } from "./metrics.ts";
+import { Rivals } from "./rivals.ts";
 import type { Post, Shell } from "./shell.ts";
 import type { Store } from "./store/store.ts";
 
@@ -87,6 +88,7 @@ export class Channel implements Post {
   readonly #sockets = new Set<Socket>();
   #strangers = 0;
   readonly #strangersOf = new Map<string, number>();
+  readonly #rivals = new Rivals();
   #stopped = false;
 
   constructor(parts: ChannelParts) {
@@ -283,7 +285,7 @@ export class Channel implements Post {
     const { record, network, acceptsOutside } = admitted;
     const { address } = socket.data;
     socket.data.state = { kind: "agent", id: record.id };
-    this.#replace("agent", this.#agents.get(record.id));
+    this.#replace("agent", this.#agents.get(record.id), socket, record);
     this.#agents.set(record.id, socket);
     const location = geo?.(address);
     log.info("agent {agent} ({name}) connected from {address}, {place}", {
@@ -298,7 +300,7 @@ export class Channel implements Post {
 
   #relayArrived(socket: Socket, { record }: Extract<Admitted, { kind: "relay" }>): void {
     socket.data.state = { kind: "relay", id: record.id };
-    this.#replace("relay", this.#relays.get(record.id));
+    this.#replace("relay", this.#relays.get(record.id), socket, { id: record.id, name: record.region });
     this.#relays.set(record.id, socket);
     log.info("relay {relay} ({region}) connected from {address}", {
       relay: record.id,
@@ -309,9 +311,20 @@ export class Channel implements Post {
   }
 
   /** One channel per key: a newer one replaces the older, which may be a corpse that nobody has noticed yet. */
-  #replace(role: "agent" | "relay", older: Socket | undefined): void {
+  #replace(
+    role: "agent" | "relay",
+    older: Socket | undefined,
+    newer: Socket,
+    of: { readonly id: string; readonly name: string },
+  ): void {
     if (older === undefined) return;
     this.#parts.metrics.replaced.inc({ role });
+    if (this.#rivals.replaced(of.id, this.#parts.shell.now)) {
+      log.warn(
+        "{role} {id} ({name}) connects by turns from {older} and {newer}: two machines or processes have one identity; one of them needs an empty state directory and a token of its own",
+        { role, id: of.id, name: of.name, older: older.data.address, newer: newer.data.address },
+      );
+    }
     older.data.state = { kind: "ended" };
     this.#end(older, CloseCode.replaced, {
       code: "replaced",
