@@ -2,9 +2,9 @@
 import { hostname } from "node:os";
 import {
   checkProxies,
-  type DirectoryLock,
   ensurePrivateDirectory,
   lockDirectory,
+  lockWireGuardInterface,
   nativePrimitives,
   openWireGuardInterface,
   type Primitives,
@@ -59,15 +59,24 @@ const TRIES_MS = 3_000;
 /** The coordinator's code for an agent that an operator has removed. */
 const REMOVED = "revoked";
 
+interface Lock {
+  release(): Promise<void> | void;
+}
+
 /** Starts an agent; resolves when it is enrolled (or has been before) and its device is open. */
 export async function startAgent(config: AgentConfig): Promise<RunningAgent> {
   checkProxies();
   await ensurePrivateDirectory(config.stateDir);
-  const lock = await lockDirectory(config.stateDir);
+  const locks: Lock[] = [await lockDirectory(config.stateDir)];
+  const release = async () => {
+    for (const lock of locks) await lock.release();
+  };
   try {
-    return await start(config, lock);
+    const { device } = config;
+    if (device.kind === "wireguard") locks.push(lockWireGuardInterface(device.name));
+    return await start(config, release);
   } catch (error) {
-    await lock.release();
+    await release();
     throw error;
   }
 }
@@ -77,7 +86,7 @@ export function examine(wanted: Wanted): Promise<Examination> {
   return examineBy(startAgent, wanted);
 }
 
-async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningAgent> {
+async function start(config: AgentConfig, unlock: () => Promise<void>): Promise<RunningAgent> {
   const primitives = loadPrimitives();
   const iface =
     config.device.kind === "wireguard" ? await openWireGuardInterface(config.device.name) : undefined;
@@ -183,7 +192,7 @@ async function start(config: AgentConfig, lock: DirectoryLock): Promise<RunningA
       stop: async () => {
         await api.stop();
         await closeAll();
-        await lock.release();
+        await unlock();
       },
     };
     const api = await serveLocalApi(running, config.stateDir);

@@ -58,3 +58,4 @@ export {
 export * from "./udp/open.ts";
 export * from "./udp/socket.ts";
 export * from "./wireguard-interface/interface.ts";
+export { type InterfaceLock, lockWireGuardInterface } from "./wireguard-interface/lock.ts";

@@ -66,7 +66,7 @@ test.skipIf(!possible)(
 );
 
 test.skipIf(!possible)(
-  "so does a WireGuard interface, and nothing is kept of what was changed on it",
+  "so does a WireGuard interface, which is one agent's alone, and nothing is kept of what was changed on it",
   async () => {
     await withNamespaces(["lostwg"], async ([place]) => {
       const name = `wglost${process.pid}`;
@@ -81,6 +81,12 @@ test.skipIf(!possible)(
         Bun.spawnSync(["ip", "netns", "exec", place, ...set], { stdin: Buffer.from(PRIVATE_KEY) });
         const { processes, agent } = await meshOfOne(place, `wireguard:${name}`);
         expect(existsSync(join(processes.state("ann"), "interface.json"))).toBe(true);
+        const twice = ["up", "--coordinator", "http://127.0.0.1:9", "--device", `wireguard:${name}`];
+        const second = await processes.run([...twice, "--token", "t", "--state", processes.state("bob")]);
+        expect(second).toMatchObject({
+          exitCode: 1,
+          stderr: expect.stringContaining(`error: another agent uses the WireGuard interface ${name}`),
+        });
         inNamespace(place, "ip", "link", "del", name);
         expect(await endOf(agent)).toBe(1);
         expect(agent.output()).toContain(`error: the interface ${name} is gone`);
