@@ -25,7 +25,7 @@ import { serveLocalApi } from "./io/local-api.ts";
 import { loadFirstSequence, loadNetmap } from "./io/netmap-file.ts";
 import { reportNetwork } from "./io/network.ts";
 import { openHost } from "./io/open-host.ts";
-import { parseClients } from "./io/outside-clients.ts";
+import { checkClientAddresses, parseClients } from "./io/outside-clients.ts";
 import type { AgentConfig, AgentStatus, RunningAgent } from "./io/running-agent.ts";
 import { clock } from "./io/shell.ts";
 import { type ChannelState, Refused, SideChannel } from "./io/side-channel.ts";
@@ -168,6 +168,7 @@ async function start(config: AgentConfig, unlock: () => Promise<void>): Promise<
     // While the coordinator is awaited, anyway; a thread of its own does it itself.
     if (host.kind === "portable") warmUp(primitives, sealerOf(primitives));
     const netmap = await firstNetmap(world, channel, saved, config);
+    checkClientAddresses(config.clients ?? [], netmap.agent.network);
     if (borrowed !== undefined) await borrowed.address(netmap.agent);
     if (config.device.kind === "tun") {
       const { name } = config.device;

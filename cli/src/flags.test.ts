@@ -298,6 +298,7 @@ const WRONG: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["a long interface name", ["up", "--device", "tun:abcdefghijklmnop"], /1 to 15 characters/],
   ["a name that DNS would not take", ["up", "--name", "Office Laptop"], /letters a-z/],
   ["a client without a key", ["up", "--wg-client", "abc=100.64.9.1"], /wg pubkey/],
+  ["a client at home", ["up", "--wg-client", `${KEY}=192.168.1.1`], /100\.64\.0\.0\/10/],
   ["a client without an address", ["up", "--wg-client", KEY], /KEY=ADDRESS/],
   [
     "two clients with one key",

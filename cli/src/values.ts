@@ -223,6 +223,9 @@ export interface OutsideClient {
   readonly address: string;
 }
 
+/** 100.64.0.0/10. */
+const OVERLAY_V4 = /^100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./;
+
 /** KEY=ADDRESS, repeatable or separated by commas. Keys end in "=" themselves, so the last one counts. */
 export function outsideClients(
   text: string,
@@ -245,6 +248,12 @@ export function outsideClients(
     if (address === undefined) {
       throw new InvalidArgumentError(
         "Give KEY=ADDRESS; ADDRESS is the client's address in the tunnel, like 100.64.9.1.",
+      );
+    }
+    // Which prefix of IPv6 is the network's own, the agent knows when it has joined.
+    if (!(address.includes(":") ? /^fd/i : OVERLAY_V4).test(address)) {
+      throw new InvalidArgumentError(
+        "Give KEY=ADDRESS; ADDRESS is one of 100.64.0.0/10, from its end, like 100.127.255.1.",
       );
     }
     return { publicKey, address };

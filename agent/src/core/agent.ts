@@ -53,6 +53,7 @@ const IP_PACKET_BYTES_MAX = 65_535;
 
 export class Agent {
   readonly id: AgentId;
+  readonly clients: AgentOptions["outsideClients"];
   readonly relays: RelayLinks;
   readonly peers: Peers;
   readonly tunnel: Tunnel;
@@ -87,6 +88,7 @@ export class Agent {
     this.#options = options;
     this.#now = options.startedAt;
     this.id = agentIdOf(options.publicKey);
+    this.clients = options.outsideClients;
     this.whereabouts = new Whereabouts(options);
     this.#reporter = new Reporter(this, (message) => sink.sendMessage(message));
     this.relays = new RelayLinks(this.#relayLinksSink(), options);

@@ -1,5 +1,5 @@
 /** What an agent consists of, for those that show it to people and tell the coordinator of it. They change nothing. */
-import type { Netmap } from "./contract.ts";
+import type { Netmap, OutsideClient } from "./contract.ts";
 import type { HairpinCheck } from "./hairpin.ts";
 import type { Peers } from "./peers.ts";
 import type { PortMapper } from "./port-mapping/port-mapper.ts";
@@ -14,6 +14,8 @@ export interface AgentParts {
   readonly whereabouts: Whereabouts;
   readonly mapper: PortMapper;
   readonly hairpin: HairpinCheck;
+  /** Unmodified WireGuard peers, as the user stated them. */
+  readonly clients: readonly OutsideClient[];
   readonly netmap: Netmap | undefined;
   /** How many packets went no further, by reason. */
   readonly drops: ReadonlyMap<string, number>;

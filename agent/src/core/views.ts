@@ -2,7 +2,7 @@
  * What people and scripts are shown of an agent. The shapes are a contract (docs/cli.md): fields are added, never
  * renamed. Times ending in `Ms` are Unix milliseconds or durations, as named.
  */
-import type { AgentId, RelayedBecause, RelayId } from "@burrow/protocol";
+import { type AgentId, agentIdOf, type RelayedBecause, type RelayId, toBase64 } from "@burrow/protocol";
 import type { AgentParts } from "./parts.ts";
 import type { Path, PathTarget } from "./paths/path.ts";
 import type { Peer } from "./peers.ts";
@@ -285,6 +285,11 @@ export function statusView(agent: AgentParts) {
       relayed: peers.filter((peer) => peer.paths.isAwake && peer.paths.current?.kind === "relay").length,
       idle: peers.filter((peer) => peer.info.online && !peer.paths.isAwake).length,
     },
+    clients: agent.clients.map(({ key, allowedIps: [prefix = ""] }) => {
+      const { lastHandshakeMs, rxBytes = 0, txBytes = 0 } = agent.tunnel.statistics(agentIdOf(key)) ?? {};
+      const [address = ""] = prefix.split("/");
+      return { publicKey: toBase64(key), address, lastHandshakeMs, rxBytes, txBytes };
+    }),
     drops: Object.fromEntries([...agent.drops, ...agent.tunnel.drops]),
     paths: { direct: byKind("direct"), relay: byKind("relay"), none: byKind("none") },
   };

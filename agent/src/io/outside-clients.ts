@@ -1,5 +1,6 @@
 /** Unmodified WireGuard peers as the user states them: parsed, and held against the addresses that agents have. */
-import { keyFromText, UserError } from "@burrow/protocol";
+import { BlockList, isIP } from "node:net";
+import { keyFromText, type NetworkId, OVERLAY_V4_PREFIX, overlayPrefix6, UserError } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 
 const log = getLogger(["burrow", "agent"]);
@@ -36,6 +37,27 @@ export function parseClients(clients: readonly WireGuardClient[]) {
       allowedIps: [address.includes("/") ? address : `${address}/${address.includes(":") ? 128 : 32}`],
     };
   });
+}
+
+/**
+ * Throws a UserError for a client outside the overlay's ranges: nothing routes its packets to this agent's device, and
+ * an address of another network would be taken from that one.
+ */
+export function checkClientAddresses(clients: readonly WireGuardClient[], network: NetworkId): void {
+  const ranges = [OVERLAY_V4_PREFIX, overlayPrefix6(network)] as const;
+  const overlay = new BlockList();
+  for (const range of ranges) {
+    const [address = "", bits] = range.split("/");
+    overlay.addSubnet(address, Number(bits), address.includes(":") ? "ipv6" : "ipv4");
+  }
+  const isOutside = ({ address }: WireGuardClient) =>
+    isIP(address) !== 0 && !overlay.check(address, address.includes(":") ? "ipv6" : "ipv4");
+  const outside = clients.find(isOutside);
+  if (outside === undefined) return;
+  throw new UserError(
+    `--wg-client ${outside.address} is no address of this network, so nothing would reach that client`,
+    `give it one of ${ranges.join(" or ")} that no agent has, from the end of the former, say 100.127.255.1`,
+  );
 }
 
 interface Addressed {

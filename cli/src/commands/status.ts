@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { AgentStatus } from "../client/shapes.ts";
 import { relayText } from "../print/path.ts";
 import { facts } from "../print/table.ts";
-import { age } from "../print/units.ts";
+import { bytes, lasting } from "../print/units.ts";
 import type { Style, Terminal } from "../terminal.ts";
 import { addLocalFlags, addWatchFlag, answer, type LocalFlags } from "./common.ts";
 
@@ -27,8 +27,13 @@ const RIVAL =
 
 export function showStatus(status: AgentStatus, style: Style, now: number): string {
   const { coordinator, home, standby, device, peers } = status;
+  const clients = status.clients?.map(({ address, lastHandshakeMs, rxBytes, txBytes }) => {
+    if (lastHandshakeMs === undefined) return `${address}: no handshake yet`;
+    const shaken = lasting(now - lastHandshakeMs).replace(/^for (.*)$/, "$1 ago");
+    return `${address}: last handshake ${shaken}; ${bytes(rxBytes)} in, ${bytes(txBytes)} out`;
+  });
   const { state = "connecting", sinceMs, problem, refusal, rival } = coordinator;
-  const since = sinceMs === undefined ? "" : `, for ${age(now - sinceMs)}`;
+  const since = sinceMs === undefined ? "" : `, ${lasting(now - sinceMs)}`;
   const statePaint = state === "up" ? style.green : style.yellow;
   return facts(
     [
@@ -60,6 +65,7 @@ export function showStatus(status: AgentStatus, style: Style, now: number): stri
         "peers",
         `${peers.online} of ${peers.total} online; ${peers.direct} direct, ${peers.relayed} relayed, ${peers.idle} idle`,
       ],
+      ...(clients ?? []).map((client, i) => [i === 0 ? "clients" : "", client] as const),
     ],
     style,
   );

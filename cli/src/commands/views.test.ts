@@ -124,6 +124,27 @@ test("status", () => {
   expect(text).toContain("3 of 4 online; 2 direct, 1 relayed, 1 idle");
 });
 
+test("WireGuard clients are shown with their last handshake, and what began this moment is not `for now`", () => {
+  const client = { publicKey: "k", address: "100.127.255.1", rxBytes: 1_400, txBytes: 0 };
+  const text = showStatus(
+    json<AgentStatus>({
+      id: "1".repeat(16),
+      coordinator: { url: "https://c.example", state: "up", sinceMs: NOW - 100 },
+      device: { kind: "none" },
+      peers: { total: 0, online: 0, direct: 0, relayed: 0, idle: 0 },
+      clients: [
+        { ...client, lastHandshakeMs: NOW - 42_000 },
+        { ...client, address: "100.127.255.2" },
+      ],
+    }),
+    PLAIN,
+    NOW,
+  );
+  expect(text).toContain("up, just now\n");
+  expect(text).toContain("100.127.255.1: last handshake 42s ago; 1.4 KB in, 0 B out\n");
+  expect(text).toContain("100.127.255.2: no handshake yet\n");
+});
+
 test("names as long as they may be, and long reasons, go on below themselves", () => {
   const home = { relay: "2".repeat(16), region: "r".repeat(40), rttMs: 7.2, reason: "because ".repeat(20) };
   const long = showStatus(

@@ -4,7 +4,7 @@ import type { AttemptView, RelayedBecause, WhyView } from "../client/shapes.ts";
 import { mappingText } from "../print/mapping.ts";
 import { pathPaint, pathText } from "../print/path.ts";
 import { table, wrap } from "../print/table.ts";
-import { age, milliseconds, timeOfDay } from "../print/units.ts";
+import { age, lasting, milliseconds, timeOfDay } from "../print/units.ts";
 import { COLUMNS, type Style, type Terminal } from "../terminal.ts";
 import { peerName } from "../values.ts";
 import { addLocalFlags, answer, type LocalFlags } from "./common.ts";
@@ -52,7 +52,7 @@ const ATTEMPT_COLUMNS = [
 
 export function showWhy(why: WhyView, style: Style, now: number): string {
   const { name, path } = why.peer;
-  const since = path.sinceMs === undefined ? "" : `, for ${age(now - path.sinceMs)}`;
+  const since = path.sinceMs === undefined ? "" : `, ${lasting(now - path.sinceMs)}`;
   const rtt = path.rttMs === undefined ? "" : `, ${milliseconds(path.rttMs)}`;
   const seen = why.peer.lastSeenMs === undefined ? "" : `, last seen ${age(now - why.peer.lastSeenMs)} ago`;
   const isGone = isAway(why.peer, now);

@@ -19,6 +19,11 @@ export function age(ms: number | undefined | null): string {
   return minutes === 0 ? `${hours}h` : `${hours}h${minutes}m`;
 }
 
+/** Since when something is so: `for 42s`, `just now`. */
+export function lasting(ms: number): string {
+  return ms < 1000 ? "just now" : `for ${age(ms)}`;
+}
+
 const SIZES = ["B", "KB", "MB", "GB", "TB"] as const;
 
 /** Powers of 1000, as network gear counts: `0 B`, `1.4 KB`, `104 MB`. */
