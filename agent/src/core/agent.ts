@@ -81,12 +81,12 @@ export class Agent {
   #unopened: { readonly from: Endpoint; readonly atMs: number } | undefined;
   /** Packets that come without room around them. */
   readonly #copy = new RoomyCopy(IP_PACKET_BYTES_MAX);
-  #now: number;
+  now: number;
 
   constructor(sink: AgentSink, options: AgentOptions) {
     this.#sink = sink;
     this.#options = options;
-    this.#now = options.startedAt;
+    this.now = options.startedAt;
     this.id = agentIdOf(options.publicKey);
     this.clients = options.outsideClients;
     this.whereabouts = new Whereabouts(options);
@@ -117,7 +117,7 @@ export class Agent {
       {
         probe: (peer, { to: endpoint, socket, ttl }) => {
           const target = { kind: "direct", endpoint, ...(socket === undefined ? {} : { socket }) } as const;
-          this.#probes.send(peer, target, transactionOf(options.random(8)), this.#now, { ttl });
+          this.#probes.send(peer, target, transactionOf(options.random(8)), this.now, { ttl });
         },
         introduce: (peer) => this.#introduce(peer.info.id),
         openSockets: (count) => sink.openSockets(count),
@@ -144,7 +144,7 @@ export class Agent {
     for (const { key, allowedIps } of options.outsideClients) {
       const id = agentIdOf(key);
       this.#outside.add(id);
-      this.tunnel.setPeer({ id, key, allowedIps }, this.#now);
+      this.tunnel.setPeer({ id, key, allowedIps }, this.now);
     }
   }
 
@@ -157,7 +157,7 @@ export class Agent {
 
   /** Datagrams that came together from one endpoint; WireGuard's are opened where they lie. */
   receiveDatagrams(datagrams: Packets, from: Endpoint, now: number, socket?: number): void {
-    this.#now = now;
+    this.now = now;
     if (areAllWireGuard(datagrams)) return this.#receiveWireGuard(datagrams, from, now, socket);
     const { count, ecn } = datagrams;
     for (let i = 0; i < count; i++) this.receiveDatagram(bytesOf(datagrams, i), from, now, socket, ecn);
@@ -165,7 +165,7 @@ export class Agent {
 
   /** A datagram from the socket. Any bytes from anyone: what is not understood is counted and dropped. */
   receiveDatagram(datagram: Uint8Array, from: Endpoint, now: number, socket?: number, ecn?: number): void {
-    this.#now = now;
+    this.now = now;
     switch (classify(datagram)) {
       case "wireguard":
         // Opened in a copy: whoever has the datagram may want it again.
@@ -191,7 +191,7 @@ export class Agent {
 
   /** IP packets from the device, with SEAL_HEADROOM before each and SEAL_TAILROOM behind: sealed where they lie. */
   sendPackets(packets: Packets, now: number): void {
-    this.#now = now;
+    this.now = now;
     this.tunnel.send(packets, now);
   }
 
@@ -201,7 +201,7 @@ export class Agent {
   }
 
   receiveMessage(message: ToAgent, now: number): void {
-    this.#now = now;
+    this.now = now;
     switch (message.type) {
       case "welcome":
         return this.#welcomed(message, now);
@@ -229,13 +229,13 @@ export class Agent {
 
   /** Starts from what an earlier run was told, before (or without) the coordinator's word. */
   restore(netmap: Netmap, now: number): void {
-    this.#now = now;
+    this.now = now;
     this.#welcomed({ ...netmap, type: "welcome" }, now);
   }
 
   /** The socket's endpoints on this machine, and the router before it, whenever they change. */
   setLocalEndpoints(local: readonly Endpoint[], now: number, gateway?: Gateway): void {
-    this.#now = now;
+    this.now = now;
     const change = this.whereabouts.look(local, gateway);
     if (change !== "none") {
       this.relays.networkChanged(now);
@@ -249,7 +249,7 @@ export class Agent {
 
   /** Sends one echo to a peer; the answer comes as an `echo` event. */
   ping(peer: Peer, identifier: number, sequence: number, now: number): void {
-    this.#now = now;
+    this.now = now;
     const own = this.netmap?.agent.ipv4;
     if (this.tunnel.kind === "engine" && own !== undefined) {
       const addresses = { own, peer: peer.info.ipv4 };
@@ -265,13 +265,13 @@ export class Agent {
 
   /** Says goodbye to the relays, and to the router: `mapper.isLeaving` until that has heard it. */
   leave(now: number): void {
-    this.#now = now;
+    this.now = now;
     this.relays.leave();
     this.mapper.leave(now);
   }
 
   tick(now: number): void {
-    this.#now = now;
+    this.now = now;
     giveTurns(this.#parts, (part) => part.tick(now));
   }
 
@@ -333,7 +333,7 @@ export class Agent {
 
   /** The further sockets that were asked for are there. */
   socketsOpened(ids: readonly number[], now: number): void {
-    this.#now = now;
+    this.now = now;
     this.#puncher.socketsOpened(ids, now);
   }
 
@@ -380,7 +380,7 @@ export class Agent {
     return {
       transmit: (id, datagrams, replyTo) => this.#transmit(id, datagrams, replyTo),
       deliver: (id, packets) => {
-        const rest = this.#echoDesk.withoutOurs(id, packets, this.#now);
+        const rest = this.#echoDesk.withoutOurs(id, packets, this.now);
         if (rest.count > 0) this.#sink.deliver(rest);
       },
       authenticated: (id, from, carriesData) => this.#authenticated(id, from, carriesData),
@@ -390,7 +390,7 @@ export class Agent {
         if (peer === undefined || peer.flows.includes(receiverIndex)) return;
         const forgotten = peer.addFlow(receiverIndex);
         if (forgotten !== undefined) this.relays.removeFlow(forgotten);
-        this.relays.addFlow(receiverIndex, id, this.#now);
+        this.relays.addFlow(receiverIndex, id, this.now);
       },
     };
   }
@@ -400,7 +400,7 @@ export class Agent {
     const peer = id === undefined ? undefined : this.peers.get(id);
     if (peer !== undefined) {
       this.#awake.add(peer);
-      return this.#outlet.sendToPeer(peer, datagrams, this.#now);
+      return this.#outlet.sendToPeer(peer, datagrams, this.now);
     }
     const via = this.#outside.of(id);
     if (via === undefined) this.#drop("no-path", datagrams.count);
@@ -408,15 +408,15 @@ export class Agent {
   }
 
   #authenticated(id: AgentId, from: PathTarget, carriesData: boolean): void {
-    if (from.kind === "relay") this.relays.heardFrom(from.relay, this.#now);
+    if (from.kind === "relay") this.relays.heardFrom(from.relay, this.now);
     const peer = this.peers.get(id);
     if (peer === undefined) return this.#outside.heard(id, from);
     this.#awake.add(peer);
     peer.lastHeardVia = from;
-    peer.paths.heard(from, this.#now);
+    peer.paths.heard(from, this.now);
     if (!carriesData) return;
-    const isFirst = this.#now - (peer.lastDataMs ?? Number.NEGATIVE_INFINITY) > SILENCE_BEFORE_FIRST_DATA_MS;
-    peer.lastDataMs = this.#now;
+    const isFirst = this.now - (peer.lastDataMs ?? Number.NEGATIVE_INFINITY) > SILENCE_BEFORE_FIRST_DATA_MS;
+    peer.lastDataMs = this.now;
     if (isFirst) this.#sink.event({ type: "first-data", peer: id, name: peer.info.name, via: from });
   }
 
@@ -424,20 +424,20 @@ export class Agent {
     return {
       probe: (target, transaction, form) => {
         const peer = this.peers.get(id);
-        if (target.kind === "relay") this.relays.want(target.relay, this.#now);
-        if (peer !== undefined) this.#probes.send(peer, target, transaction, this.#now, form);
+        if (target.kind === "relay") this.relays.want(target.relay, this.now);
+        if (peer !== undefined) this.#probes.send(peer, target, transaction, this.now, form);
       },
       introduce: () => this.#introduce(id),
       pathChanged: (change) => {
         this.#sink.event({ type: "path", peer: id, name: this.peers.get(id)?.info.name ?? id, ...change });
-        this.#reporter.pathChanged(id, change, this.#now);
+        this.#reporter.pathChanged(id, change, this.now);
       },
       pathDoubted: (target) => {
-        if (target.kind === "relay") this.relays.doubt(target.relay, this.#now);
+        if (target.kind === "relay") this.relays.doubt(target.relay, this.now);
       },
       pathProven: () => {
-        this.tunnel.kick(id, this.#now);
-        this.#reporter.pathsChanged(this.#now);
+        this.tunnel.kick(id, this.now);
+        this.#reporter.pathsChanged(this.now);
       },
       mtuChanged: (mtuBytes) => {
         const info = this.peers.get(id)?.info;
@@ -449,27 +449,27 @@ export class Agent {
   #introduce(id: AgentId): void {
     const peer = this.peers.get(id);
     if (this.#sink.sendMessage({ type: "introduce", peer: id }) || peer === undefined) return;
-    this.#introducer.withoutCoordinator(peer, this.relays.kept, this.#now);
+    this.#introducer.withoutCoordinator(peer, this.relays.kept, this.now);
   }
 
   #relayLinksSink(): RelayLinksSink {
     return {
       sendDatagram: (datagram, to) => this.#sink.sendDatagram(datagram, to),
       homesChanged: (homes) => {
-        for (const peer of this.peers.all) peer.paths.setRelays(this.relays.kept, this.#now);
+        for (const peer of this.peers.all) peer.paths.setRelays(this.relays.kept, this.now);
         const region = homes.home === undefined ? undefined : this.relays.get(homes.home)?.info.region;
         this.#sink.event({ type: "home", ...homes, region });
-        this.#reporter.homeChanged(this.#now);
+        this.#reporter.homeChanged(this.now);
       },
       reflexiveChanged: () => {
         this.#refreshCandidates();
-        this.mapper.outsideChanged(this.#now);
+        this.mapper.outsideChanged(this.now);
       },
-      relayMeasured: () => this.#reporter.measured(this.#now),
+      relayMeasured: () => this.#reporter.measured(this.now),
       relayEvent: (link, event, detail) => {
         const { id: relay, region } = link.info;
         this.#sink.event({ type: "relay", relay, region, event, detail });
-        if (event === "bound") for (const peer of this.#awake) peer.paths.relayBound(relay, this.#now);
+        if (event === "bound") for (const peer of this.#awake) peer.paths.relayBound(relay, this.now);
       },
       ticketsWanted: (relays) => void this.#sink.sendMessage({ type: "ticket-request", relays: [...relays] }),
     };
@@ -483,10 +483,10 @@ export class Agent {
   }
 
   #refreshCandidates(): void {
-    this.hairpin.setOutside(this.relays.outside.natOutside(this.whereabouts.local), this.#now);
+    this.hairpin.setOutside(this.relays.outside.natOutside(this.whereabouts.local), this.now);
     if (!this.whereabouts.refresh(this.relays.outside, this.mapper.lease?.outside)) return;
-    this.#reporter.candidatesChanged(this.#now);
-    for (const peer of this.#awake) peer.paths.ownCandidatesChanged(this.#now);
+    this.#reporter.candidatesChanged(this.now);
+    for (const peer of this.#awake) peer.paths.ownCandidatesChanged(this.now);
   }
 
   #drop(reason: string, count = 1): void {

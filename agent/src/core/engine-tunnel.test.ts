@@ -13,6 +13,7 @@ const PATH: PathTarget = { kind: "direct", endpoint: endpoint("192.0.2.1", 1) };
 /** One end, with all that its tunnel said. */
 class End {
   readonly tunnel: EngineTunnel;
+  readonly privateKey: Uint8Array;
   readonly key: PublicKey;
   readonly id: AgentId;
   readonly sent: {
@@ -24,8 +25,10 @@ class End {
   readonly flows: { readonly peer: AgentId; readonly index: number }[] = [];
   readonly heard: { readonly peer: AgentId; readonly carriesData: boolean }[] = [];
 
-  constructor(world: World) {
-    const privateKey = world.bytes(32);
+  /** `before`: this is that end after a restart. `skewMs`: how far its clock is ahead. */
+  constructor(world: World, before?: End, skewMs = 0) {
+    const privateKey = before?.privateKey ?? world.bytes(32);
+    this.privateKey = privateKey;
     this.key = noblePrimitives.x25519Public(privateKey) as PublicKey;
     this.id = agentIdOf(this.key);
     this.tunnel = new EngineTunnel(
@@ -47,7 +50,7 @@ class End {
       {
         privateKey,
         primitives: noblePrimitives,
-        wallClock: () => world.now,
+        wallClock: () => world.now + skewMs,
         mtuBytes: MTU,
         random: (length) => world.bytes(length),
       },
@@ -151,4 +154,29 @@ test("a peer that was removed is nobody's: nothing goes to it, and what it sends
   a.tunnel.send(roomy(ipv4(1, 2, new Uint8Array(20))), world.now);
   expect(a.sent).toEqual([]);
   expect(a.tunnel.drops.get("no-route")).toBe(1);
+});
+
+test("a peer whose clock went back completes no handshake, and it is known since when", () => {
+  const { world, a, b } = connected();
+  const restarted = new End(world, a, -3_600_000);
+  restarted.tunnel.setPeer({ id: b.id, key: b.key, allowedIps: ["10.0.0.2/32"] }, world.now);
+  const unanswered = () => restarted.tunnel.statistics(b.id)?.unansweredSinceMs;
+  expect(unanswered()).toBeUndefined();
+  const begunMs = world.now;
+  restarted.tunnel.initiate(b.id, world.now);
+  for (let i = 0; i < 30; i++) {
+    restarted.deliverTo(b, world.now);
+    b.deliverTo(restarted, world.now);
+    world.now += 500;
+    restarted.tunnel.tick(world.now);
+  }
+  expect(unanswered()).toBe(begunMs);
+  // The clock is put right.
+  const right = new End(world, a, 0);
+  right.tunnel.setPeer({ id: b.id, key: b.key, allowedIps: ["10.0.0.2/32"] }, world.now);
+  right.tunnel.initiate(b.id, world.now);
+  expect(right.tunnel.statistics(b.id)?.unansweredSinceMs).toBe(world.now);
+  right.deliverTo(b, world.now);
+  b.deliverTo(right, world.now);
+  expect(right.tunnel.statistics(b.id)).toMatchObject({ unansweredSinceMs: undefined });
 });

@@ -8,6 +8,8 @@ import type { Tunnel } from "./tunnel.ts";
 import type { Whereabouts } from "./whereabouts.ts";
 
 export interface AgentParts {
+  /** When something last happened to it: one that waits for anything is never late by much. */
+  readonly now: number;
   readonly relays: RelayLinks;
   readonly peers: Peers;
   readonly tunnel: Tunnel;

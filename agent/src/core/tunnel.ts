@@ -17,6 +17,8 @@ export interface TunnelStatistics {
   readonly rxBytes: number;
   readonly txBytes: number;
   readonly lastHandshakeMs: number | undefined;
+  /** Since when handshakes are begun and none is completed; undefined when none is wanted, or not known. */
+  readonly unansweredSinceMs?: number | undefined;
 }
 
 /** Bytes are valid during the call only. */

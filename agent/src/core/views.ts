@@ -36,6 +36,8 @@ export interface PeerView {
   /** Unix ms: when a packet or an ack came from it last, by any path. */
   readonly lastHeardMs: number | undefined;
   readonly lastHandshakeMs: number | undefined;
+  /** Since when WireGuard handshakes are begun in vain, while probes are answered. */
+  readonly handshakeStuckSinceMs: number | undefined;
   readonly rxBytes: number;
   readonly txBytes: number;
 }
@@ -116,6 +118,16 @@ export function relayedBecause(agent: AgentParts, { paths, candidates }: Peer): 
   return candidates.length === 0 ? "peer-without-candidates" : "candidates-silent";
 }
 
+/** Lost packets delay a handshake by seconds; one that fails for longer fails for a reason. */
+const HANDSHAKE_PATIENCE_MS = 10_000;
+
+/** See PeerView. A peer whose clock went back sends handshakes that the other must take for old ones (WireGuard §5.1). */
+function handshakeStuckSince({ tunnel, now }: AgentParts, { info, paths }: Peer): number | undefined {
+  const sinceMs = tunnel.statistics(info.id)?.unansweredSinceMs;
+  if (sinceMs === undefined || now - sinceMs < HANDSHAKE_PATIENCE_MS) return undefined;
+  return paths.paths.some(({ isProven }) => isProven) ? sinceMs : undefined;
+}
+
 export function peerView(agent: AgentParts, peer: Peer): PeerView {
   const { id, name, ipv4, ipv6, online, lastSeenMs } = peer.info;
   const statistics = agent.tunnel.statistics(id);
@@ -136,6 +148,7 @@ export function peerView(agent: AgentParts, peer: Peer): PeerView {
     },
     lastHeardMs: latest(peer.paths.paths.map((path) => path.lastHeardMs)),
     lastHandshakeMs: statistics?.lastHandshakeMs,
+    handshakeStuckSinceMs: handshakeStuckSince(agent, peer),
     rxBytes: statistics?.rxBytes ?? 0,
     txBytes: statistics?.txBytes ?? 0,
   };
@@ -285,6 +298,10 @@ export function statusView(agent: AgentParts) {
       relayed: peers.filter((peer) => peer.paths.isAwake && peer.paths.current?.kind === "relay").length,
       idle: peers.filter((peer) => peer.info.online && !peer.paths.isAwake).length,
     },
+    /** Peers by name whose probes are answered, but not their handshakes. */
+    handshakesStuck: peers
+      .filter((peer) => handshakeStuckSince(agent, peer) !== undefined)
+      .map(({ info }) => info.name),
     clients: agent.clients.map(({ key, allowedIps: [prefix = ""] }) => {
       const { lastHandshakeMs, rxBytes = 0, txBytes = 0 } = agent.tunnel.statistics(agentIdOf(key)) ?? {};
       const [address = ""] = prefix.split("/");

@@ -22,6 +22,12 @@ function movesText(moves: number | undefined): string | undefined {
   return moves === undefined ? undefined : `moved ${moves === 1 ? "once" : `${moves} times`} within a day`;
 }
 
+function stuckText(names: readonly string[] | undefined, { red }: Style) {
+  if (names === undefined || names.length === 0) return undefined;
+  const text = `probes are answered, but no WireGuard handshake completes with ${names.join(", ")}: is the clock of either side wrong?`;
+  return { text, paint: red };
+}
+
 const RIVAL =
   "another machine has this agent's identity, and both throw each other out: delete identity.json on one of them and enrol it anew";
 
@@ -65,6 +71,7 @@ export function showStatus(status: AgentStatus, style: Style, now: number): stri
         "peers",
         `${peers.online} of ${peers.total} online; ${peers.direct} direct, ${peers.relayed} relayed, ${peers.idle} idle`,
       ],
+      ["tunnels", stuckText(status.handshakesStuck, style)],
       ...(clients ?? []).map((client, i) => [i === 0 ? "clients" : "", client] as const),
     ],
     style,

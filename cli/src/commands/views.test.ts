@@ -285,6 +285,25 @@ test("relay list: by region, with the reasons of those that are not as usual", (
   expect(showRelayList([], PLAIN, NOW)).toContain("burrow token create --for relay");
 });
 
+test("a handshake that does not complete is told in `why` and in `status`", () => {
+  const path = { ...direct, reason: "" };
+  const stuck = { ...peer, id: "1", name: "zoe", path, handshakeStuckSinceMs: NOW - 15_000 };
+  const mapping = { state: "off", problems: {} };
+  const why = json<WhyView>({ peer: stuck, portMapping: mapping, reasons: [], attempts: [] });
+  const text = showWhy(why, PLAIN, NOW).replace(/\s+/g, " ");
+  expect(text).toContain("no WireGuard handshake completes: is the clock of either side wrong? (for 15s)");
+  const status = json<AgentStatus>({
+    id: "1".repeat(16),
+    coordinator: { url: "https://c.example", state: "up", sinceMs: NOW - 1_000 },
+    device: { kind: "none" },
+    peers: { total: 1, online: 1, direct: 1, relayed: 0, idle: 0 },
+    handshakesStuck: ["zoe"],
+  });
+  expect(showStatus(status, PLAIN, NOW).replace(/\s+/g, " ")).toContain(
+    "no WireGuard handshake completes with zoe",
+  );
+});
+
 test("netcheck", () => {
   const check = json<NetcheckView>({
     natMapping: "address-dependent",

@@ -40,6 +40,8 @@ const RELAYED: Readonly<Record<RelayedBecause, string>> = {
     "none of the peer's addresses answers: a firewall or a NAT on the way drops the probes",
 };
 
+const STUCK = "probes are answered, but no WireGuard handshake completes: is the clock of either side wrong?";
+
 const ATTEMPT_COLUMNS = [
   { title: "TRIED", shrinkTo: 16 },
   { title: "STATE" },
@@ -63,6 +65,8 @@ export function showWhy(why: WhyView, style: Style, now: number): string {
   if (path.relayedBecause !== undefined && !isGone)
     text += indented(RELAYED[path.relayedBecause], "  relayed: ");
   if (why.pairReason !== undefined) text += indented(why.pairReason, "  relays:  ");
+  const { handshakeStuckSinceMs: stuckMs } = why.peer;
+  if (stuckMs !== undefined) text += indented(`${STUCK} (${lasting(now - stuckMs)})`, "  tunnel:  ");
   if (why.portMapping.state === "mapped") {
     text += indented(mappingText(why.portMapping, now), "  own port: ");
   }

@@ -111,6 +111,7 @@ export class Handshaker<P> {
       return;
     }
     this.forget(peer);
+    peer.statistics.unansweredSinceMs = undefined;
     for (const _ of peer.staged) this.#context.drop(DropReason.handshakeTimedOut);
     peer.staged = [];
     peer.timers.handshakeGivenUp(now);
@@ -223,6 +224,7 @@ export class Handshaker<P> {
   complete(peer: Peer, now: number): void {
     peer.timers.handshakeComplete();
     peer.statistics.lastHandshakeMs = now;
+    peer.statistics.unansweredSinceMs = undefined;
   }
 
   /** MAC1 always, and under load MAC2 and the source's share. Answers with a cookie where one is missing. */
@@ -265,6 +267,7 @@ export class Handshaker<P> {
       needsMac2: false,
     };
     peer.lastHandshakeSentMs = now;
+    peer.statistics.unansweredSinceMs ??= now;
     peer.timers.anyAuthenticatedPacketSent();
     peer.timers.anyAuthenticatedPacketTraversal(now);
     const isHurried = now < peer.hurriedUntilMs;

@@ -54,10 +54,11 @@ export class Peer implements PeerHandle {
   // Packets waiting for a session: copies, oldest first.
   staged: Uint8Array[] = [];
 
-  readonly statistics: { rxBytes: number; txBytes: number; lastHandshakeMs: number | undefined } = {
+  readonly statistics = {
     rxBytes: 0,
     txBytes: 0,
-    lastHandshakeMs: undefined,
+    lastHandshakeMs: undefined as number | undefined,
+    unansweredSinceMs: undefined as number | undefined,
   };
 
   constructor(

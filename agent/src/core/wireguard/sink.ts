@@ -36,6 +36,8 @@ export interface PeerStatistics {
   readonly txBytes: number;
   /** When a session was last confirmed, on the clock passed in as `now`. */
   readonly lastHandshakeMs: number | undefined;
+  /** When the first of the handshakes was begun of which none has come to its end. */
+  readonly unansweredSinceMs: number | undefined;
 }
 
 /** A peer as the layer above knows it. Compared by identity; valid until it is removed. */
