@@ -17,7 +17,7 @@ export {
   setInterfaceMtu,
   setRouteMtu,
 } from "./ip-command.ts";
-export type { Gateway } from "./network/gateway.ts";
+export { type Gateway, hasDefaultRoute } from "./network/gateway.ts";
 export * from "./network/interfaces.ts";
 export { watchPresence } from "./network/presence.ts";
 export * from "./network/watch.ts";

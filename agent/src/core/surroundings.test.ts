@@ -44,6 +44,12 @@ test.each<[string, Partial<Observations>, Verdict]>([
   ["no such name", { probe: SILENT, name: { kind: "unknown-name", detail: "ENOTFOUND" } }, "dns-broken"],
   ["no name server", { probe: SILENT, name: { kind: "no-answer", detail: "EAI_AGAIN" } }, "dns-broken"],
   ["no network", { probe: { kind: "offline", detail: "ENETUNREACH" }, doors: [undefined] }, "offline"],
+  [
+    "a router without uplink",
+    { probe: { kind: "unreachable", detail: "EHOSTUNREACH" }, doors: [undefined] },
+    "no-uplink",
+  ],
+  ["no way to the coordinator alone", { probe: { kind: "unreachable", detail: "-" } }, "coordinator-down"],
   ["coordinator down, relays well", { probe: SILENT }, "coordinator-down"],
   ["not a coordinator", { probe: { kind: "other", detail: "status 404" } }, "coordinator-down"],
   [
@@ -66,6 +72,7 @@ test("what is broken comes with what to do, and what is well is not called broke
     "proxy",
     "certificate",
     "offline",
+    "unreachable",
     "closed",
     "silent",
     "unasked",
@@ -90,4 +97,13 @@ test("what is broken comes with what to do, and what is well is not called broke
       },
     ),
   );
+});
+
+test("only a machine without a route is told to look for one", () => {
+  const remedyFor = (kind: "offline" | "unreachable") =>
+    judge({ ...FINE, probe: { kind, detail: "EHOSTUNREACH" } }).findings.find(
+      ({ check }) => check === "http",
+    );
+  expect(remedyFor("offline")?.remedy).toContain("shows no way out");
+  expect(remedyFor("unreachable")?.remedy).not.toContain("shows no way out");
 });

@@ -13,8 +13,8 @@ export type ProbeAnswer =
   | { readonly kind: "other"; readonly detail: string }
   | { readonly kind: "proxy"; readonly detail: string }
   | { readonly kind: "certificate"; readonly detail: string }
-  /** No network to send by, nothing listens there, silence. */
-  | { readonly kind: "offline" | "closed" | "silent"; readonly detail: string }
+  /** No network to send by, one that leads nowhere, nothing listens there, silence. */
+  | { readonly kind: "offline" | "unreachable" | "closed" | "silent"; readonly detail: string }
   | { readonly kind: "unasked" };
 
 export type NameAnswer =
@@ -55,6 +55,7 @@ export type Verdict =
   | "proxy-needed"
   | "dns-broken"
   | "offline"
+  | "no-uplink"
   | "coordinator-down"
   | "refused"
   | "identity-twice"
@@ -88,6 +89,7 @@ const SUMMARIES: Readonly<Record<Verdict, string>> = {
   "proxy-needed": "this network wants its proxy to be used",
   "dns-broken": "names cannot be resolved",
   offline: "this machine has no network",
+  "no-uplink": "this machine's network leads nowhere: its router has no way out",
   "coordinator-down": "the network is there, but the coordinator does not answer",
   refused: "the coordinator refuses this agent",
   "identity-twice": "another machine has this agent's identity",
@@ -122,6 +124,7 @@ function verdictOf({ probe, plain, name, doors, proxy, ...rest }: Observations):
   const isReached = doors?.some((door) => door !== undefined) === true;
   if (name.kind === "no-answer" || name.kind === "unknown-name") return "dns-broken";
   if (probe.kind === "offline" && !isReached) return "offline";
+  if (probe.kind === "unreachable" && !isReached) return "no-uplink";
   if (probe.kind !== "exact") return "coordinator-down";
   if (rest.refusal !== undefined) return "refused";
   if (rest.rival !== undefined) return "identity-twice";
@@ -222,6 +225,9 @@ function detailOf(probe: Extract<ProbeAnswer, { detail: string }>): string {
 
 function remedyOf(kind: ProbeAnswer["kind"]): string {
   if (kind === "offline") return "connect this machine to a network: `ip route` shows no way out";
+  if (kind === "unreachable") {
+    return "this machine has a way out (`ip route`), but some router on it has none: check the first one's uplink";
+  }
   if (kind === "proxy") return "see the proxy's line";
   return "ask its operator whether it is up; if this network wants a proxy, set HTTPS_PROXY";
 }

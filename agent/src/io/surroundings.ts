@@ -1,7 +1,7 @@
 /** Probes the network around this machine for `core/surroundings.ts` to judge. Every probe ends within seconds. */
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { type HttpProxy, proxyFor, proxyProblem } from "@burrow/platform";
+import { type HttpProxy, hasDefaultRoute, proxyFor, proxyProblem } from "@burrow/platform";
 import { PROBE_CHALLENGE, PROBE_PATH, PROBE_RESPONSE, PROBE_TIME, probeResponse } from "@burrow/protocol";
 import type { NameAnswer, Observations, ProbeAnswer } from "../core/surroundings.ts";
 
@@ -88,7 +88,10 @@ function failureOf(error: Error & { code?: string }, proxy: HttpProxy | undefine
     return { kind: "silent", detail: `no answer within ${PATIENCE_MS / 1_000} s` };
   }
   if (/CERT|SELF_SIGNED|UNABLE_TO_|TLS|SSL/i.test(code)) return { kind: "certificate", detail: code };
-  if (/ENETUNREACH|EHOSTUNREACH|ENETDOWN/.test(what)) return { kind: "offline", detail: code || message };
+  if (/ENETUNREACH|EHOSTUNREACH|ENETDOWN/.test(what)) {
+    // A router further on says the same (ICMP) as a machine that has none.
+    return { kind: hasDefaultRoute() === true ? "unreachable" : "offline", detail: code || message };
+  }
   const isRefused = /ECONNREFUSED|ConnectionRefused|ECONNRESET|FailedToOpenSocket|ConnectionClosed/.test(
     what,
   );

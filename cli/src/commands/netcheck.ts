@@ -96,10 +96,11 @@ function hairpinText(turns: boolean | undefined): string | undefined {
 }
 
 export function showNetcheck(check: NetcheckView, style: Style, now: number): string {
-  const means = MAPPING_MEANS[check.natMapping];
+  const isIpv6Only = check.natMapping === "unknown" && check.ipv6 && !check.ipv4;
+  const means = isIpv6Only ? undefined : MAPPING_MEANS[check.natMapping];
   let text = facts(
     [
-      ["NAT", check.natMapping],
+      ["NAT", isIpv6Only ? "none (IPv6 only)" : check.natMapping],
       ["", means],
       ["", portsText(check.natPorts)],
       ["", hairpinText(check.hairpin)],

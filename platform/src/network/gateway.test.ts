@@ -1,7 +1,7 @@
 /** The table of routes as Linux prints it, and as nobody does. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { gatewayOf, parseDefaultRoutes } from "./gateway.ts";
+import { gatewayOf, hasDefaultRoute6, parseDefaultRoutes } from "./gateway.ts";
 import type { LocalAddress } from "./interfaces.ts";
 
 const HEAD =
@@ -75,4 +75,17 @@ test("whatever the table holds, it is read to the end", () => {
       }
     }),
   );
+});
+
+test("a way to everywhere by IPv6: not the one that refuses, not a network of its own", () => {
+  const zero = "0".repeat(32);
+  const line = (to: string, length: string, flags: string, name: string) =>
+    `${to} ${length} ${zero} 00 fd${"0".repeat(29)}1 00000400 00000003 00000000 ${flags}     ${name}\n`;
+  const own = line(`fd${"0".repeat(30)}`, "40", "00000001", "eth0");
+  // As a kernel without any route prints it.
+  const refusal = line(zero, "00", "00200200", "lo");
+  expect(hasDefaultRoute6(own + refusal)).toBe(false);
+  expect(hasDefaultRoute6(own + line(zero, "00", "00000003", "eth0"))).toBe(true);
+  expect(hasDefaultRoute6(line(zero, "00", "00000201", "eth0"))).toBe(false);
+  fc.assert(fc.property(fc.string(), (text) => expect(hasDefaultRoute6(text)).toBeBoolean()));
 });

@@ -42,6 +42,16 @@ export function parseDefaultRoutes(table: string): DefaultRoute[] {
   return routes.toSorted((a, b) => a.metric - b.metric);
 }
 
+/** Whether `/proc/net/ipv6_route` has a route to everywhere (its columns: linux/net/ipv6/route.c, rt6_seq_show). */
+export function hasDefaultRoute6(table: string): boolean {
+  return table.split("\n").some((line) => {
+    const [destination = "", length, , , , , , , flagsText = "", name] = line.trim().split(/\s+/);
+    const flags = Number.parseInt(flagsText, 16);
+    const isUsable = (flags & RTF_UP) !== 0 && (flags & RTF_REJECT) === 0 && name !== "lo";
+    return isUsable && length === "00" && /^0{32}$/.test(destination);
+  });
+}
+
 /** The kernel prints the four bytes as one number of the host's order, which is little-endian wherever we run. */
 function hexAddress(hex: string): string | undefined {
   if (!/^[0-9a-f]{8}$/i.test(hex)) return undefined;
@@ -78,5 +88,15 @@ export function defaultRoutes(): DefaultRoute[] {
     return parseDefaultRoutes(readFileSync("/proc/net/route", "utf8"));
   } catch {
     return [];
+  }
+}
+
+/** Whether this machine knows a way to everywhere, of either family; undefined where there is no telling. */
+export function hasDefaultRoute(): boolean | undefined {
+  if (process.platform !== "linux") return undefined;
+  try {
+    return defaultRoutes().length > 0 || hasDefaultRoute6(readFileSync("/proc/net/ipv6_route", "utf8"));
+  } catch {
+    return false;
   }
 }
