@@ -92,6 +92,8 @@ export class SideChannel {
   #watch: ReturnType<typeof setInterval> | undefined;
   #lastHeardMs = 0;
   readonly #rivalry = new Rivalry();
+  /** Thrown out by a rival: whatever changes here, the next connection waits its time. */
+  #isKeptAway = false;
   #network = localNetwork();
   readonly #watcher: { close(): void };
 
@@ -126,6 +128,7 @@ export class SideChannel {
 
   #connect(): void {
     this.#socket?.abandon();
+    this.#isKeptAway = false;
     const startedMs = Date.now();
     this.#lastHeardMs = startedMs;
     let told: Refusal | undefined;
@@ -157,6 +160,7 @@ export class SideChannel {
     const { state, sinceMs } = this.#state;
     const pauseMs = this.#rivalry.lost(state === "up" ? sinceMs : now, now, Math.random());
     clearInterval(this.#watch);
+    this.#isKeptAway = true;
     this.#enter("down", told?.message ?? "Another connection has proven this agent's key.");
     this.#retry = setTimeout(() => this.#connect(), pauseMs);
   }
@@ -179,7 +183,7 @@ export class SideChannel {
     this.#network = network;
     const isThere = (of: LocalAddress) => network.addresses.some(({ address }) => address === of.address);
     const isRerouted = gateway !== undefined && gateway.address !== network.gateway?.address;
-    if (!isRerouted && addresses.every(isThere)) return;
+    if (this.#isKeptAway || (!isRerouted && addresses.every(isThere))) return;
     clearTimeout(this.#retry);
     this.#pauseMs = BACKOFF_MIN_MS;
     this.#enter("connecting", undefined);
