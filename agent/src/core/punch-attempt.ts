@@ -145,7 +145,7 @@ export class PunchAttempt {
   /** What the journal says when the probes begin. */
   describe(): string {
     if (this.needsSockets) return `${this.sockets.length} sockets probe ${this.targets.join(" and ")}`;
-    const hosts = this.targets.map((target) => splitEndpoint(target).address).join(" and ");
+    const hosts = [...new Set(this.targets.map((target) => splitEndpoint(target).address))].join(" and ");
     const { step, last } = this.ports ?? {};
     const ports = this.hasEarlyGuesses ? `ports, first those by ${step} from ${last},` : "random ports";
     return `up to ${PROBES_MAX} ${ports} of ${hosts} are probed`;

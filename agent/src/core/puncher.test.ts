@@ -377,6 +377,17 @@ describe("restraint", () => {
     expect(count([0, 20_000, 60_000, 71_000])).toBe(3 * 2_048);
   });
 
+  test("the journal names an address that two candidates have once", () => {
+    const sink = { probe() {}, introduce() {}, openSockets() {}, closeSockets() {} };
+    const puncher = new Puncher(sink, randomFrom(9), new ProbeBudget());
+    const peer = peerAt(0);
+    const nats = { own: "endpoint-independent", theirs: "address-dependent" } as const;
+    puncher.introduced(peer, nats, [reflexive("198.51.100.9:4000"), reflexive("198.51.100.9:4001")], 0);
+    run(puncher, 0, 10_000);
+    const begun = peer.paths.journal.entries.find(({ event }) => event === "punching");
+    expect(begun?.detail).toBe("up to 2048 random ports of 198.51.100.9 are probed");
+  });
+
   test("two hard NATs are left alone, and the journal says so", () => {
     let probes = 0;
     const puncher = new Puncher(

@@ -200,9 +200,21 @@ export function whyView(agent: AgentParts, peer: Peer): WhyView {
     peer: peerView(agent, peer),
     portMapping: portMappingView(agent),
     pairReason: peer.paths.pairReason,
-    reasons: peer.paths.journal.entries.map(({ at, event, detail }) => ({ atMs: at, event, detail })),
+    reasons: peer.paths.journal.entries.map(({ at, event, detail }) => ({
+      atMs: at,
+      event,
+      detail: withRegions(agent, detail),
+    })),
     attempts: peer.paths.paths.map((path) => attemptView(agent, path, path === peer.paths.currentPath)),
   };
+}
+
+/** Relays in a journal's words by their region, as everywhere else. */
+function withRegions({ relays }: Pick<AgentParts, "relays">, text: string): string {
+  return text.replace(/\brelay ([0-9a-f]{16})\b/g, (words, id: RelayId) => {
+    const region = relays.get(id)?.info.region;
+    return region === undefined ? words : `relay ${region}`;
+  });
 }
 
 function attemptView(agent: AgentParts, path: Path, inUse: boolean): AttemptView {

@@ -4,10 +4,11 @@
  */
 import { randomInt } from "node:crypto";
 import { setRouteMtu } from "@burrow/platform";
-import { endpoint, type PeerInfo, UserError } from "@burrow/protocol";
+import { endpoint, type PeerInfo, type RelayId, UserError } from "@burrow/protocol";
 import { getLogger } from "@logtape/logtape";
 import type { Netmap } from "../core/contract.ts";
 import type { AgentEvent } from "../core/events.ts";
+import type { PathTarget } from "../core/paths/path.ts";
 import { leaseText } from "../core/port-mapping/port-mapper.ts";
 import type { BorrowedInterface } from "./borrowed-interface.ts";
 import type { DeviceChoice } from "./devices.ts";
@@ -32,6 +33,7 @@ export class World {
   host: AgentHost | undefined;
   channel: SideChannel | undefined;
   netmap: Netmap | undefined;
+  #home: RelayId | undefined;
   readonly pinger: Pinger;
   readonly #config: AgentConfig;
   readonly #borrowed: BorrowedInterface | undefined;
@@ -108,8 +110,53 @@ export class World {
     else if (event.type === "mtu") this.#peerMtus?.set(event.peer, event.mtuBytes);
     else if (event.type === "refused") {
       this.#firstWord.reject(new UserError(event.message, event.remedy));
-    } else logEvent(event);
+    } else this.#log(event);
     this.#config.onEvent?.(event, atMs);
+  }
+
+  #log(event: AgentEvent): void {
+    switch (event.type) {
+      case "home": {
+        const { home, region = "none", reason } = event;
+        const isNews = home !== this.#home;
+        this.#home = home;
+        // The standby's moves are of no interest to people.
+        log[isNews ? "info" : "debug"]("home relay: {region} ({reason})", { region, reason });
+        return;
+      }
+      case "relay":
+        return log.debug("relay {region}: {event}, {detail}", {
+          region: event.region,
+          event: event.event,
+          detail: event.detail,
+        });
+      case "path": {
+        const { name, reason } = event;
+        // Whom nobody talks to has some relay or other.
+        log[reason === "idle" ? "debug" : "info"]("{name}: {path} ({reason})", {
+          name,
+          path: this.#describe(event.to),
+          reason,
+        });
+        return;
+      }
+      case "port-mapping":
+        return log.info("{what}", { what: leaseText(event.lease) });
+      case "first-data":
+        return log.info("{name}: first data, by {path}", {
+          name: event.name,
+          path: this.#describe(event.via),
+        });
+      default:
+        return;
+    }
+  }
+
+  #describe(target: PathTarget | undefined): string {
+    if (target === undefined) return "no path";
+    if (target.kind === "direct") return `direct ${target.endpoint}`;
+    const region = this.netmap?.relays.find(({ id }) => id === target.relay)?.region;
+    return `relay ${region === undefined ? target.relay : `${region} (${target.relay})`}`;
   }
 
   #learned(netmap: Netmap): void {
@@ -161,37 +208,4 @@ function logTrouble({ kind, problem }: Extract<ShellReport, { type: "trouble" }>
     case "sockets":
       return log.warn("not all sockets for punching could be opened: {problem}", { problem });
   }
-}
-
-function logEvent(event: AgentEvent): void {
-  switch (event.type) {
-    case "home":
-      return log.info("home relay: {region} ({reason})", {
-        region: event.region ?? "none",
-        reason: event.reason,
-      });
-    case "relay":
-      return log.debug("relay {region}: {event}, {detail}", {
-        region: event.region,
-        event: event.event,
-        detail: event.detail,
-      });
-    case "path":
-      return log.info("{name}: {path} ({reason})", {
-        name: event.name,
-        path: describe(event.to),
-        reason: event.reason,
-      });
-    case "port-mapping":
-      return log.info("{what}", { what: leaseText(event.lease) });
-    case "first-data":
-      return log.info("{name}: first data, by {path}", { name: event.name, path: describe(event.via) });
-    default:
-      return;
-  }
-}
-
-function describe(target: { kind: string; endpoint?: string; relay?: string } | undefined): string {
-  if (target === undefined) return "no path";
-  return target.kind === "direct" ? `direct ${target.endpoint}` : `relay ${target.relay}`;
 }

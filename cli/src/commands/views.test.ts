@@ -285,6 +285,25 @@ test("relay list: by region, with the reasons of those that are not as usual", (
   expect(showRelayList([], PLAIN, NOW)).toContain("burrow token create --for relay");
 });
 
+test("why: where a line has no room for both, the address is whole and its kind left out", () => {
+  const attempt = { ...direct, origin: "peer-reflexive", endpoint: "203.0.113.107:41641", state: "proven" };
+  const mapping = { state: "off", problems: {} };
+  const counts = { sent: 12, acked: 12, mtuBytes: 1360, lastHeardMs: NOW - 11_520_000 };
+  const path = { ...direct, reason: "" };
+  const text = showWhy(
+    json<WhyView>({
+      peer: { ...peer, name: "zoe", path },
+      portMapping: mapping,
+      reasons: [],
+      attempts: [{ ...attempt, ...counts }],
+    }),
+    PLAIN,
+    NOW,
+  );
+  expect(fits(text)).toEqual([]);
+  expect(text).toMatch(/\n203\.0\.113\.107:41641 +proven +12 /);
+});
+
 test("a handshake that does not complete is told in `why` and in `status`", () => {
   const path = { ...direct, reason: "" };
   const stuck = { ...peer, id: "1", name: "zoe", path, handshakeStuckSinceMs: NOW - 15_000 };

@@ -3,9 +3,9 @@ import type { Command } from "commander";
 import type { AttemptView, RelayedBecause, WhyView } from "../client/shapes.ts";
 import { mappingText } from "../print/mapping.ts";
 import { pathPaint, pathText } from "../print/path.ts";
-import { table, wrap } from "../print/table.ts";
+import { type Cell, table, wrap } from "../print/table.ts";
 import { age, lasting, milliseconds, timeOfDay } from "../print/units.ts";
-import { COLUMNS, type Style, type Terminal } from "../terminal.ts";
+import { COLUMNS, PLAIN, type Style, type Terminal } from "../terminal.ts";
 import { peerName } from "../values.ts";
 import { addLocalFlags, answer, type LocalFlags } from "./common.ts";
 import { isAway } from "./peers.ts";
@@ -77,25 +77,37 @@ export function showWhy(why: WhyView, style: Style, now: number): string {
     }
   }
   if (why.attempts.length > 0) {
-    const rows = why.attempts.map((attempt) => [
-      { text: attemptText(attempt), paint: attempt.inUse ? style.bold : (text: string) => text },
-      attempt.state,
-      String(attempt.sent),
-      { text: String(attempt.acked), paint: attempt.acked > 0 ? style.green : style.red },
-      milliseconds(attempt.rttMs),
-      attempt.mtuBytes === undefined ? "" : String(attempt.mtuBytes),
-      attempt.lastHeardMs === undefined ? "never" : age(now - attempt.lastHeardMs),
-    ]);
-    text += `\n${table(ATTEMPT_COLUMNS, rows, style)}`;
+    const rows = (isShort: boolean) =>
+      why.attempts.map((attempt) => attemptRow(attempt, isShort, style, now));
+    const natural = table(ATTEMPT_COLUMNS, rows(false), PLAIN, Number.POSITIVE_INFINITY);
+    // Rather an address without its kind than one that is cut in the middle.
+    const isTooWide = natural.split("\n").some((line) => line.length > COLUMNS);
+    text += `\n${table(ATTEMPT_COLUMNS, rows(isTooWide), style)}`;
     text += `\n${style.dim(DIRECTION)}\n`;
   }
   return text;
 }
 
-/** `host 192.168.1.5:41641`, `relay eu-central`. */
-function attemptText(attempt: AttemptView): string {
+function attemptRow(attempt: AttemptView, isShort: boolean, style: Style, now: number): Cell[] {
+  return [
+    {
+      text: attemptText(attempt, isShort),
+      paint: attempt.inUse ? style.bold : (text: string) => text,
+    },
+    attempt.state,
+    String(attempt.sent),
+    { text: String(attempt.acked), paint: attempt.acked > 0 ? style.green : style.red },
+    milliseconds(attempt.rttMs),
+    attempt.mtuBytes === undefined ? "" : String(attempt.mtuBytes),
+    attempt.lastHeardMs === undefined ? "never" : age(now - attempt.lastHeardMs),
+  ];
+}
+
+/** `host 192.168.1.5:41641`, `relay eu-central`; `isShort`: the address alone. */
+function attemptText(attempt: AttemptView, isShort: boolean): string {
   if (attempt.kind === "relay") return pathText(attempt);
-  return `${attempt.origin} ${attempt.endpoint ?? ""}`.trimEnd();
+  const { origin, endpoint = "" } = attempt;
+  return isShort ? endpoint : `${origin} ${endpoint}`.trimEnd();
 }
 
 function indented(text: string, label: string): string {

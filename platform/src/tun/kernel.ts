@@ -63,7 +63,7 @@ function bytesOf(text: string, length: number): Uint8Array<ArrayBuffer> {
 }
 
 const NEEDS_RIGHTS =
-  "run as root or give CAP_NET_ADMIN (AmbientCapabilities=CAP_NET_ADMIN in a systemd unit, --cap-add NET_ADMIN in a container), or use `--device wireguard:IFACE` or `--device none`";
+  "run as root or give CAP_NET_ADMIN (AmbientCapabilities=CAP_NET_ADMIN in a systemd unit, --cap-add NET_ADMIN in a container), or use `--device none`, which takes no packets of this machine";
 
 /**
  * Opens the device non-blocking and makes the interface; the interface lives as long as the descriptor.
