@@ -53,6 +53,11 @@ describe("clearly worse is half as slow again and 20 ms more", () => {
   }
 });
 
+test("a relay that is used no more is left for that, and not for its round trip", () => {
+  const [drained, near] = [relay("a", 40), relay("b", 36)];
+  expect(choosePath([near], drained, false)).toEqual({ path: near, reason: "relay-left" });
+});
+
 test("among paths of a kind the one in use stays unless another gains 5 ms and a fifth", () => {
   const [held, near, far] = [relay("a", 40), relay("b", 36), relay("c", 31)];
   expect(choosePath([held, near], held, false)).toEqual({ path: held, reason: "stays" });

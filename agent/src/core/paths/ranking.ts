@@ -33,6 +33,8 @@ export type ChoiceReason =
   | "direct-clearly-worse"
   | "direct-too-narrow"
   | "lower-rtt"
+  /** The relay before is neither home nor standby any more: it drains, or the home has moved. */
+  | "relay-left"
   | "stays"
   | "nothing-proven";
 
@@ -48,14 +50,15 @@ export interface Choice {
  *   for a moment, so the caller says so only after it has lasted (`isDirectClearlyWorse`)
  */
 export function choosePath(paths: Iterable<Path>, current: Path | undefined, relayMayWin: boolean): Choice {
-  const { direct, relay, relays } = bestOfEachKind(paths, current);
+  const { direct, relay, relays, hasCurrent } = bestOfEachKind(paths, current);
   const [best, reason] = pick(direct, relay, relays, relayMayWin);
   if (best === undefined) return { path: undefined, reason: "nothing-proven" };
   if (best === current) return { path: best, reason: "stays" };
   const sameKind = current?.isProven === true && current.target.kind === best.target.kind;
   // Among relays beside a direct path, what one wants to know is still why it is a relay.
   const isRelayed = best.target.kind === "relay" && direct !== undefined;
-  return { path: best, reason: sameKind && !isRelayed ? "lower-rtt" : reason };
+  if (!sameKind || isRelayed) return { path: best, reason };
+  return { path: best, reason: hasCurrent || best.target.kind === "direct" ? "lower-rtt" : "relay-left" };
 }
 
 /** Why a proven path is chosen, as users read it: what is wrong with the one before, if anything is. */
@@ -83,7 +86,9 @@ function bestOfEachKind(paths: Iterable<Path>, current: Path | undefined) {
   let direct: Path | undefined;
   let relay: Path | undefined;
   let relays = 0;
+  let hasCurrent = false;
   for (const path of paths) {
+    hasCurrent ||= path === current;
     if (!path.isProven) continue;
     if (path.target.kind === "direct") direct = better(path, direct, current);
     else {
@@ -91,7 +96,7 @@ function bestOfEachKind(paths: Iterable<Path>, current: Path | undefined) {
       relays++;
     }
   }
-  return { direct, relay, relays };
+  return { direct, relay, relays, hasCurrent };
 }
 
 function pick(

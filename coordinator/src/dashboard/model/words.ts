@@ -23,6 +23,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "only-path": "It is the only path that has proven itself so far.",
   "best-relay": "Of the relays that have proven themselves it is the nearest for both.",
   "lower-rtt": "Its round trip is lower than that of the path before.",
+  "relay-left": "The relay before is to be left: it drains, or another one is nearer now.",
   "direct-clearly-worse": "A direct path works, but has been much slower than the relay.",
   "direct-too-narrow": "A direct path works, but packets of 1280 bytes do not fit through it.",
   "no-path": "No relay and no address of the peer is known to answer.",
