@@ -253,6 +253,7 @@ function linger(attempt: PunchAttempt, now: number): void {
   attempt.untilMs = Math.max(now + LINGER_MS, socketsUntilMs);
 }
 
+/** There is a direct path, in use or, since a relay is better, not. */
 function isDirect(peer: Peer): boolean {
-  return peer.paths.currentPath?.isProven === true && peer.paths.current?.kind === "direct";
+  return peer.paths.paths.some(({ target, isProven }) => target.kind === "direct" && isProven);
 }

@@ -5,6 +5,9 @@ import { Path, type PathId, type PathOrigin, type PathTarget, pathIdOf } from ".
 /** Direct paths kept per peer: enough for 32 candidates and what peers saw besides. */
 export const DIRECT_PATHS_MAX = 48;
 
+/** Longer than a round trip by satellite. */
+const ANSWERS_WITHIN_MS = 1_000;
+
 export class PathTable {
   readonly #paths = new Map<PathId, Path>();
 
@@ -40,7 +43,7 @@ export class PathTable {
   ensure(target: PathTarget, origin: PathOrigin, now: number): Path | undefined {
     const known = this.of(target);
     if (known !== undefined) return known;
-    if (target.kind === "direct" && !this.#makeRoom()) return undefined;
+    if (target.kind === "direct" && !this.#makeRoom(now)) return undefined;
     const path = new Path(target, origin, now);
     this.#paths.set(path.id, path);
     return path;
@@ -59,12 +62,16 @@ export class PathTable {
     return undefined;
   }
 
-  /** Room for one more direct path: at the limit one that never answered or is lost must go. */
-  #makeRoom(): boolean {
+  /**
+   * Room for one more direct path: at the limit one that never answered or is lost must go, but none whose answer may be
+   * on its way. Two sides that each forgot what they had just asked would ask each other as fast as packets travel.
+   */
+  #makeRoom(now: number): boolean {
     const direct = this.all.filter((path) => path.target.kind === "direct");
     if (direct.length < DIRECT_PATHS_MAX) return true;
+    const settled = direct.filter(({ stateSinceMs }) => now - stateSinceMs >= ANSWERS_WITHIN_MS);
     const useless =
-      direct.find((path) => path.state === "silent") ?? direct.find((path) => path.state === "lost");
+      settled.find((path) => path.state === "silent") ?? settled.find((path) => path.state === "lost");
     return useless !== undefined && this.#paths.delete(useless.id);
   }
 }
