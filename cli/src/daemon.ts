@@ -13,8 +13,12 @@ const STOP_TIMEOUT_MS = 10_000;
 /** What a shell reports for a process that a signal ended: 128 and the signal's number. */
 const INTERRUPTED_EXIT = 130;
 
-/** A name server that does not answer holds up a process that has nothing else to wait for. */
-const LINGER_MS = 500;
+let hasEnded = false;
+
+/** Whether a daemon has run in this process and come to its end: there is nothing left to wait for. */
+export function hasDaemonEnded(): boolean {
+  return hasEnded;
+}
 
 /**
  * Starts a part, calls `ready` with it, and returns when a signal has stopped it; throws what made it end by itself.
@@ -30,7 +34,6 @@ export async function runDaemon<Part extends Running>(
   try {
     const part = await start(abort.signal).catch((error: unknown) => {
       if (!signal.received) throw error;
-      setTimeout(() => process.exit(), LINGER_MS).unref();
     });
     if (part === undefined) return;
     if (!signal.received) ready(part);
@@ -39,6 +42,7 @@ export async function runDaemon<Part extends Running>(
     await within(STOP_TIMEOUT_MS, part.stop(), `${name} did not stop within ${STOP_TIMEOUT_MS / 1000} s`);
     if (failure !== undefined) throw failure;
   } finally {
+    hasEnded = true;
     signal.close();
   }
 }
