@@ -58,6 +58,17 @@ test("silence after three is a no, until the outside is another", () => {
   expect([check.result, sent.length]).toEqual([undefined, 4]);
 });
 
+test("an outside that relays see again, after they did not for a while, is not asked about anew", () => {
+  const { check, sent, run, setOutside } = world();
+  setOutside(OUTSIDE);
+  run(10_000);
+  setOutside(undefined);
+  run(60_000);
+  setOutside(OUTSIDE);
+  run(10_000);
+  expect([check.result, sent.length, check.nextDeadline()]).toEqual([false, 3, undefined]);
+});
+
 test("what comes late, and what others send in our name, is no proof", () => {
   const { check, sent, run, setOutside } = world();
   setOutside(OUTSIDE);

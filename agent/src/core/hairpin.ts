@@ -43,6 +43,8 @@ export class HairpinCheck {
   /** Our id, as it stands in packets. */
   readonly #self: Uint8Array;
   #outside: Endpoint | undefined;
+  /** Of which outside the result is. */
+  #askedFor: Endpoint | undefined;
   #transaction: Transaction | undefined;
   #sent = 0;
   #nextMs: number | undefined;
@@ -54,14 +56,20 @@ export class HairpinCheck {
     this.#key = options.random(SYMMETRIC_KEY_LENGTH);
   }
 
-  /** Where all relays see our socket; undefined where they do not agree, or where that is an address of our own. */
+  /**
+   * Where all relays see our socket; undefined where they do not agree, too few of them answer, or that is an address of
+   * our own. Bindings that nobody needs come and go: the same outside is not asked twice.
+   */
   setOutside(outside: Endpoint | undefined, now: number): void {
     if (outside === this.#outside) return;
     this.#outside = outside;
+    if (outside === undefined) this.#nextMs = undefined;
+    if (outside === undefined || (outside === this.#askedFor && this.result !== undefined)) return;
+    this.#askedFor = outside;
     this.result = undefined;
     this.#sent = 0;
     this.#transaction = transactionOf(this.#options.random(TRANSACTION_LENGTH));
-    this.#nextMs = outside === undefined ? undefined : now;
+    this.#nextMs = now;
     this.tick(now);
   }
 
