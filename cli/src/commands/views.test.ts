@@ -341,6 +341,20 @@ test("netcheck", () => {
   expect(text).toContain("203.0.113.7:41641");
 });
 
+test("netcheck: a machine with IPv6 alone has no NAT to wait for", () => {
+  const check = {
+    natMapping: "unknown",
+    portMapping: { state: "off", problems: {} },
+    candidates: [],
+    relays: [],
+  };
+  const showFor = (ipv4: boolean, ipv6: boolean) =>
+    showNetcheck(json<NetcheckView>({ ...check, ipv4, ipv6 }), PLAIN, NOW);
+  expect(showFor(false, true)).toMatch(/^NAT +none \(IPv6 only\)\n/);
+  expect(showFor(false, true)).not.toContain("until two relays");
+  expect(showFor(true, true)).toContain("until two relays");
+});
+
 test("ping: each answer with its path, and the sum of it", () => {
   const tally = new Tally();
   const lines = json<PingLine[]>([
