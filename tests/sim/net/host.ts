@@ -19,6 +19,8 @@ export class Host {
   readonly blocksUdp: boolean;
   /** The main socket's, one for each family. */
   readonly endpoints: readonly Endpoint[];
+  /** Until it is gone from the network, for good. */
+  isPlugged = true;
   receive: (datagram: Uint8Array, from: Endpoint, socket?: number) => void = () => {};
   readonly #nic4: Interface | undefined;
   readonly #nic6: Interface | undefined;
@@ -93,6 +95,7 @@ export class Host {
 
   /** Gone from the network, for good. */
   unplug(): void {
+    this.isPlugged = false;
     for (const { realm, address } of this.interfaces) {
       if (realm.owners.get(address) === this) realm.owners.delete(address);
     }

@@ -87,6 +87,7 @@ export class Doors {
 
   /** Milliseconds from one host to another by TCP; undefined while it is cut. What TCP would send again is lost. */
   #way(from: Host, to: Host): number | undefined {
+    if (!from.isPlugged || !to.isPlugged) return undefined;
     const { weather } = this.#net;
     for (const a of outermostAddresses(from)) {
       for (const b of outermostAddresses(to)) {

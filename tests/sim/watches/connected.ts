@@ -17,15 +17,15 @@ const FIRST_ANSWER_WITHIN_MS = 2_000;
 /** How long after its begin, and after its end, a fault excuses silence. */
 const EXCUSED_MS: Readonly<Record<FaultKind["is"], number>> = {
   "direct-cut": 1_500,
-  "relay-cut": 4_000,
-  "relay-killed": 4_000,
-  "relay-deaf": 4_000,
+  "relay-cut": 3_000,
+  "relay-killed": 3_000,
+  "relay-deaf": 3_000,
   "relay-drained": 500,
   "coordinator-gone": 500,
-  "router-rebooted": 4_000,
+  "router-rebooted": 2_000,
   storm: 3_000,
-  moved: 5_000,
-  restarted: 4_000,
+  moved: 3_500,
+  restarted: 3_500,
 };
 
 interface Echo {
