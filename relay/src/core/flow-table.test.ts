@@ -83,4 +83,49 @@ describe("flow table", () => {
     for (let i = 0; i < 600; i++) if (table.find(1, i) !== NO_FLOW) kept++;
     expect(kept).toBe(600);
   });
+
+  // Each pair renews its session every 120 s, and nothing is put again before that: a lost flow is dead until then.
+  for (const [others, packetEveryS] of [
+    [4_600, 1],
+    [5_000, 1],
+    [4_600, 5],
+  ] as const) {
+    test(`what carries packets stays, also of a hub, beside ${others} others with a packet in ${packetEveryS} s`, () => {
+      const table = new FlowTable(12_288, 7);
+      const hub = Array.from({ length: 600 }, (_, i) => ({ source: 1, at: i }));
+      const pairs = [...hub, ...Array.from({ length: others }, (_, i) => ({ source: i + 2, at: i }))];
+      const flows = new Map<(typeof pairs)[number], number>();
+      let index = 1;
+      let dead = 0;
+      for (let nowS = 1_000; nowS < 1_700; nowS++) {
+        for (const pair of pairs) {
+          if ((nowS - pair.at) % 120 === 0) {
+            flows.set(pair, index);
+            table.put(pair.source, index++, 1, 1, nowS, true);
+          }
+          const flow = flows.get(pair);
+          if (flow === undefined || (nowS + pair.at) % packetEveryS !== 0) continue;
+          const at = table.find(pair.source, flow);
+          if (at === NO_FLOW) dead++;
+          else table.touch(at, nowS);
+        }
+        table.sweep(table.places, nowS);
+      }
+      expect(table.evictions).toBeGreaterThan(1_000);
+      expect(dead).toBe(0);
+    });
+  }
+
+  test("a packet for each does not let one source's declarations stay either, once idle", () => {
+    const table = new FlowTable(12_288, 7);
+    for (let source = 1; source <= 20; source++) table.put(source, source, 1, 1, 1_000, true);
+    for (let i = 0; i < 19_000; i++) {
+      const nowS = 1_000 + Math.floor(i / 100);
+      table.put(21, i, 1, 1, nowS, true);
+      table.touch(table.find(21, i), nowS);
+      if (i % 100 === 0) table.sweep(table.places, nowS);
+    }
+    expect(table.size).toBe(12_288);
+    for (let source = 1; source <= 20; source++) expect(table.find(source, source)).not.toBe(NO_FLOW);
+  });
 });

@@ -2,28 +2,38 @@
  * The flow table: (source, receiver index) → destination, the one look-up of the packet path.
  *
  * Open addressing with linear probing in typed arrays; removal shifts the run back, so there are no tombstones
- * (Knuth, TAOCP vol. 3, 6.4, algorithm R). An entry lies within one cache line. Nothing is allocated after construction. Sources and destinations
- * are named by serials that are never used twice, so entries of the gone need no hunting down: they do not match.
+ * (Knuth, TAOCP vol. 3, 6.4, algorithm R). An entry lies within one cache line. Nothing is allocated after construction.
+ * Sources and destinations are named by serials that are never used twice, so entries of the gone need no hunting
+ * down: they do not match.
  *
- * When it is full, whoever holds the most gives: a source takes as much as nobody else wants, and no more.
+ * When it is full, what carries packets stays: first goes what a source holds without use beyond its share, of the
+ * largest such holding, then what was unused for longest. So nobody pushes out others' flows by declaring many.
  */
-import { FLOW_LIFETIME_S, FLOW_UNUSED_LIFETIME_S } from "./limits.ts";
+import { FLOW_IDLE_S, FLOW_LIFETIME_S, FLOW_UNUSED_LIFETIME_S, FLOWS_WITHOUT_USE_SHARE } from "./limits.ts";
 
 /** No such flow. */
 export const NO_FLOW = -1;
 
-/** Entries looked at when a full table needs room: of them one that its source's largest holding can spare goes. */
+/** Entries looked at when a full table needs room: the one of them that is missed the least goes. */
 const EVICTION_SAMPLE = 16;
 
 /** Words of an entry, eight of them: the source's serial (0 where the place is empty), the receiver index, */
 const ENTRY_SHIFT = 3;
 const SOURCE = 0;
 const INDEX = 1;
-/** the destination's slot and serial, when it was last used, and 1 once a packet went this way. */
+/** the destination's slot and serial, when it was last used or declared, and what use it is. */
 const SLOT = 2;
 const SERIAL = 3;
 const USED_S = 4;
-const PROVEN = 5;
+const USE = 5;
+
+/** Somebody's guess; the source's or both sides' word; packets go this way; they did, but not lately. */
+const GUESSED = 0;
+const PROVEN = 1;
+const USED = 2;
+const IDLE = 3;
+/** Counts of a holder, by use. */
+const HOLDER_SHIFT = 2;
 
 export class FlowTable {
   readonly #max: number;
@@ -31,8 +41,11 @@ export class FlowTable {
   readonly #seed: number;
 
   readonly #entries: Int32Array;
-  /** By source: its entries. */
-  readonly #held = new Map<number, number>();
+  /** By source, hashed, and use: entries. Sources whose hashes meet are one holder: half as many holders as places. */
+  readonly #held: Int32Array;
+  readonly #holderMask: number;
+  /** More than this of one use, other than USED, is first to go. */
+  readonly #share: number;
 
   #size = 0;
   #evictions = 0;
@@ -46,6 +59,9 @@ export class FlowTable {
     this.#mask = places - 1;
     this.#seed = seed | 0;
     this.#entries = new Int32Array(places << ENTRY_SHIFT);
+    this.#holderMask = (places >> 1) - 1;
+    this.#held = new Int32Array((this.#holderMask + 1) << HOLDER_SHIFT);
+    this.#share = flowsMax * FLOWS_WITHOUT_USE_SHARE;
   }
 
   get size(): number {
@@ -82,16 +98,16 @@ export class FlowTable {
   touch(at: number, nowS: number): void {
     const entry = at << ENTRY_SHIFT;
     this.#entries[entry + USED_S] = nowS;
-    this.#entries[entry + PROVEN] = 1;
+    if (this.#entries[entry + USE] !== USED) this.#turn(entry, USED);
   }
 
   isStale(at: number, nowS: number): boolean {
     const entry = at << ENTRY_SHIFT;
-    const lifetimeS = this.#entries[entry + PROVEN] === 1 ? FLOW_LIFETIME_S : FLOW_UNUSED_LIFETIME_S;
+    const lifetimeS = this.#entries[entry + USE] === GUESSED ? FLOW_UNUSED_LIFETIME_S : FLOW_LIFETIME_S;
     return nowS - (this.#entries[entry + USED_S] ?? 0) > lifetimeS;
   }
 
-  /** Sets a flow, over whatever it was. `proven`: the source itself declared it. */
+  /** Sets a flow, over whatever it was; one in use stays so. `proven`: the source itself declared it. */
   put(
     source: number,
     receiverIndex: number,
@@ -101,29 +117,39 @@ export class FlowTable {
     proven: boolean,
   ): void {
     let at = this.find(source, receiverIndex);
-    if (at === NO_FLOW) {
+    const isNew = at === NO_FLOW;
+    if (isNew) {
       if (this.#size >= this.#max) this.#evict(nowS);
       at = this.#home(source, receiverIndex | 0);
       while (!this.#isEmpty(at)) at = (at + 1) & this.#mask;
       this.#size++;
-      this.#held.set(source, this.#heldBy(source) + 1);
     }
     const entry = at << ENTRY_SHIFT;
-    this.#entries[entry + SOURCE] = source;
-    this.#entries[entry + INDEX] = receiverIndex;
+    const use = proven ? PROVEN : GUESSED;
+    if (isNew) {
+      this.#entries[entry + SOURCE] = source;
+      this.#entries[entry + INDEX] = receiverIndex;
+      this.#entries[entry + USE] = use;
+      this.#count(entry, 1);
+    } else if (this.#entries[entry + USE] !== USED || this.#entries[entry + SERIAL] !== serial) {
+      this.#turn(entry, use);
+    }
     this.#entries[entry + SLOT] = slot;
     this.#entries[entry + SERIAL] = serial;
     this.#entries[entry + USED_S] = nowS;
-    this.#entries[entry + PROVEN] = proven ? 1 : 0;
   }
 
-  /** Looks at the next `places` places and removes what is stale; a bounded piece of work. */
+  /** Looks at the next `places` places, removes what is stale and notes what is no longer used; bounded work. */
   sweep(places: number, nowS: number): void {
     for (let i = 0; i < places; i++) {
       const at = this.#sweepAt;
       // After a removal the place may hold the next of its run: look again before moving on.
-      if (!this.#isEmpty(at) && this.isStale(at, nowS)) this.#remove(at);
-      else this.#sweepAt = (at + 1) & this.#mask;
+      if (!this.#isEmpty(at) && this.isStale(at, nowS)) {
+        this.#remove(at);
+        continue;
+      }
+      if (!this.#isEmpty(at)) this.#noteIdle(at << ENTRY_SHIFT, nowS);
+      this.#sweepAt = (at + 1) & this.#mask;
     }
   }
 
@@ -131,23 +157,21 @@ export class FlowTable {
     return this.#mask + 1;
   }
 
-  /** Of a few entries: the stale before all others, then the largest holder's, of those the longest unused. */
+  /** Of a few entries: the stale, then of the largest holding without use beyond a share, then the longest unused. */
   #evict(nowS: number): void {
     let victim = NO_FLOW;
-    let most = 0;
+    let most = -1;
     let oldest = Number.POSITIVE_INFINITY;
     for (let seen = 0, at = this.#evictAt; seen < EVICTION_SAMPLE; at = (at + 1) & this.#mask) {
       this.#evictAt = (at + 1) & this.#mask;
       if (this.#isEmpty(at)) continue;
       seen++;
       const entry = at << ENTRY_SHIFT;
-      const usedS =
-        (this.#entries[entry + USED_S] ?? 0) + (this.#entries[entry + PROVEN] === 1 ? FLOW_LIFETIME_S : 0);
-      const held = this.isStale(at, nowS)
-        ? Number.POSITIVE_INFINITY
-        : this.#heldBy(this.#entries[entry + SOURCE] ?? 0);
-      if (held < most || (held === most && usedS >= oldest)) continue;
-      most = held;
+      this.#noteIdle(entry, nowS);
+      const usedS = this.#entries[entry + USED_S] ?? 0;
+      const excess = this.isStale(at, nowS) ? Number.POSITIVE_INFINITY : this.#excess(entry);
+      if (excess < most || (excess === most && usedS >= oldest)) continue;
+      most = excess;
       oldest = usedS;
       victim = at;
     }
@@ -155,15 +179,36 @@ export class FlowTable {
     this.#remove(victim);
   }
 
-  #heldBy(source: number): number {
-    return this.#held.get(source) ?? 0;
+  /** How many like this one its source holds, where that is more than its share and they carry nothing; else 0. */
+  #excess(entry: number): number {
+    if (this.#entries[entry + USE] === USED) return 0;
+    const held = this.#held[this.#counter(entry)] ?? 0;
+    return held > this.#share ? held : 0;
+  }
+
+  #noteIdle(entry: number, nowS: number): void {
+    if (this.#entries[entry + USE] !== USED) return;
+    if (nowS - (this.#entries[entry + USED_S] ?? 0) > FLOW_IDLE_S) this.#turn(entry, IDLE);
+  }
+
+  #turn(entry: number, use: number): void {
+    this.#count(entry, -1);
+    this.#entries[entry + USE] = use;
+    this.#count(entry, 1);
+  }
+
+  #count(entry: number, by: number): void {
+    const at = this.#counter(entry);
+    this.#held[at] = (this.#held[at] ?? 0) + by;
+  }
+
+  #counter(entry: number): number {
+    const holder = this.#home(this.#entries[entry + SOURCE] ?? 0, 0) & this.#holderMask;
+    return (holder << HOLDER_SHIFT) + (this.#entries[entry + USE] ?? 0);
   }
 
   #remove(hole: number): void {
-    const source = this.#entries[(hole << ENTRY_SHIFT) + SOURCE] ?? 0;
-    const left = this.#heldBy(source) - 1;
-    if (left > 0) this.#held.set(source, left);
-    else this.#held.delete(source);
+    this.#count(hole << ENTRY_SHIFT, -1);
     let empty = hole;
     let at = hole;
     for (;;) {

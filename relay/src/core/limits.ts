@@ -68,6 +68,13 @@ export const LINGER_MS = 600_000;
 export const FLOW_LIFETIME_S = 200;
 /** A handshake that nobody answers is repeated after 5 s with another index (WireGuard §6.1). */
 export const FLOW_UNUSED_LIFETIME_S = 15;
+/** A flow without a packet for so long is not in use: keep-alives come every 25 s, and one may be lost. */
+export const FLOW_IDLE_S = 60;
+/**
+ * Of a full table, what one source may hold of flows that carry nothing before they are the first to go. Enough for a
+ * hub's: those it has just declared, and those of sessions that it has renewed since.
+ */
+export const FLOWS_WITHOUT_USE_SHARE = 1 / 64;
 /** An outside client without traffic for a whole session's life has none; one never answered is a guess. */
 export const OUTSIDE_LIFETIME_MS = 200_000;
 export const OUTSIDE_UNANSWERED_LIFETIME_MS = 15_000;
