@@ -139,6 +139,44 @@ describe("the side before the easy NAT", () => {
     expect(most).toBeLessThanOrEqual(1_050);
   });
 
+  test("has a quarter of the rate beside paths that take all of it, and ends when the peer no longer listens", () => {
+    for (const nats of [
+      { own: "endpoint-independent", theirs: "address-dependent" },
+      { own: "address-dependent", theirs: "endpoint-independent" },
+    ] as const) {
+      let [now, punched, socketsOpen] = [0, 0, 0];
+      const budget = new ProbeBudget();
+      const sink = {
+        probe() {
+          punched++;
+          budget.spend(now);
+        },
+        introduce() {},
+        openSockets(count: number) {
+          socketsOpen += count;
+          const ids = Array.from({ length: count }, (_, id) => id);
+          puncher.socketsOpened(ids, now);
+        },
+        closeSockets(ids: readonly number[]) {
+          socketsOpen -= ids.length;
+        },
+      };
+      const puncher: Puncher = new Puncher(sink, randomFrom(3), budget);
+      const peer = peerAt(0);
+      puncher.introduced(peer, nats, [reflexive("198.51.100.9:4000")], 0);
+      for (; now < 9_000; now++) {
+        budget.spend(now);
+        budget.spend(now);
+        peer.paths.route(now);
+        puncher.tick(now);
+      }
+      expect(punched).toBeGreaterThan(nats.own === "address-dependent" ? 767 : 1_500);
+      expect(punched).toBeLessThan(1_600);
+      expect(socketsOpen).toBe(0);
+      expect(puncher.nextDeadline()).toBeUndefined();
+    }
+  });
+
   test("guesses the next ports of a NAT that gives them in order: some at once, the others before random ones", () => {
     const sent: { to: Endpoint; at: number }[] = [];
     let now = 0;

@@ -37,8 +37,13 @@ const WAITING_MAX = 64;
 const BURST_INTERVAL_MS = 10;
 /** Answers to the last probes may still come. */
 const LINGER_MS = 2_000;
+/**
+ * An attempt that shares the whole rate with as many others as there may be is done by then. One that paths in use leave
+ * only the floor (probe-budget.ts) ends all the same: the peer no longer listens. Alone, it has sent enough for 99.7 %.
+ */
+const PROBING_FOR_MS = ATTEMPTS_MAX * (PROBES_MAX / PROBES_AT_ONCE_MAX) * BURST_INTERVAL_MS;
 /** The side with the sockets is done sooner than the other one, which looks for them as long as this, if it is busy. */
-const SOCKETS_FOR_MS = LINGER_MS + ATTEMPTS_MAX * (PROBES_MAX / PROBES_AT_ONCE_MAX) * BURST_INTERVAL_MS;
+const SOCKETS_FOR_MS = LINGER_MS + PROBING_FOR_MS;
 const OPEN_TIMEOUT_MS = 2_000;
 /**
  * Between two attempts for one peer; the last one for ever. The second pause is longer than any router remembers the
@@ -61,7 +66,7 @@ export interface PuncherSink {
 export class Puncher {
   readonly #sink: PuncherSink;
   readonly #random: (length: number) => Uint8Array;
-  /** Of all the agent's probes, spent as they leave: ours take what the others leave over. */
+  /** Of all the agent's probes, spent as they leave: ours take what the others leave over, and a floor. */
   readonly #budget: ProbeBudget;
   readonly #history = new Map<AgentId, { attempts: number; lastMs: number }>();
   /** The next one to probe comes first. */
@@ -143,8 +148,10 @@ export class Puncher {
   }
 
   nextDeadline(): number | undefined {
-    const due = this.#attempts.map(({ phase, untilMs }) =>
-      phase === "probing" ? Math.max(untilMs, this.#nextBurstMs) : untilMs,
+    const due = this.#attempts.map(({ phase, untilMs, beganMs }) =>
+      phase === "probing"
+        ? Math.min(Math.max(untilMs, this.#nextBurstMs), beganMs + PROBING_FOR_MS)
+        : untilMs,
     );
     if (this.#kept.size > 0) due.push(this.#sweepMs);
     return due.length === 0 ? undefined : Math.min(...due);
@@ -158,7 +165,11 @@ export class Puncher {
       if (phase !== "opening" || isDue) this.#end(attempt, now);
       return;
     }
-    if (!isDue || phase === "probing") return;
+    if (phase === "probing") {
+      if (now >= attempt.beganMs + PROBING_FOR_MS) linger(attempt, now);
+      return;
+    }
+    if (!isDue) return;
     if (phase === "waiting") return this.#start(attempt, now);
     const { journal } = peer.paths;
     journal.note(now, "punching-failed", `${attempt.sent} probes met nobody`);
@@ -188,13 +199,14 @@ export class Puncher {
     let ready = this.#ready(now);
     if (ready.length === 0) return;
     this.#nextBurstMs = now + BURST_INTERVAL_MS;
-    const most = this.#budget.left(now);
+    const most = this.#budget.leftForPunching(now);
     let left = most;
     while (left > 0 && ready.length > 0) {
       for (const attempt of ready.slice(0, left)) {
         const probe = attempt.take(this.#random, now);
         if (probe === undefined) continue;
         left--;
+        this.#budget.spendOnPunching(now);
         this.#sink.probe(attempt.peer, probe);
       }
       for (const attempt of ready) if (attempt.isDone) linger(attempt, now);

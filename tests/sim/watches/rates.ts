@@ -10,7 +10,10 @@ import type { Watch } from "./watches.ts";
 const PROBES_PER_SECOND_MAX = 32;
 /** One volley, or two begun for two reasons; nobody has to stand more who never answered. */
 const PROBES_TO_SILENT_MAX = 24;
-/** All together: 1,000 (agent/src/core/probe-budget.ts), and what could not wait when those had just been spent. */
+/**
+ * All together: 1,000 (agent/src/core/probe-budget.ts), and what could not wait when those had just been spent. Nobody
+ * here talks to so many that paths alone take more than the three quarters that punching leaves them.
+ */
 const PROBES_OF_AN_AGENT_MAX = 1_050;
 const BINDS_PER_SECOND_MAX = 10;
 const INTRODUCTIONS_MAX = 8;
