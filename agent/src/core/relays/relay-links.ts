@@ -110,10 +110,12 @@ export class RelayLinks {
     return this.#links.get(relay)?.endpoint;
   }
 
-  /** The relay that owns this endpoint, if any. */
+  /** The relay that owns this endpoint, if any. Asked for every run of datagrams, so it allocates nothing. */
   relayAt(endpoint: Endpoint): RelayId | undefined {
-    const links = this.#byEndpoint.get(endpoint) ?? [];
-    return (links.find(({ isBound }) => isBound) ?? links[0])?.info.id;
+    const links = this.#byEndpoint.get(endpoint);
+    if (links === undefined) return undefined;
+    for (const link of links) if (link.isBound) return link.info.id;
+    return links[0]?.info.id;
   }
 
   /** The relay map, and in which order this agent should try them. */
