@@ -58,6 +58,6 @@ export interface AgentOptions {
   readonly outsideClients: readonly OutsideClient[];
   /** On the clock of all `now`s, which should be Unix milliseconds. */
   readonly startedAt: number;
-  /** Of Binds: above all that an earlier run under the same tickets used, else relays take them for captured ones. */
+  /** Of Binds and introductions: above all that earlier runs used, else relays and peers take them for captured ones. */
   readonly firstSequence: number;
 }

@@ -39,7 +39,7 @@ function peerOf(key: PublicKey): Peer {
 }
 
 /** The agent of `own`, which knows the one of `other`; what it sends is in `sent`. */
-function introducerOf(own: PublicKey, other: PublicKey) {
+function introducerOf(own: PublicKey, other: PublicKey, firstSequence = 1) {
   const sent: { way: PathTarget; datagram: Uint8Array }[] = [];
   const drops: string[] = [];
   const nats: Nats[] = [];
@@ -58,6 +58,7 @@ function introducerOf(own: PublicKey, other: PublicKey) {
     self: agentIdOf(own),
     sealer: nobleSealer,
     random: (length) => new Uint8Array(length).fill(++drawn),
+    firstSequence,
     whereabouts,
     peerOf: (id: AgentId) => (id === peer.info.id ? peer : undefined),
     puncher: { introduced: (_, of) => nats.push(of) },
@@ -121,6 +122,16 @@ test("what was seen once, and what is older, starts nothing", () => {
   // A clock that was set back does not make it speak of the past.
   b.introducer.receive(say(0), BY_RELAY, 30_000);
   expect(b.nats.length).toBe(2);
+});
+
+test("one that started again on an earlier clock, above its last run's sequences, is followed", () => {
+  const { b, say } = pair();
+  b.introducer.receive(say(1_800_000_000_000), BY_RELAY, 0);
+  const again = introducerOf(KEY_A, KEY_B, 1_000);
+  again.introducer.withoutCoordinator(again.peer, [RELAY], 1_700_000_000_000);
+  b.introducer.receive(again.sent.at(-1)?.datagram ?? new Uint8Array(0), BY_RELAY, 10_000);
+  expect(b.nats.length).toBe(2);
+  expect(b.drops).toEqual([]);
 });
 
 test("a peer that sends many is followed twice a second", () => {

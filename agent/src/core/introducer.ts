@@ -30,6 +30,8 @@ export interface IntroducerParts {
   readonly self: AgentId;
   readonly sealer: Sealer;
   readonly random: (length: number) => Uint8Array;
+  /** Sequences begin there: they have to rise across restarts, since a peer may not have noticed ours. */
+  readonly firstSequence: number;
   readonly whereabouts: Whereabouts;
   /** Absent where hard NATs are not to be punched. */
   readonly puncher: Pick<Puncher, "introduced"> | undefined;
@@ -66,10 +68,11 @@ interface Latest {
 export class Introducer {
   readonly #parts: IntroducerParts;
   readonly #latest = new Map<AgentId, Latest>();
-  #sequence = 0;
+  #sequence: number;
 
   constructor(parts: IntroducerParts) {
     this.#parts = parts;
+    this.#sequence = parts.firstSequence;
   }
 
   /** The coordinator tells both sides to probe. */
@@ -85,7 +88,6 @@ export class Introducer {
       peer,
       relays.map((relay) => ({ kind: "relay", relay })),
       true,
-      now,
     );
     if (peer.candidates.length > 0) peer.paths.probeNow(peer.candidates, now);
   }
@@ -97,7 +99,7 @@ export class Introducer {
     const opened = this.#open(datagram, now);
     if (typeof opened === "string") return this.#parts.drop(opened);
     const { peer, introduction } = opened;
-    if (introduction.wantsAnswer) this.#tell(peer, [from], false, now);
+    if (introduction.wantsAnswer) this.#tell(peer, [from], false);
     this.#introduce(peer, introduction, now);
   }
 
@@ -121,12 +123,11 @@ export class Introducer {
   }
 
   /** By each of these ways: the first to arrive counts. */
-  #tell(peer: Peer, ways: readonly PathTarget[], wantsAnswer: boolean, now: number): void {
+  #tell(peer: Peer, ways: readonly PathTarget[], wantsAnswer: boolean): void {
     const { self, sealer, random, whereabouts, transmit } = this.#parts;
     const key = peer.probeKey;
     if (key === undefined) return;
-    // By the clock, so that it rises across restarts.
-    this.#sequence = Math.max(this.#sequence + 1, Math.floor(now));
+    this.#sequence++;
     const { candidates, nat, natPorts } = whereabouts;
     const about = { sequence: this.#sequence, wantsAnswer, nat, natPorts, candidates };
     const header = { receiver: peer.info.id, sender: self };

@@ -10,7 +10,7 @@ const log = getLogger(["burrow", "agent", "state"]);
 const FILE_NAME = "netmap.json";
 const origin = z.object({ coordinatorUrl: z.string().refine((text) => URL.canParse(text)) });
 const begun = z.object({ firstSequence: z.int().nonnegative() });
-/** More Binds than a run sends: one each second for four months. */
+/** More Binds than a run sends, and more introductions: one each second for four months. */
 const SEQUENCES_PER_RUN = 10_000_000;
 /** Changes come in bursts; the last one counts. */
 const SAVE_PAUSE_MS = 1_000;
@@ -39,7 +39,7 @@ export async function loadCoordinatorUrl(stateDir: string): Promise<string | und
 }
 
 /**
- * Where this run's Binds begin to count, on `clock`: above the last run's, also on a machine whose clock stood earlier
+ * Where this run's Binds and introductions begin to count, on `clock`: above the last run's, also on a machine whose clock stood earlier
  * when it started, as those without a battery do.
  */
 export async function loadFirstSequence(stateDir: string, clock: number): Promise<number> {
