@@ -1,7 +1,7 @@
 /** One path on its own: what makes it proven, doubted, lost and trusted again, and when it is probed. */
 import { describe, expect, test } from "bun:test";
 import type { Endpoint, RelayId, Transaction } from "@burrow/protocol";
-import { Path, type PathTarget, pathIdOf } from "./path.ts";
+import { Path, type PathOrigin, type PathTarget, pathIdOf } from "./path.ts";
 
 const OBSERVED = "192.0.2.9:1" as Endpoint;
 const RELAY: PathTarget = { kind: "relay", relay: "00000000000000aa" as RelayId };
@@ -11,14 +11,15 @@ const DIRECT: PathTarget = { kind: "direct", endpoint: "81.2.69.1:4000" as Endpo
 class Trial {
   readonly path: Path;
   readonly probesAtMs: number[] = [];
+  readonly ttls: (number | undefined)[] = [];
   isOpen = true;
   now = 0;
   #rttMs: number;
   #drawn = 0;
   #acks: { transaction: Transaction; atMs: number }[] = [];
 
-  constructor(target: PathTarget, rttMs = 20) {
-    this.path = new Path(target, "relay", 0);
+  constructor(target: PathTarget, rttMs = 20, origin: PathOrigin = "relay") {
+    this.path = new Path(target, origin, 0);
     this.#rttMs = rttMs;
   }
 
@@ -32,6 +33,7 @@ class Trial {
       while (this.path.mtuProbeDue(this.now) !== undefined) this.path.mtuProbed(this.#sent(), this.now);
       if (!this.path.isProbeDue(this.now)) continue;
       this.probesAtMs.push(this.now);
+      this.ttls.push(this.path.ttl);
       this.path.probed(this.#sent(), this.now);
     }
     return this;
@@ -133,6 +135,38 @@ describe("an untried path", () => {
       return trial.path.sent > before;
     });
     expect(volleys).toEqual([0, 3_000, 41_000]);
+  });
+
+  test("that worked, or rested until routers have forgotten, begins as at first: two openers, and a second volley", () => {
+    for (const [isOpen, startAgainMs] of [
+      [true, 1_000],
+      [true, 600_000],
+      [false, 600_000],
+    ] as const) {
+      const trial = new Trial(DIRECT, 20, "reflexive");
+      trial.isOpen = isOpen;
+      for (const at of isOpen ? [0] : [0, 3_000]) {
+        trial.run(at - trial.now);
+        trial.path.start(at);
+        trial.run(500);
+      }
+      trial.path.rest();
+      trial.isOpen = false;
+      trial.run(startAgainMs - trial.now);
+      const volleys = [0, 3_000, 6_000].map((afterMs) => {
+        trial.run(startAgainMs + afterMs - trial.now);
+        const before = trial.ttls.length;
+        trial.path.start(trial.now);
+        trial.run(2_700);
+        const openers = trial.ttls.slice(before).filter((ttl) => ttl !== undefined).length;
+        return { sent: trial.ttls.length - before, openers };
+      });
+      expect(volleys).toEqual([
+        { sent: 11, openers: 2 },
+        { sent: 11, openers: 5 },
+        { sent: 0, openers: 0 },
+      ]);
+    }
   });
 
   test("answers a peer's probe with one of its own, and no volley", () => {

@@ -98,6 +98,8 @@ export class Path {
   readonly #unanswered = new Unanswered();
   readonly #pace = new Pace();
   readonly #volley = new Volley();
+  /** Since the last volley began. */
+  #hasRested = false;
   #lastProbeMs = Number.NEGATIVE_INFINITY;
   /** When the latest probe left that was acked. */
   #aliveMs = Number.NEGATIVE_INFINITY;
@@ -157,6 +159,9 @@ export class Path {
     // the peer's router must be forgotten first: each further one would renew it.
     const mayBeStrays = this.state === "silent" && this.#isBehindNat && this.#volley.isLater;
     if (mayBeStrays && now - this.#lastProbeMs < STRAY_LIFE_MS) return;
+    // Whoever comes back after that begins as at first.
+    if (this.#hasRested && now - this.#lastProbeMs >= STRAY_LIFE_MS) this.#volley.forgetEarlier();
+    this.#hasRested = false;
     this.#volley.begin();
     this.#lostIntervalMs = LOST_INTERVAL_MIN_MS;
     if (this.state !== "lost") this.#enter("trying", now);
@@ -196,6 +201,7 @@ export class Path {
     this.loss.reset();
     this.mtu.pause();
     this.#volley.reset();
+    this.#hasRested = true;
     if (this.state !== "lost" && this.state !== "silent") this.state = "untried";
   }
 
@@ -400,6 +406,7 @@ export class Path {
 
   #prove(now: number): void {
     this.#enter("proven", now);
+    this.#volley.forgetEarlier();
     this.mtu.begin(now + MTU_AFTER_MS);
   }
 

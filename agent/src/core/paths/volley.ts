@@ -24,6 +24,11 @@ export class Volley {
     this.#isHeard = false;
   }
 
+  /** The next one counts as the first again. */
+  forgetEarlier(): void {
+    this.#count = 0;
+  }
+
   /** The peer has begun its volley. True when that is news. */
   peerHasBegun(): boolean {
     const isNews = !this.#hasPeerBegun;
