@@ -4,7 +4,8 @@
  * that opened under its ticket's session key is answered, and the answer is never larger.
  *
  * What does not open is charged to strangers, what does to its agent: a flood of junk up to what the machine has time
- * for keeps nobody out, and beyond that those are still heard who are bound, or were here before.
+ * for keeps nobody out, and beyond that those are still heard who are bound, or were here before. A challenge is charged
+ * to where it goes, since whoever captured a Bind can ask for one; its agent pays for what brings a right cookie.
  */
 import {
   type AgentId,
@@ -33,6 +34,7 @@ import {
   BINDS_LOOPBACK,
   BINDS_PER_AGENT,
   BINDS_UNBOUND,
+  CHALLENGES_PER_HOST,
   CHECKS_PER_AGENT,
   HANDSHAKES_PER_AGENT,
 } from "./limits.ts";
@@ -40,7 +42,7 @@ import type { Parties } from "./parties.ts";
 import { lastSequence, type Party, setSequence } from "./party.ts";
 import type { Revocations } from "./revocations.ts";
 import type { OpenedTicket, Tickets } from "./tickets.ts";
-import { FailureBudget, type RateLimiter } from "./token-buckets.ts";
+import { FailureBudget, HostBudget, type RateLimiter } from "./token-buckets.ts";
 
 const HOSTS = 4096;
 const NO_COOKIE = new Uint8Array(COOKIE_LENGTH);
@@ -65,8 +67,10 @@ export interface BindDeskParts {
 
 export class BindDesk {
   readonly #parts: BindDeskParts;
-  readonly #unbound: TokenBucket;
+  readonly #unbound: HostBudget;
+  readonly #challenges: HostBudget;
   readonly #loopback: TokenBucket;
+  readonly #loopbackTries: TokenBucket;
   readonly #failures: FailureBudget;
   /** Answers given, by status. */
   readonly answers = new Float64Array(Object.keys(BindStatus).length);
@@ -76,8 +80,10 @@ export class BindDesk {
 
   constructor(parts: BindDeskParts, now: number) {
     this.#parts = parts;
-    this.#unbound = new TokenBucket(BINDS_UNBOUND, now);
+    this.#unbound = new HostBudget(BINDS_UNBOUND, 1, now);
+    this.#challenges = new HostBudget(CHALLENGES_PER_HOST, HOSTS, now);
     this.#loopback = new TokenBucket(BINDS_LOOPBACK, now);
+    this.#loopbackTries = new TokenBucket(BINDS_LOOPBACK, now);
     this.#failures = new FailureBudget(BIND_FAILURES, BIND_FAILURES_PER_HOST, HOSTS, now);
   }
 
@@ -98,7 +104,7 @@ export class BindDesk {
   #genuine(
     datagram: Bytes,
     bind: Bind,
-    { ticket, binds }: OpenedTicket,
+    { ticket, binds, challenges }: OpenedTicket,
     from: number,
     now: number,
   ): DropReason | undefined {
@@ -110,11 +116,13 @@ export class BindDesk {
       const isOld = bind.sequence <= lastSequence(known, ticket.sessionKey);
       if (isOld) return this.#fail(DropReason.bindReplayed, from, now);
     }
-    // With a right cookie it is the agent that sent it; else it may be a replay, which must not use up its own budget.
-    const payer = refusal === undefined ? (known?.budgets?.binds ?? binds) : binds;
-    if (!payer.take(now)) return this.#fail(DropReason.bindBudget, from, now);
     const isAtHome = known !== undefined && parties.addressOf(known.slot, now) === from;
-    if (!isAtHome && !this.#mayAnswer(from, now)) return DropReason.bindBudget;
+    // With a right cookie it is the agent that sent it; else it may be a replay, which must not use up its own budget.
+    const isPaid =
+      refusal === undefined
+        ? (known?.budgets?.binds ?? binds).take(now) && (isAtHome || this.#mayAnswer(from, now))
+        : this.#mayRefuse(challenges, isAtHome, from, now);
+    if (!isPaid) return this.#fail(DropReason.bindBudget, from, now);
     const status = refusal ?? this.#accept(datagram, known, id, bind, ticket, from, now);
     return this.#answer(bind, ticket, status, from, now);
   }
@@ -177,14 +185,29 @@ export class BindDesk {
     const { addresses, parties, tickets } = this.#parts;
     if (this.#failures.mayTry(addresses.hostHash(from), now)) return true;
     const bound = parties.at(parties.slotAt(from, now));
-    if (bound?.budgets?.binds.take(now) === true) return true;
-    if (addresses.isLoopback(from) && this.#loopback.take(now)) return true;
-    return tickets.known(sealedTicket)?.binds.take(now) === true;
+    if (bound?.budgets?.tries.take(now) === true) return true;
+    if (addresses.isLoopback(from) && this.#loopbackTries.take(now)) return true;
+    return tickets.known(sealedTicket)?.tries.take(now) === true;
   }
 
   #mayAnswer(from: number, now: number): boolean {
-    const isOwn = this.#parts.addresses.isLoopback(from) && this.#loopback.take(now);
-    return isOwn || this.#unbound.take(now);
+    return this.#isOwn(from, now) || this.#unbound.take(0, now);
+  }
+
+  /**
+   * A challenge, or another answer that binds nobody. One Bind that is sent again and again from ever other addresses
+   * leaves half of what there is for all to those who ask less often.
+   */
+  #mayRefuse(challenges: TokenBucket, isAtHome: boolean, from: number, now: number): boolean {
+    if (this.#isOwn(from, now)) return true;
+    if (!this.#challenges.take(this.#parts.addresses.hostHash(from), now)) return false;
+    if (isAtHome) return true;
+    const isModest = challenges.take(now) || this.#unbound.left(0, now) > BINDS_UNBOUND.burst / 2;
+    return isModest && this.#unbound.take(0, now);
+  }
+
+  #isOwn(from: number, now: number): boolean {
+    return this.#parts.addresses.isLoopback(from) && this.#loopback.take(now);
   }
 
   #fail(reason: DropReason, from: number, now: number): DropReason {
@@ -237,6 +260,7 @@ export class BindDesk {
     if (party.budgets === undefined) {
       party.budgets = {
         binds: new TokenBucket(BINDS_PER_AGENT, now),
+        tries: new TokenBucket(BINDS_PER_AGENT, now),
         handshakes: new TokenBucket(HANDSHAKES_PER_AGENT, now),
         checks: new TokenBucket(CHECKS_PER_AGENT, now),
       };

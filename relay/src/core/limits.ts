@@ -87,6 +87,8 @@ export const SESSIONS_REMEMBERED_MAX = 4;
 export const BINDS_PER_AGENT: Budget = { perSecond: 5, burst: 20 };
 /** Genuine Binds from elsewhere than where their agents are bound. 10,000 agents of a dead relay fit in seconds. */
 export const BINDS_UNBOUND: Budget = { perSecond: 4_000, burst: 8_000 };
+/** Challenges that go to one host: a captured Bind can ask for them. Many agents may share one behind a NAT. */
+export const CHALLENGES_PER_HOST: Budget = { perSecond: 200, burst: 400 };
 /** Binds that turn out to be junk: 6 µs each, so an eighth of a core at most. Strangers need 38 Mbit/s to use it up. */
 export const BIND_FAILURES: Budget = { perSecond: 20_000, burst: 10_000 };
 /** What one host may fail while that runs low; many agents may share one behind a NAT. */

@@ -22,7 +22,9 @@ interface SeenSession {
 
 /** Budgets of one agent, made when it first binds. */
 export interface PartyBudgets {
+  /** Binds with a right cookie; and what is opened for its address though there is little time for strangers. */
   readonly binds: TokenBucket;
+  readonly tries: TokenBucket;
   readonly handshakes: TokenBucket;
   readonly checks: TokenBucket;
 }

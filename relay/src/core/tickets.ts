@@ -18,8 +18,12 @@ import { BINDS_PER_AGENT } from "./limits.ts";
 export interface OpenedTicket {
   readonly sealed: Bytes;
   readonly ticket: Ticket;
-  /** Of Binds with this ticket of which nobody knows yet that its agent sent them. */
+  /** Binds with a right cookie, of an agent that is not known here yet. */
   readonly binds: TokenBucket;
+  /** Challenges that nobody can say its agent asked for. */
+  readonly challenges: TokenBucket;
+  /** Binds that are opened though there is little time for strangers. */
+  readonly tries: TokenBucket;
 }
 
 export class Tickets {
@@ -67,10 +71,15 @@ export class Tickets {
         break;
       }
     }
-    const opened = { sealed: sealed.slice(), ticket, binds: new TokenBucket(BINDS_PER_AGENT, now) };
+    const [binds, challenges, tries] = [bucketAt(now), bucketAt(now), bucketAt(now)];
+    const opened = { sealed: sealed.slice(), ticket, binds, challenges, tries };
     this.#opened.set(nameOf(sealed), opened);
     return opened;
   }
+}
+
+function bucketAt(now: number): TokenBucket {
+  return new TokenBucket(BINDS_PER_AGENT, now);
 }
 
 /** 48 bits of the nonce that a ticket begins with. */
