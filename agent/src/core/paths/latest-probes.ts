@@ -1,6 +1,7 @@
 /**
- * The peer's latest probes, each of which is answered with one of our own at most once: it may be captured and sent
- * again from any address, also again and again from one. The first to come is the peer's own.
+ * The peer's latest probes. While one is among them, it is answered with one of our own at most once: it may be captured
+ * and sent again from any address, also again and again from one. The first to come is the peer's own. One that is older
+ * passes for new; how much comes of that, the places for such paths bound (path-table.ts).
  */
 import type { Transaction } from "@burrow/protocol";
 

@@ -94,6 +94,8 @@ export class Path {
   isSpare = false;
   /** A relay that the coordinator named for this very pair. */
   isForPair = false;
+  /** The peer, or the coordinator for it, has told of this address: more than a probe from there, which may be forged. */
+  isNamed = false;
 
   readonly #unanswered = new Unanswered();
   readonly #pace = new Pace();

@@ -253,31 +253,6 @@ test("an ack may come by another relay than its probe went, but never from anoth
   expect(last?.isProven).toBe(false);
 });
 
-test("a replayed probe from other addresses draws nothing but the first answer", () => {
-  const pair = talking();
-  const before = pair.a.probes.length;
-  for (let i = 0; i < 500; i++) {
-    const target = { kind: "direct", endpoint: `203.0.113.${i % 250}:${1000 + i}` as Endpoint } as const;
-    pair.a.paths.probedBy(target, "00112233445566aa" as never, pair.now);
-  }
-  const strays = pair.a.probes.slice(before).filter(({ target }) => target.kind === "direct");
-  expect(strays.length).toBeLessThanOrEqual(2);
-});
-
-test("one captured probe, sent again and again from one address, is answered with one probe of our own", () => {
-  const pair = talking(2_000);
-  const before = pair.a.probes.length;
-  const endpoint = "203.0.113.9:9" as Endpoint;
-  for (let i = 0; i < 50; i++) {
-    pair.a.paths.probedBy({ kind: "direct", endpoint }, "00112233445566ad" as never, pair.now);
-    pair.run(100);
-  }
-  const strays = pair.a.probes
-    .slice(before)
-    .filter(({ target }) => "endpoint" in target && target.endpoint === endpoint);
-  expect(strays.length).toBe(1);
-});
-
 test("an idle agent acknowledges probes but does not probe back", () => {
   const pair = new Pair();
   pair.bindRelays(R1);
