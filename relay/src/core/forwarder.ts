@@ -265,6 +265,7 @@ export class Forwarder {
     this.#parties.sweep(SWEEP_SLOTS, now);
     const { table } = this.#flows;
     table.sweep(Math.min(SWEEP_PLACES, table.places), Math.floor(now / 1000));
+    this.#trunks.tick(now);
     this.#soundings.tick(now);
     this.#nextTick = now + TICK_MS;
   }

@@ -52,6 +52,8 @@ export const BINDING_LIFETIME_MS = 60_000;
 export const LEARNED_ROUTE_LIFETIME_MS = BINDING_LIFETIME_MS;
 /** Threads that do not hear the trunk are told again of a way back that is still in use. */
 export const LESSON_REPEAT_MS = LEARNED_ROUTE_LIFETIME_MS / 6;
+/** An agent in doubt sends by two relays in turn: its way back is told no more often than this, the last one at the end. */
+export const LESSON_PAUSE_MS = 100;
 /**
  * How long a revocation must be remembered over restarts: tickets live 24 h, and clocks may be off; what is older than
  * twice that says `expired` by itself.

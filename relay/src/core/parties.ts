@@ -8,7 +8,7 @@
  */
 import { type AgentId, type IdWords, idWords, type NetworkId, type RelayId } from "@burrow/protocol";
 import { type Addresses, NO_ADDRESS } from "./addresses.ts";
-import { LESSON_REPEAT_MS, LINGER_MS, type Limits } from "./limits.ts";
+import { LINGER_MS, type Limits } from "./limits.ts";
 import type { Party } from "./party.ts";
 import { PartyDirectory } from "./party-directory.ts";
 
@@ -177,7 +177,7 @@ export class Parties {
       pushedLink: NO_LINK,
       learnedUntil: 0,
       taughtBy,
-      toldUntil: 0,
+      toldAt: Number.NEGATIVE_INFINITY,
       partners: [],
       sessions: [],
       pendingFlows: undefined,
@@ -257,20 +257,14 @@ export class Parties {
     this.#routeAsPushed(party);
   }
 
-  /**
-   * The trunk brought a packet of the party by this relay: the way back, for a while. True when other threads should hear
-   * of it: it is another way than before, or not the pushed one and they heard of it a while ago.
-   */
+  /** The trunk brought a packet of the party by this relay: the way back, for a while. True when it is another one. */
   learnRoute(party: Party, relay: RelayId, link: number, until: number): boolean {
     if (this.#parties[party.slot] !== party) return false;
     const isOther = party.relay !== relay;
     party.learnedUntil = until;
     party.relay = relay;
     this.#link[party.slot] = link;
-    const isDue = relay !== party.pushedRelay && until - party.toldUntil >= LESSON_REPEAT_MS;
-    if (!isOther && !isDue) return false;
-    party.toldUntil = until;
-    return true;
+    return isOther;
   }
 
   /** Links have changed: `linkOf` is NO_LINK for relays that there are no more. */

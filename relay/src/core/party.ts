@@ -52,8 +52,8 @@ export interface Party {
   learnedUntil: number;
   /** Who brought it in by the trunk, as long as nobody else spoke of it: one of that relay's `taughtPerRelayMax`. */
   taughtBy: RelayId | undefined;
-  /** Until then other threads were told that it stands. */
-  toldUntil: number;
+  /** When other threads were last told of its way back. */
+  toldAt: number;
   /** Slots and serials of whom it last exchanged handshakes or probes with, latest first. */
   readonly partners: { slot: number; serial: number }[];
   readonly sessions: SeenSession[];

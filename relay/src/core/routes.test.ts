@@ -122,10 +122,10 @@ describe("another thread of the relay", () => {
     }
     a.bind(first);
     x.bind(next);
-    const say = (bytes: Bytes) => {
-      for (const sent of next.feed(bytes, x.at)) first.feed(sent.bytes, next.endpoint);
+    const say = (bytes: Bytes, by = next) => {
+      for (const sent of by.feed(bytes, x.at)) first.feed(sent.bytes, by.endpoint);
     };
-    return { first, sibling, next, a, x, say, told: () => told };
+    return { first, sibling, old, next, a, x, say, told: () => told };
   }
 
   test.each(["pushed", "none"] as const)(
@@ -160,6 +160,33 @@ describe("another thread of the relay", () => {
     }
     expect(wayOf(sibling, a, x)).toBe(wayOf(first, a, x) as never);
     expect(wayOf(sibling, a, x)).not.toBe(next.endpoint);
+  });
+
+  test("hears ten times a second of a peer whose packets come by two relays in turn, and where it was last", () => {
+    const { first, sibling, old, next, a, x, say, told } = twoThreads("pushed");
+    old.forwarder.setRelays([first.info, old.info, next.info]);
+    old.forwarder.setRoutes([routeTo(a, first)], [], true, old.now);
+    x.alsoAt(old, x.at).bind(old);
+    const pass = (ms: number) => {
+      for (const relay of [first, sibling, old, next]) relay.pass(ms);
+    };
+    const before = told();
+    say(x.probeTo(a));
+    expect(wayOf(sibling, a, x)).toBe(next.endpoint);
+    for (let n = 1; n <= 1_000; n++) {
+      pass(1);
+      const by = n % 2 === 0 ? next : old;
+      say(x.probeTo(a), by);
+      expect(wayOf(first, a, x)).toBe(by.endpoint);
+    }
+    expect(told() - before).toBeWithin(8, 12);
+    for (const last of [old, next, old]) {
+      say(x.probeTo(a), old);
+      say(x.probeTo(a), next);
+      say(x.probeTo(a), last);
+      pass(200);
+      expect(wayOf(sibling, a, x)).toBe(last.endpoint);
+    }
   });
 
   test("takes none that is old, of a relay that is not on the map, or of another network", () => {

@@ -26,7 +26,7 @@ import {
 import { NO_ADDRESS } from "./addresses.ts";
 import { DropReason } from "./drop-reason.ts";
 import type { Flows } from "./flows.ts";
-import { LEARNED_ROUTE_LIFETIME_MS } from "./limits.ts";
+import { LEARNED_ROUTE_LIFETIME_MS, LESSON_PAUSE_MS, LESSON_REPEAT_MS } from "./limits.ts";
 import type { Link, Links } from "./links.ts";
 import type { Parties } from "./parties.ts";
 import { acquaint, type Party } from "./party.ts";
@@ -53,6 +53,8 @@ export class TrunkDesk {
   readonly #out = new Uint8Array(PACKET_BYTES_MAX + TRUNK_OVERHEAD);
   /** Of the packet that came. */
   readonly #came = newTrunkHeader();
+  /** Whose way back has changed since others heard of it. */
+  readonly #untold = new Set<Party>();
   sent = 0;
   received = 0;
 
@@ -104,16 +106,34 @@ export class TrunkDesk {
 
   /** The party that sent it; bound here it stays so, else this relay is now the way to it. */
   #sourceOf(words: IdWords, destination: Party, link: Link, now: number): Party | DropReason {
-    const { parties, learned } = this.#parts;
+    const { parties } = this.#parts;
     const known = parties.byWords(words);
     if (known !== undefined && known.network !== destination.network) return DropReason.otherNetwork;
     if (known === destination) return DropReason.malformed;
     const source = known ?? parties.add(idOfWords<AgentId>(words), destination.network, now, link.id);
     if (source === undefined) return DropReason.trunkTooManyAgents;
     parties.touch(source.slot, now);
-    const isNews = parties.learnRoute(source, link.id, link.index, now + LEARNED_ROUTE_LIFETIME_MS);
-    if (isNews) learned(source, link.id, now);
+    const isOther = parties.learnRoute(source, link.id, link.index, now + LEARNED_ROUTE_LIFETIME_MS);
+    // Other threads hear of another way than before, and of one that is not pushed before they forget it.
+    if (isOther) this.#untold.add(source);
+    const isDue = link.id !== source.pushedRelay && now - source.toldAt >= LESSON_REPEAT_MS;
+    if (isDue || (isOther && now - source.toldAt >= LESSON_PAUSE_MS)) this.#tell(source, link.id, now);
     return source;
+  }
+
+  /** Tells of ways that changed again too soon after they were told. */
+  tick(now: number): void {
+    for (const party of this.#untold) {
+      const isThere = this.#parts.parties.same(party) === party;
+      if (!isThere || party.relay === undefined || party.learnedUntil <= now) this.#untold.delete(party);
+      else if (now - party.toldAt >= LESSON_PAUSE_MS) this.#tell(party, party.relay, now);
+    }
+  }
+
+  #tell(party: Party, relay: RelayId, now: number): void {
+    this.#untold.delete(party);
+    party.toldAt = now;
+    this.#parts.learned(party, relay, now);
   }
 
   /** A way back that another thread was taught at a moment. */
