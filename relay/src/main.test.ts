@@ -64,9 +64,9 @@ async function liveAgent(
   return agent;
 }
 
-async function until(condition: () => boolean, what: string): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
   for (let tries = 0; tries < 500; tries++) {
-    if (condition()) return;
+    if (await condition()) return;
     await Bun.sleep(10);
   }
   throw new Error(`waited in vain: ${what}`);
@@ -75,6 +75,8 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 interface Body {
   readonly reason: string;
   readonly packets: number;
+  readonly relays: number;
+  readonly parties: number;
   readonly drops: { readonly malformed: number; readonly "unknown-type": number };
   readonly [field: string]: unknown;
 }
@@ -83,6 +85,14 @@ const getJson = async (url: string, init?: RequestInit) => {
   const response = await fetch(url, init);
   return { status: response.status, body: (await response.json()) as Body };
 };
+
+/** Every thread answers for its status after all that the coordinator told it before. */
+async function untilKnown(running: RunningRelay, relays: number, parties: number): Promise<void> {
+  await until(async () => {
+    const { body } = await getJson(`${running.httpUrl}/v1/status`);
+    return body.relays >= relays && body.parties >= parties;
+  }, `${relays} relays and ${parties} parties`);
+}
 
 describe("packets", () => {
   test.each(["batched", "portable"])(
@@ -152,7 +162,8 @@ describe("packets", () => {
       relay: right.id,
     };
     from.send({ type: "routes", upsert: [route], remove: [] });
-    await Bun.sleep(50);
+    await untilKnown(left, 1, 2);
+    await untilKnown(right, 1, 1);
     const initiation = a.agent.initiationTo(agent, 1);
     a.send(initiation);
     expect(await b.peer.next()).toEqual(initiation);
@@ -293,7 +304,8 @@ describe("several packet threads", () => {
       relay: near.id,
     }));
     from.send({ type: "routes", upsert: toNear, remove: [] });
-    await Bun.sleep(50);
+    await untilKnown(near, 1, 0);
+    await untilKnown(far, 1, toNear.length);
     for (const [n, a] of agents.entries()) {
       await a.bind();
       const b = await liveAgent(from, far);

@@ -21,7 +21,7 @@ export function lockWireGuardInterface(name: string): InterfaceLock {
     if (codeOf(error) !== "EADDRINUSE") throw error;
     throw new UserError(
       `another agent uses the WireGuard interface ${name}, whose key is its identity`,
-      "stop that one, or give this one an interface of its own",
+      `stop the process that \`ss -xlp\` shows at @burrow-wireguard-${name} (any local user's may hold it), or give this one an interface of its own`,
       { cause: error },
     );
   }
