@@ -41,7 +41,7 @@ export class FlowTable {
   readonly #seed: number;
 
   readonly #entries: Int32Array;
-  /** By source, hashed, and use: entries. Sources whose hashes meet are one holder: half as many holders as places. */
+  /** By source, hashed, and use: entries. Sources whose hashes meet are one holder: a quarter as many holders as places. */
   readonly #held: Int32Array;
   readonly #holderMask: number;
   /** More than this of one use, other than USED, is first to go. */
@@ -59,7 +59,7 @@ export class FlowTable {
     this.#mask = places - 1;
     this.#seed = seed | 0;
     this.#entries = new Int32Array(places << ENTRY_SHIFT);
-    this.#holderMask = (places >> 1) - 1;
+    this.#holderMask = (places >> 2) - 1;
     this.#held = new Int32Array((this.#holderMask + 1) << HOLDER_SHIFT);
     this.#share = flowsMax * FLOWS_WITHOUT_USE_SHARE;
   }
