@@ -79,12 +79,13 @@ function optionsOf(
   return {
     width,
     height: HEIGHT,
-    padding: [8, 4, 0, 0],
+    // Room for half of the last moment's label.
+    padding: [8, 20, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: "relay" } },
     scales: { y: { range: (_, __, max) => [0, Math.max(EXTENT_MIN, max * 1.1)] } },
     axes: [
-      { ...axis, size: 22, space: 90 },
+      { ...axis, size: 22, space: 90, values: timesOfDay },
       { ...axis, size: AXIS_WIDTH, space: 34, values: (_, ticks) => ticks.map(text) },
     ],
     series: [
@@ -97,4 +98,13 @@ function optionsOf(
       })),
     ],
   };
+}
+
+/** As people write them where they are; with seconds where moments are less than a minute apart. */
+function timesOfDay(_: uPlot, moments: number[], __: number, ___: number, apartS: number): string[] {
+  const format = new Intl.DateTimeFormat([], {
+    ...{ hour: "2-digit", minute: "2-digit" },
+    ...(apartS < 60 ? { second: "2-digit" } : {}),
+  });
+  return moments.map((moment) => format.format(moment * 1000));
 }
