@@ -21,6 +21,8 @@ export interface FailoverCase {
   readonly gapMs: number;
   /** Packets that all cuts together may cost, where that is not for the gap to say. */
   readonly lostMax?: number;
+  /** So many cuts at most once the coordinator is gone. */
+  readonly cutsGoneMax?: number;
   /** Whose stream is measured. */
   ends(world: FailoverWorld): readonly [AgentDaemon, AgentDaemon];
   /** Until the pair is where the cut will hit it. */
@@ -116,7 +118,12 @@ export const FAILOVERS: readonly FailoverCase[] = [
     "the relay in use lives, in HTTP and for the coordinator, but not in UDP",
     deafenRelay,
   ),
-  { ...relayCase("relay-drained", "the relay in use is drained", drainRelay), lostMax: 0 },
+  {
+    ...relayCase("relay-drained", "the relay in use is drained", drainRelay),
+    lostMax: 0,
+    // Without it agents hear that a relay takes them again when they ask next, after five minutes.
+    cutsGoneMax: 1,
+  },
   {
     name: "wifi-to-cellular",
     summary: "a machine's address, device and NAT change under the path in use",

@@ -69,9 +69,10 @@ async function run(
   world: FailoverWorld,
   failover: FailoverCase,
   coordinator: Outcome["coordinator"],
-  cuts: number,
+  cutsAsked: number,
 ): Promise<Outcome> {
   const { bench } = world;
+  const cuts = coordinator === "up" ? cutsAsked : Math.min(cutsAsked, failover.cutsGoneMax ?? cutsAsked);
   bench.step(`${failover.name}, coordinator ${coordinator}: ${failover.summary}`);
   const [from, to] = failover.ends(world);
   const stream = new PingStream(from.host, to.address);
